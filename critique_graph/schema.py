@@ -1,0 +1,226 @@
+"""The records everything else passes around: problems, responses, critiques, chains, traces.
+
+All are frozen pydantic models. Graph state holds their plain JSON form (`model_dump(mode="json")`): custom classes
+in LangGraph state will be blocked on restore. Readers ignore fields they do not know.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+TRACE_SCHEMA = "critique-graph.trace/1"
+
+Verdict = Literal["correct", "wrong"]
+Role = Literal["actor", "critic"]
+Gate = Literal["when_wrong", "always", "oracle"]
+VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
+FailureKind = Literal[
+    "connection",  # nothing answered, or the line broke
+    "timeout",  # the call's total deadline passed
+    "server",  # 5xx, 429, an engine that died
+    "rejected",  # the server or engine refused this very request (4xx, too long for the context)
+    "invalid_reply",  # an answer that is not one: no choice, empty text, too large, not Unicode
+    "error",  # anything else the model class raised
+]
+ChainStop = Literal[
+    "judged_correct",  # the critic called the latest response correct (gate `when_wrong`)
+    "judged_unparsed",  # the critic's final verdict could not be read: nothing to act on
+    "reference_correct",  # the reference agrees with the latest response (gate `oracle`)
+    "rounds",  # all rounds were used
+    "truncated",  # a response hit the token limit
+    "failed",  # a model call failed for good; `failure` says how
+]
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, and unknown fields of newer versions are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Problem(Record):
+    """A question, with its reference answer where one is known."""
+
+    id: str
+    question: str
+    answer: str | None = None
+    level: int | None = None
+    source: str | None = None
+
+
+class Usage(Record):
+    """Tokens used by a number of calls. Unknown is not zero: calls without figures are counted apart."""
+
+    calls: int = 0
+    unknown_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input plus output tokens of the calls whose usage is known."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+
+
+class Call(Record):
+    """How a text came about: which model, with which seed, at what cost."""
+
+    model: str
+    seed: int | None = None
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    attempts: int = 1
+    reasoning: str | None = None
+    """What the model wrote before its answer (a reasoning field or a `<think>` block); never parsed."""
+
+
+class Failure(Record):
+    """A model call that failed for good."""
+
+    kind: FailureKind
+    message: str
+    attempts: int = 1
+
+
+class Reply(Record):
+    """One finished model call: the text, without reasoning, and how it came about."""
+
+    text: str
+    call: Call
+
+
+class Grade(Record):
+    """Whether an answer equals the reference. `ungraded` is never counted as incorrect."""
+
+    outcome: Literal["correct", "incorrect", "ungraded"]
+    reason: str | None = None
+    """Why an answer is ungraded or how it was decided, e.g. `no_answer`, `timeout`, `too_complex`."""
+
+    @property
+    def is_correct(self) -> bool:
+        return self.outcome == "correct"
+
+
+class Response(Record):
+    """One answer of the actor to a question; a refinement is one too."""
+
+    text: str
+    answer: str | None
+    """The final answer read from `text`; None when there is none to read."""
+    call: Call
+    grade: Grade | None = None
+
+    @property
+    def is_truncated(self) -> bool:
+        """True when the token limit cut the response off: it never counts as an answer or as data."""
+        return self.call.finish_reason == "length"
+
+
+class StepVerdict(Record):
+    """The critic's judgement of one step."""
+
+    text: str
+    """The step as the critic repeated it."""
+    verdict: Verdict | None
+    explanation: str = ""
+    step_index: int | None = None
+    """0-based index of the response's step this judges; None when it matches none."""
+
+
+class Critique(Record):
+    """A critique's text with what could be read from it. Every text has one: parsing never fails."""
+
+    text: str
+    steps: tuple[StepVerdict, ...] = ()
+    final: Verdict | None = None
+    final_explanation: str = ""
+    first_error: int | None = None
+    """0-based position in `steps` of the first step judged wrong; None when there is none."""
+    warnings: tuple[str, ...] = ()
+    quality: Literal["nominal", "tolerated", "partial", "unparsed"] = "unparsed"
+    """`nominal`: the exact format; `tolerated`: read whole, with warnings; `partial`: some part is missing;
+    `unparsed`: no verdict at all."""
+
+
+class Round(Record):
+    """One critique, and the refinement written after reading it (None when the chain stopped there)."""
+
+    critique: Critique
+    call: Call
+    refinement: Response | None = None
+
+
+class Chain(Record):
+    """One sampled response and its rounds."""
+
+    index: int
+    response: Response | None = None
+    """None only when the first call failed."""
+    rounds: tuple[Round, ...] = ()
+    stop: ChainStop | None = None
+    failure: Failure | None = None
+
+    @property
+    def responses(self) -> tuple[Response, ...]:
+        """The first response and every refinement, in order."""
+        refinements = (r.refinement for r in self.rounds if r.refinement is not None)
+        return (*((self.response,) if self.response else ()), *refinements)
+
+    @property
+    def latest(self) -> Response | None:
+        """The response the chain stands by: the last complete one, else the last one."""
+        complete = [response for response in self.responses if not response.is_truncated]
+        return (complete or list(self.responses) or [None])[-1]
+
+    def usage(self, role: Role) -> Usage:
+        """Tokens this chain used in `role`, over all rounds."""
+        calls = [r.call for r in (self.responses if role == "actor" else self.rounds)]
+        return sum((call.usage for call in calls), Usage())
+
+
+class BallotEntry(Record):
+    """One group of mathematically equal answers."""
+
+    answer: str
+    weight: float
+    chains: tuple[int, ...]
+
+
+class Ballot(Record):
+    """How the answer was chosen. Unparsed chains are listed and stay in the denominator of every share."""
+
+    rule: VoteRule
+    entries: tuple[BallotEntry, ...] = ()
+    unparsed: tuple[int, ...] = ()
+    """Chains without a readable answer."""
+    excluded: tuple[int, ...] = ()
+    """Chains the rule left out (`critic_filtered`: judged wrong)."""
+    winner: str | None = None
+    is_tie: bool = False
+    """True when the seeded tie rule decided."""
+
+
+class Trace(Record):
+    """Everything that happened to one problem (format `critique-graph.trace/1`)."""
+
+    schema_: Literal["critique-graph.trace/1"] = Field(TRACE_SCHEMA, alias="schema")
+    problem: Problem
+    graph: str
+    settings: dict[str, JsonValue]
+    chains: tuple[Chain, ...]
+    ballot: Ballot
+    answer: str | None
+    correct: bool | None
+    """None when there is no reference or the answer could not be graded."""
+    grade: Grade | None = None
+    usage: dict[str, Usage]
+    """Keys `actor`, `critic`, `total`."""
+    seconds: float
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
