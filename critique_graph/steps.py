@@ -1,0 +1,331 @@
+"""Split a response into reasoning steps, and find the step each sentence of a critique judges.
+
+`split_steps` follows the author's own structure where there is one (numbered steps, paragraphs, lines) and
+falls back to sentences; formulas, code and drawings are never cut. Both functions take linear time.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Literal
+
+_Separation = Literal["section", "number", "paragraph", "line"]
+
+# Formulas, code and drawings are overwritten by these before line and sentence ends are looked for.
+_INLINE, _DISPLAY = "\x01", "\x02"
+_FULL_STOP = "\x03"  # the last character of a formula that ends a sentence: `$x = 3.$`
+_DISPLAY_END = "\x04"  # the last character of any other displayed formula
+
+_DELIMITER = re.compile(
+    r"\\[\\$]"  # an escaped backslash or dollar delimits nothing
+    r"|```|\[/?asy\]|\\(?:begin|end)\{[a-zA-Z]{1,20}\*?\}|\\[\[\]()]|\$\$?"
+    r"|\n[^\S\n]*+\n"
+)
+_CLOSERS = {"```": "```", "[asy]": "[/asy]", "\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
+_ENDS_SENTENCE = re.compile(r"(?<!\.)[.?]\s{0,3}(?:\\end\{[a-zA-Z]{1,20}\*?\}\s{0,3})?\Z")
+
+_PREAMBLE = re.compile(
+    r"\s*+(?:sure[,.!]?\s{1,2})?let['\u2019]?s\b[^.:!\n]{0,80}step[ -]by[ -]step[^.:!\n]{0,40}(?:[.:!]+|$)",
+    re.I | re.M,
+)
+_ANSWER = re.compile(
+    r"[*_(\"]{0,3}(?:(?:so|thus|hence|therefore),?\s{1,2})?"
+    r"(?:the|my)\s{1,2}(?:(?:final|correct)\s{1,2})?answer\s{1,2}is\b"
+    r"|[*_]{0,3}(?:final\s{1,2})?answer[*_]{0,3}:|####\s{0,2}[-$\d]",
+    re.I,
+)
+_SENTENCE_START = rf"[\"'\u201c\u2018(*_\[]{{0,3}}[A-Z0-9\\{_INLINE}]"
+_SENTENCE_END = re.compile(
+    rf"(?:(?<!\.)\.(?!\.)|[!?])[)\]\"'\u201d\u2019*_]{{0,3}}(?=\s++{_SENTENCE_START})"
+    rf"|{_FULL_STOP}(?=\s*+{_SENTENCE_START})"
+    rf"|{_DISPLAY_END}(?=\s*+[A-Z])"
+)
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|mrs?|ms|dr|st|approx|fig|eq|step\s\d{1,3})\.\Z", re.I)
+
+_RULE = re.compile(r"-{3,}|\*{3,}|_{3,}|={3,}")
+_ITEMS: dict[_Separation, re.Pattern[str]] = {
+    "section": re.compile(
+        r"(?:#{1,6}\s{1,2})?[*_]{0,3}step\s{0,2}\d{1,3}[*_]{0,3}\s{0,2}(?:[-:.)\u2013\u2014]|\Z)", re.I
+    ),
+    "number": re.compile(r"[*_]{0,3}\(?\d{1,3}[.)][*_]{0,3}\s"),
+}
+_HEADING = re.compile(r"#{1,6}\s|(?:\*\*|__)[^*_]{1,200}(?<![.!?])(?:\*\*|__)\Z")
+_BULLET = re.compile(r"[-+*•]\s")
+_RELATIONS = "=<>≈≤≥⇒→"
+_SENTENCES_OF_A_PARAGRAPH = 3
+
+_MARKUP = re.compile(
+    r"<<[^<>\n]*>>|\\(?:begin|end)\{[^{}\n]{0,20}\}|\\(?:left|right|q?quad)(?![a-zA-Z])"
+    r"|\\[\\\[\]()!,;: ]|[\s$*&#`_]+"
+)
+_TYPOGRAPHY = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212", "''\"\"---")
+# Inexact quotes are found by sequences of this many characters; a share of the sentence must be found.
+_GRAM = 5
+_MIN_ALIKE = 0.6
+_MAX_ALIKE = 400
+_MAX_PLACES = 4
+_MAX_EFFORT = 2_000_000
+"""Characters searched in vain before alignment gives up: a hundred misquotes of a response of 2 KB."""
+_LOOKUP_EFFORT = 200
+"""What looking up one sequence counts for: it takes about as long as searching so many characters."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line that is not blank: `start` and `end` enclose its text without surrounding space."""
+
+    start: int
+    end: int
+    text: str
+    """Masked."""
+    indent: int
+    is_after_gap: bool
+
+    @cached_property
+    def is_answer(self) -> bool:
+        return _ANSWER.match(self.text) is not None
+
+    @cached_property
+    def is_lead(self) -> bool:
+        """Whether it introduces what follows: a heading, or a line ending in a colon."""
+        if self.text.rstrip("*_ ").endswith(":"):
+            return True
+        return _HEADING.match(self.text) is not None and not self.is_answer
+
+    def is_item(self, separation: _Separation) -> bool:
+        """Whether it begins with the author's own step number."""
+        pattern = _ITEMS.get(separation)
+        return pattern is not None and pattern.match(self.text) is not None
+
+
+@dataclass
+class _Block:
+    """Lines that belong together."""
+
+    lines: list[_Line]
+    holds_list: bool = False
+    """A colon introduced a bulleted list, which may go on."""
+
+    @property
+    def start(self) -> int:
+        return self.lines[0].start
+
+    @property
+    def end(self) -> int:
+        return self.lines[-1].end
+
+
+def split_steps(response: str) -> tuple[str, ...]:
+    """Split a response into its reasoning steps: verbatim slices of it, in order.
+
+    The coarsest separation the author used decides:
+
+    1. steps numbered by the author (`Step 1:`, `### Step 1`, `**Step 1**`, else `1.`), at least two of them;
+    2. paragraphs between blank lines, at least three;
+    3. lines; one of three sentences or more is a paragraph and is split into its sentences.
+
+    What introduces something (a heading, a line ending in a colon) goes with what follows, a displayed
+    formula or a list with what it continues. "The answer is ..." is always a step of its own: critics judge
+    it as one in 36 of the 200 released critiques and pass it over in the others, and alignment copes with
+    both. Left out are horizontal rules and an opening "Let's think step by step:", which critics never judge.
+    """
+    masked = _mask(response)
+    preamble = _PREAMBLE.match(masked)
+    lines = list(_lines(masked, preamble.end() if preamble else 0))
+    separation = _separation(lines)
+    blocks: list[_Block] = []
+    for line in lines:
+        if blocks and _continues(blocks[-1], line, separation):
+            blocks[-1].holds_list |= blocks[-1].lines[-1].is_lead and _BULLET.match(line.text) is not None
+            blocks[-1].lines.append(line)
+        else:
+            blocks.append(_Block([line]))
+    steps = []
+    for block in blocks:
+        cuts = _cuts(masked, block, separation, is_last=block is blocks[-1])
+        steps += [response[start:end].strip() for start, end in pairwise([block.start, *cuts, block.end])]
+    return tuple(steps)
+
+
+def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
+    """Find the step that each sentence of a critique judges: its index in `split_steps(response)`.
+
+    Compared without markup (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A
+    sentence is looked for after the one before it, then anywhere, then by the character sequences it shares,
+    for those quoted inexactly. One that covers several steps, or part of one, belongs to the step it begins
+    in. None: nothing alike was found.
+    """
+    parts = [_plain(step) for step in split_steps(response)]
+    starts = list(accumulate(map(len, parts), initial=0))[:-1]
+    quoted = _Quoted("".join(parts))
+    places = [quoted.find(_plain(sentence).rstrip(".,;:")) for sentence in judged]
+    return [None if place is None else bisect_right(starts, place) - 1 for place in places]
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub("", text.translate(_TYPOGRAPHY)).lower()
+
+
+class _Quoted:
+    """A text that is quoted from, sentence by sentence and mostly in order."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._cursor = 0
+        self._effort = _MAX_EFFORT
+
+    def find(self, sentence: str) -> int | None:
+        """Where `sentence` begins in the text; None when nothing alike is there, or effort is spent."""
+        if not sentence or self._effort <= 0:
+            return None
+        place = self._text.find(sentence, self._cursor)
+        if place < 0:
+            self._effort -= len(self._text) + len(sentence)
+            place = self._text.find(sentence)
+        if place < 0:
+            return self._find_alike(sentence)
+        self._cursor = place + len(sentence)
+        return place
+
+    def _find_alike(self, sentence: str) -> int | None:
+        """Where most of `sentence` is found: the same character sequences at about the same distances."""
+        sentence = sentence[:_MAX_ALIKE]
+        self._effort -= _LOOKUP_EFFORT * len(sentence)
+        width = max(_GRAM, len(sentence) // 2)
+        hits: dict[int, list[tuple[int, int]]] = {}
+        for offset in range(len(sentence) - _GRAM + 1):
+            for place in self._places.get(sentence[offset : offset + _GRAM], ()):
+                hits.setdefault((place - offset) // width, []).append((place - offset, place))
+        # Neighbouring bins count together, so that no quotation is cut in two by their border.
+        densest = max(hits, key=lambda bin_: len(hits[bin_]) + len(hits.get(bin_ + 1, [])), default=0)
+        best = hits.get(densest, []) + hits.get(densest + 1, [])
+        if len(best) * _GRAM < max(1, _MIN_ALIKE * len(sentence)):
+            return None
+        middle = sorted(best)[len(best) // 2][0]
+        near = [place for shift, place in best if abs(shift - middle) <= 4 * _GRAM]
+        self._cursor = max(near)
+        return min(near)
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where the `_GRAM`-character tiles of the text occur, the first `_MAX_PLACES` times."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place in range(0, len(self._text) - _GRAM + 1, _GRAM):
+            known = places[self._text[place : place + _GRAM]]
+            if len(known) < _MAX_PLACES:
+                known.append(place)
+        return places
+
+
+def _mask(text: str) -> str:
+    pieces, cursor = [], 0
+    for start, closer, end, is_display in _opaque_spans(text):
+        if _ENDS_SENTENCE.search(text, max(start, closer - 40), closer):
+            last = _FULL_STOP
+        else:
+            last = _DISPLAY_END if is_display else _INLINE
+        body = _DISPLAY if is_display else _INLINE
+        pieces += [text[cursor:start], body * (end - start - 1), last]
+        cursor = end
+    return "".join([*pieces, text[cursor:]])
+
+
+def _opaque_spans(text: str) -> Iterator[tuple[int, int, int, bool]]:
+    """Formulas, code and drawings: start, start of the closing delimiter, end, and whether displayed."""
+    marks = list(_DELIMITER.finditer(text))
+    names = [mark[0] if mark[0][0] != "\n" else "\n" for mark in marks]
+    nearest: dict[str, int] = {}
+    closing: list[int | None] = [None] * len(marks)
+    for index in range(len(marks) - 1, -1, -1):
+        name = names[index]
+        close = nearest.get(_CLOSERS.get(name, name.replace("\\begin", "\\end")))
+        if name in ("$", "\\("):
+            if (
+                close is not None
+                and close < nearest.get("\n", len(marks))
+                and _is_inline(text, marks[index], marks[close])
+            ):
+                closing[index] = close
+        elif name in _CLOSERS or name.startswith("\\begin"):
+            closing[index] = close
+        nearest[name] = index
+    index = 0
+    while index < len(marks):
+        close = closing[index]
+        if close is not None:
+            yield (
+                marks[index].start(),
+                marks[close].start(),
+                marks[close].end(),
+                names[index] not in ("$", "\\("),
+            )
+            index = close
+        index += 1
+
+
+def _is_inline(text: str, opener: re.Match[str], closer: re.Match[str]) -> bool:
+    """Tell a formula from sums of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
+    if opener[0] != "$":
+        return True
+    inner = text[opener.end() : closer.start()]
+    return (
+        inner != ""
+        and inner[0].isspace() == inner[-1].isspace()
+        and not text[closer.end() : closer.end() + 1].isdigit()
+    )
+
+
+def _lines(masked: str, begin: int) -> Iterator[_Line]:
+    start, is_after_gap = begin, True
+    for line in masked[begin:].split("\n"):
+        text = line.strip()
+        if text and not _RULE.fullmatch(text):
+            indent = len(line) - len(line.lstrip())
+            yield _Line(start + indent, start + indent + len(text), text, indent, is_after_gap)
+            is_after_gap = False
+        else:
+            is_after_gap = True
+        start += len(line) + 1
+
+
+def _separation(lines: list[_Line]) -> _Separation:
+    for separation in _ITEMS:
+        if sum(line.is_item(separation) for line in lines) >= 2:
+            return separation
+    paragraphs = [line for line in lines if line.is_after_gap and line.text[0] != _DISPLAY and not line.is_answer]
+    return "paragraph" if len(paragraphs) >= 3 else "line"
+
+
+def _continues(block: _Block, line: _Line, separation: _Separation) -> bool:
+    """Whether a line belongs to the block before it."""
+    previous, is_numbered = block.lines[-1], block.lines[0].is_item(separation)
+    if line.is_answer:
+        return False
+    if line.is_item(separation):
+        return previous.is_lead and not is_numbered
+    if line.text[0] == _DISPLAY or previous.is_lead or (is_numbered and separation == "section"):
+        return True
+    if _BULLET.match(line.text):
+        return block.holds_list or line.indent > block.lines[0].indent
+    if is_numbered:
+        return not line.is_after_gap or line.indent > block.lines[0].indent
+    is_after_display = _DISPLAY in previous.text[-3:]
+    if line.text[0] in _RELATIONS or (is_after_display and line.text[0].islower()):
+        return True
+    return separation == "paragraph" and not line.is_after_gap
+
+
+def _cuts(masked: str, block: _Block, separation: _Separation, *, is_last: bool) -> list[int]:
+    """Where a block is cut further: at its sentences if it is a long line, else before the answer."""
+    if separation != "line" and not is_last:
+        return []
+    number = _ITEMS["number"].match(masked, block.start)
+    ends = _SENTENCE_END.finditer(masked, number.end() if number else block.start, block.end)
+    cuts = [end.end() for end in ends if not _ABBREVIATION.search(masked, end.end() - 12, end.end())]
+    if separation == "line" and len(cuts) + 1 >= _SENTENCES_OF_A_PARAGRAPH:
+        return cuts
+    return [cut for cut in cuts if _ANSWER.match(masked[cut : cut + 60].lstrip())]
