@@ -28,6 +28,7 @@ ChainStop = Literal[
     "reference_correct",  # the reference agrees with the latest response (gate `oracle`)
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
+    "budget",  # the problem's token budget was spent
     "failed",  # a model call failed for good; `failure` says how
 ]
 
@@ -155,6 +156,11 @@ class Round(Record):
     call: Call
     refinement: Response | None = None
 
+    @property
+    def is_refined(self) -> bool:
+        """True when a complete refinement replaced the response that was critiqued."""
+        return self.refinement is not None and not self.refinement.is_truncated
+
 
 class Chain(Record):
     """One sampled response and its rounds."""
@@ -175,8 +181,16 @@ class Chain(Record):
     @property
     def latest(self) -> Response | None:
         """The response the chain stands by: the last complete one, else the last one."""
-        complete = [response for response in self.responses if not response.is_truncated]
-        return (complete or list(self.responses) or [None])[-1]
+        responses = self.responses
+        complete = [response for response in responses if not response.is_truncated]
+        return (complete or responses or (None,))[-1]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The critic's verdict on the latest response; None when it was not critiqued or not parsed."""
+        if not self.rounds or self.rounds[-1].is_refined:
+            return None
+        return self.rounds[-1].critique.final
 
     def usage(self, role: Role) -> Usage:
         """Tokens this chain used in `role`, over all rounds."""
@@ -209,7 +223,7 @@ class Ballot(Record):
 class Trace(Record):
     """Everything that happened to one problem (format `critique-graph.trace/1`)."""
 
-    schema_: Literal["critique-graph.trace/1"] = Field(TRACE_SCHEMA, alias="schema")
+    schema_: Literal["critique-graph.trace/1"] = Field(default="critique-graph.trace/1", alias="schema")
     problem: Problem
     graph: str
     settings: dict[str, JsonValue]

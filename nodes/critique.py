@@ -1,7 +1,20 @@
-"""The critic's judgement of each chain's latest response."""
+"""The critic's judgement of each open chain's latest response, and what follows from it.
+
+A chain is open until its `stop` is set. The gate (`Context.gate`) decides which responses are worth a refinement; only
+the gate `oracle` looks at the reference, and nothing of it reaches a prompt.
+"""
+
+import asyncio
+from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
 
+from critique_graph.calls import CallKey
+from critique_graph.critique import parse_critique
+from critique_graph.players import BothWays, Players, emit
+from critique_graph.schema import Chain, ChainStop, Critique, Failure, Round, Usage
+from critique_graph.state import ActorCriticState, Context, problem_id, read_chains, write_chains
 from critique_graph.untrusted import fence
 
 CRITIQUE_INSTRUCTION = """\
@@ -16,6 +29,69 @@ Explanation: why"""
 
 def critique_messages(question: str, response: str) -> list[BaseMessage]:
     """Build the critic's prompt; what varies least comes last, so that prefixes are shared (design §4)."""
-    return [
-        HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{CRITIQUE_INSTRUCTION}")
-    ]
+    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{CRITIQUE_INSTRUCTION}")]
+
+
+def create_critique(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+    """Create the node that critiques the latest response of every open chain."""
+
+    async def critique(state: ActorCriticState) -> dict[str, Any]:
+        context, call_critic = players.context(), players.caller("critic")
+        problem, chains = problem_id(state), read_chains(state)
+        budget = context.token_budget
+        is_budget_spent = budget is not None and _tokens_used(chains) >= budget
+
+        async def judge(chain: Chain) -> Chain:
+            if chain.stop is not None or chain.latest is None:
+                return chain
+            if is_budget_spent:
+                return chain.model_copy(update={"stop": "budget"})
+            if context.gate == "oracle" and await _agrees_with_reference(chain, state, players):
+                return chain.model_copy(update={"stop": "reference_correct"})
+            response, number = chain.latest, len(chain.rounds) + 1
+            outcome = await call_critic(
+                critique_messages(state["question"], response.text),
+                CallKey(problem, "critic", chain.index, number),
+            )
+            if isinstance(outcome, Failure):
+                emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
+                return chain.model_copy(update={"stop": "failed", "failure": outcome})
+            judgement = parse_critique(outcome.text, response.text)
+            if outcome.call.finish_reason == "length" and judgement.final == "correct":
+                warnings = (*judgement.warnings, "truncated")  # a critique that was cut off approves nothing
+                judgement = judgement.model_copy(update={"final": None, "warnings": warnings})
+            emit("critique", chain=chain.index, round=number, **judgement.model_dump(mode="json"))
+            return chain.model_copy(
+                update={
+                    "rounds": (*chain.rounds, Round(critique=judgement, call=outcome.call)),
+                    "stop": _stop_after(judgement, number, context),
+                }
+            )
+
+        return write_chains(await asyncio.gather(*map(judge, chains)))
+
+    return BothWays(critique)
+
+
+async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players) -> bool:
+    reference = state.get("reference")
+    if reference is None:
+        raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
+    assert chain.latest is not None
+    return (await players.grader.grade(chain.latest.answer, reference)).is_correct
+
+
+def _stop_after(critique: Critique, number: int, context: Context) -> ChainStop | None:
+    """Say why no refinement follows critique `number` (1-based), or None when one does."""
+    if context.gate == "when_wrong" and critique.final == "correct":
+        return "judged_correct"
+    if number > context.rounds:  # the closing critique of a vote that weighs verdicts
+        return "rounds"
+    if context.gate == "when_wrong" and critique.final is None:
+        return "judged_unparsed"
+    return None
+
+
+def _tokens_used(chains: list[Chain]) -> int:
+    usages = (chain.usage(role) for chain in chains for role in ("actor", "critic"))
+    return sum(usages, Usage()).total_tokens

@@ -1,8 +1,16 @@
 """The actor's refinement of a response after reading its critique."""
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+import asyncio
+from typing import Any
 
-from critique_graph.nodes.solve import solve_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.players import BothWays, Players, emit
+from critique_graph.schema import Chain, Failure
+from critique_graph.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.untrusted import fence, strip_role_tokens
 
 REFINE_INSTRUCTION = (
@@ -18,3 +26,40 @@ def refine_messages(question: str, response: str, critique: str) -> list[BaseMes
         AIMessage(strip_role_tokens(response)),
         HumanMessage(f"{fence('critique', critique)}\n\n{REFINE_INSTRUCTION}"),
     ]
+
+
+def create_refine(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+    """Create the node that refines the latest response of every open chain.
+
+    Each refinement sees the question, the latest response and its critique alone (the paper's sequential protocol is
+    Markov). A truncated or failed refinement leaves the response before it standing.
+    """
+
+    async def refine(state: ActorCriticState) -> dict[str, Any]:
+        context, call_actor = players.context(), players.caller("actor")
+        problem = problem_id(state)
+
+        async def improve(chain: Chain) -> Chain:
+            if chain.stop is not None or chain.latest is None:
+                return chain
+            last, number = chain.rounds[-1], len(chain.rounds)
+            outcome = await call_actor(
+                refine_messages(state["question"], chain.latest.text, last.critique.text),
+                CallKey(problem, "actor", chain.index, number),
+            )
+            if isinstance(outcome, Failure):
+                emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
+                return chain.model_copy(update={"stop": "failed", "failure": outcome})
+            refinement = to_response(outcome, players.grader)
+            emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
+            is_last = number == context.rounds and not context.needs_verdicts
+            return chain.model_copy(
+                update={
+                    "rounds": (*chain.rounds[:-1], last.model_copy(update={"refinement": refinement})),
+                    "stop": "truncated" if refinement.is_truncated else "rounds" if is_last else None,
+                }
+            )
+
+        return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
+
+    return BothWays(refine)

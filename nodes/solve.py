@@ -1,15 +1,51 @@
-"""The actor's first responses to a question."""
+"""The actor's first responses to a question: one call a chain, all together."""
+
+import asyncio
+from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
 
+from critique_graph.calls import CallKey
+from critique_graph.grading.grader import Grader
+from critique_graph.players import BothWays, Players, emit
+from critique_graph.schema import Chain, Failure, Reply, Response
+from critique_graph.state import ActorCriticState, problem_id, write_chains
 from critique_graph.untrusted import fence
 
 SOLVE_INSTRUCTION = (
-    "Solve the problem step by step, one step per line. "
-    "End with a line of the form: The answer is \\boxed{ANSWER}."
+    "Solve the problem step by step, one step per line. End with a line of the form: The answer is \\boxed{ANSWER}."
 )
 
 
 def solve_messages(question: str) -> list[BaseMessage]:
     """Build the actor's prompt for a question."""
     return [HumanMessage(f"{fence('problem', question)}\n\n{SOLVE_INSTRUCTION}")]
+
+
+def to_response(reply: Reply, grader: Grader) -> Response:
+    """Make a model's reply a response: its final answer is read once, here."""
+    return Response(text=reply.text, answer=grader.extract(reply.text), call=reply.call)
+
+
+def create_solve(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+    """Create the node that samples the first response of every chain."""
+
+    async def solve(state: ActorCriticState) -> dict[str, Any]:
+        context, call_actor = players.context(), players.caller("actor")
+        messages, problem = solve_messages(state["question"]), problem_id(state)
+
+        async def start(index: int) -> Chain:
+            outcome = await call_actor(messages, CallKey(problem, "actor", index, 0))
+            if isinstance(outcome, Failure):
+                emit("failure", chain=index, round=0, kind=outcome.kind, message=outcome.message)
+                return Chain(index=index, stop="failed", failure=outcome)
+            response = to_response(outcome, players.grader)
+            emit("response", chain=index, round=0, text=response.text, answer=response.answer)
+            if response.is_truncated:
+                return Chain(index=index, response=response, stop="truncated")
+            return Chain(index=index, response=response, stop=None if context.rounds else "rounds")
+
+        return write_chains(await asyncio.gather(*map(start, range(context.samples))))
+
+    return BothWays(solve)

@@ -1,0 +1,106 @@
+"""The two-player loop: solve, then critique and refine until every chain has stopped, then vote.
+
+    solve ─► critique ─► refine ─► (critique …) ─► vote
+
+One graph covers every test-time strategy by two numbers and a rule: `samples`, `rounds` and `vote`. The fan-out over
+samples is inside the nodes: they await all calls of a problem together, and a failed call stops its own chain only.
+"""
+
+from typing import Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.refine import create_refine
+from critique_graph.nodes.solve import create_solve
+from critique_graph.nodes.vote import create_vote
+from critique_graph.players import BothWays, Players
+from critique_graph.schema import Gate, VoteRule
+from critique_graph.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
+
+NextNode = Literal["critique", "refine", "vote"]
+
+
+def create_actor_critic(
+    actor: str | BaseChatModel = "miniature:actor",
+    critic: str | BaseChatModel = "miniature:critic",
+    *,
+    samples: int = 1,
+    rounds: int = 1,
+    gate: Gate = "when_wrong",
+    vote: VoteRule = "majority",
+    temperature: float | None = None,
+    critic_temperature: float = 0.0,
+    max_tokens: int = 1024,
+    critic_max_tokens: int = 1536,
+    token_budget: int | None = None,
+    seed: int = 0,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
+    """Create the actor-critic loop, uncompiled. Every setting can be overridden per invocation through `Context`.
+
+    Example:
+        >>> graph = create_actor_critic(samples=4, rounds=2).compile()
+        >>> result = graph.invoke({"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"})
+
+    Args:
+        actor: Solves and refines: a chat model, or a string such as `hf:PATH` or `openai:NAME`.
+        critic: Judges every step of a response.
+        samples: Chains; see `Context` for this and the settings below.
+        rounds: Most critiques and refinements a chain.
+        gate: Which responses are refined.
+        vote: How the chains' answers become one.
+        temperature: The actor's.
+        critic_temperature: The critic's.
+        max_tokens: Most tokens of one response.
+        critic_max_tokens: Most tokens of one critique.
+        token_budget: Most tokens of one problem before no new round starts.
+        seed: Root of every call's seed.
+        grader: Reads, compares and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+
+    Raises:
+        pydantic.ValidationError: a setting is out of its range.
+    """
+    defaults = Context(
+        samples=samples,
+        rounds=rounds,
+        gate=gate,
+        vote=vote,
+        temperature=temperature,
+        critic_temperature=critic_temperature,
+        max_tokens=max_tokens,
+        critic_max_tokens=critic_max_tokens,
+        token_budget=token_budget,
+        seed=seed,
+    )
+    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    builder = StateGraph(
+        ActorCriticState,
+        context_schema=Context,
+        input_schema=ActorCriticInput,
+        output_schema=ActorCriticOutput,
+    )
+    builder.add_node("solve", create_solve(players))
+    builder.add_node("critique", create_critique(players))
+    builder.add_node("refine", create_refine(players))
+    builder.add_node("vote", create_vote(players))
+    builder.add_edge(START, "solve")
+    builder.add_conditional_edges("solve", _go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("critique", _go_on_with("refine"), ["refine", "vote"])
+    builder.add_conditional_edges("refine", _go_on_with("critique"), ["critique", "vote"])
+    builder.add_edge("vote", END)
+    return builder
+
+
+def _go_on_with(node: NextNode) -> Runnable[ActorCriticState, NextNode]:
+    async def route(state: ActorCriticState) -> NextNode:
+        is_open = any(chain["stop"] is None for chain in state.get("chains", []))
+        return node if is_open else "vote"
+
+    return BothWays(route)

@@ -1,0 +1,137 @@
+"""Models by name: from a string like `hf:NAME` or `openai:NAME` to a LangChain chat model.
+
+Nothing heavy is imported before a string asks for it.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from critique_graph.errors import InputError, MissingDependencyError
+from critique_graph.miniature import weights_path
+from critique_graph.nodes.chat_transformers import ChatTransformers
+from critique_graph.schema import Role
+
+KNOWN_PREFIXES = (
+    "miniature:actor",
+    "miniature:critic",
+    "hf:NAME_OR_PATH",
+    "openai:NAME",
+)
+_CACHED_MODELS = 8
+"""Models kept for the next `load_model` with the same string; local ones hold their weights."""
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> BaseChatModel:
+    """Give the chat model that `spec` names; the same string gives the same object, so roles share an engine.
+
+    Args:
+        spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `openai:NAME`, or whatever
+            `langchain.chat_models.init_chat_model` understands, if langchain is installed. A model object
+            is given back as it is.
+        base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
+
+    Raises:
+        InputError: The string names no model.
+        MissingDependencyError: The model needs an extra that is not installed.
+
+    Example:
+        ```python
+        actor = load_model("openai:Qwen/Qwen3-4B", base_url="http://localhost:8000/v1")
+        ```
+    """
+    if isinstance(spec, BaseChatModel):
+        return spec
+    prefix, colon, name = spec.partition(":")
+    if not colon or not name or spec != spec.strip():
+        raise _unknown(spec)
+    if base_url is not None and prefix != "openai":
+        raise InputError(f"base_url is for openai:NAME, not for {spec!r}.")
+    match prefix:
+        case "miniature":
+            return _miniature(name)
+        case "hf":
+            return _local(name)
+        case "openai":
+            return _server(name, base_url)
+        case "vllm":
+            raise InputError(
+                f"{spec!r}: in-process vLLM is not in this version. Run `vllm serve {name}` and use "
+                f"openai:{name} with base_url http://localhost:8000/v1."
+            )
+        case _:
+            return _langchain(spec)
+
+
+def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings the model's class declares as a field: a seed is not sent where there is none."""
+    fields = type(model).model_fields
+    known = {*fields, *(field.alias for field in fields.values())}
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def _miniature(role: str) -> BaseChatModel:
+    roles: dict[str, Role] = {"actor": "actor", "critic": "critic"}
+    if role not in roles:
+        raise InputError(f"There is no miniature:{role}; use miniature:actor or miniature:critic.")
+    path = weights_path(roles[role])
+    if not (path / "config.json").is_file():
+        raise InputError(f"miniature:{role} has no weights in {path}; make them with `critique-graph miniature train`.")
+    return _transformers(str(path))
+
+
+def _local(name: str) -> BaseChatModel:
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"hf:{name}: the folder holds no model (no config.json).")
+        name = str(folder.resolve())
+    elif not _HUB_NAME.fullmatch(name):
+        raise InputError(f"hf:{name}: there is no such folder, and a model on the hub is called NAME or OWNER/NAME.")
+    return _transformers(name)
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _transformers(path: str) -> BaseChatModel:
+    return ChatTransformers(model=path)
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _server(name: str, base_url: str | None) -> BaseChatModel:
+    if find_spec("langchain_openai") is None:
+        raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise InputError(f"base_url must start with http:// or https://, got {base_url!r}.")
+    from openai import OpenAIError
+
+    from critique_graph.nodes.chat_openai import ChatOpenAIServer
+
+    try:
+        return ChatOpenAIServer(model=name, base_url=base_url)
+    except OpenAIError as error:
+        raise InputError(f"openai:{name} needs an API key in OPENAI_API_KEY, or base_url of a local server.") from error
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _langchain(spec: str) -> BaseChatModel:
+    if find_spec("langchain") is None:
+        raise _unknown(spec)
+    from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
+
+    try:
+        model: BaseChatModel = init_chat_model(spec, max_retries=0)  # retries are this package's own
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{spec!r} is no model langchain can start: {' '.join(str(error).split())}") from error
+    return model
+
+
+def _unknown(spec: str) -> InputError:
+    return InputError(
+        f"Unknown model {spec!r}; use {', '.join(KNOWN_PREFIXES)}, or install langchain for its PROVIDER:NAME."
+    )

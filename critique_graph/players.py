@@ -1,0 +1,92 @@
+"""The actor and the critic of one graph, ready to be called with the settings in force."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.runtime import get_runtime
+
+from critique_graph.calls import Caller, CallLog
+from critique_graph.grading.grader import Grader
+from critique_graph.models import load_model
+from critique_graph.schema import Role
+from critique_graph.state import Context
+
+State = TypeVar("State")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Players:
+    """Who plays, by which settings unless the invocation says otherwise, and who grades."""
+
+    actor: str | BaseChatModel
+    critic: str | BaseChatModel
+    defaults: Context
+    grader: Grader
+    log: CallLog | None = None
+
+    def context(self) -> Context:
+        """Give the settings in force: what the invocation set, over what the graph was created with."""
+        given = get_runtime(Context).context
+        if given is None:
+            return self.defaults
+        return self.defaults.model_copy(update=given.model_dump(exclude_unset=True))
+
+    def caller(self, role: Role) -> Caller:
+        """Give what makes the calls of `role` in this invocation."""
+        context = self.context()
+        if role == "actor":
+            return Caller(
+                model=load_model(context.actor or self.actor),
+                role=role,
+                temperature=context.actor_temperature,
+                max_tokens=context.max_tokens,
+                seed=context.seed,
+                log=self.log,
+            )
+        return Caller(
+            model=load_model(context.critic or self.critic),
+            role=role,
+            temperature=context.critic_temperature,
+            max_tokens=context.critic_max_tokens,
+            seed=context.seed,
+            log=self.log,
+        )
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Send a custom event to whoever streams the graph (`stream_mode="custom"`)."""
+    get_runtime(Context).stream_writer({"event": event, **fields})
+
+
+class BothWays(Runnable[State, Result]):
+    """An async node or router that `.invoke` can run too; there it gets an event loop of its own.
+
+    `RunnableLambda` would do, but on every call it inspects signatures and opens a callback run of its own.
+    """
+
+    def __init__(self, function: Callable[[State], Awaitable[Result]]) -> None:
+        self._function = function
+        self.name = getattr(function, "__name__", None)
+
+    async def ainvoke(  # `input` is LangChain's name for it
+        self,
+        input: State,  # noqa: A002
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Result:
+        return await self._function(input)
+
+    def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Result:  # noqa: A002
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.ainvoke(input))
+        with ThreadPoolExecutor(1) as executor:  # `.invoke` from inside a running loop, as in notebooks
+            return executor.submit(copy_context().run, asyncio.run, self.ainvoke(input)).result()

@@ -1,0 +1,109 @@
+"""One answer from many chains: the ballot, its grade and the bill.
+
+Ballots are grouped by mathematical equivalence. A chain without a readable answer is listed as unparsed: it wins
+nothing and stays in the denominator of every vote share.
+"""
+
+import asyncio
+import random
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import derive_seed
+from critique_graph.grading.grader import Grader
+from critique_graph.players import BothWays, Players, emit
+from critique_graph.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
+from critique_graph.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
+
+VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
+"""Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""
+
+
+def create_vote(players: Players) -> Runnable[ActorCriticState, ActorCriticOutput]:
+    """Create the node that chooses the answer, and grades every response when there is a reference."""
+
+    async def vote(state: ActorCriticState) -> ActorCriticOutput:
+        context, chains = players.context(), read_chains(state)
+        tie_seed = derive_seed(context.seed, problem_id(state), "vote")
+        ballot = await count_votes(chains, context.vote, grader=players.grader, tie_seed=tie_seed)
+        reference, grade = state.get("reference"), None
+        if reference is not None:
+            grade = await players.grader.grade(ballot.winner, reference)
+            chains = await asyncio.gather(*(_graded(chain, reference, players.grader) for chain in chains))
+        emit("ballot", **ballot.model_dump(mode="json"))
+        actor = sum((chain.usage("actor") for chain in chains), Usage())
+        critic = sum((chain.usage("critic") for chain in chains), Usage())
+        return {
+            "answer": ballot.winner,
+            "correct": None if grade is None or grade.outcome == "ungraded" else grade.is_correct,
+            "grade": None if grade is None else grade.model_dump(mode="json"),
+            "chains": write_chains(chains)["chains"],
+            "ballot": ballot.model_dump(mode="json"),
+            "usage": {
+                role: usage.model_dump(mode="json")
+                for role, usage in (("actor", actor), ("critic", critic), ("total", actor + critic))
+            },
+        }
+
+    return BothWays(vote)
+
+
+async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, tie_seed: int) -> Ballot:
+    """Choose one answer.
+
+    The heaviest group of equivalent answers wins; `tie_seed` decides between equally heavy ones. `critic_filtered`
+    falls back to all chains when the critic called none correct. `first` and `final` look at chain 0 alone.
+    """
+    if rule in ("first", "final"):
+        chains = chains[:1]
+    excluded: tuple[int, ...] = ()
+    if rule == "critic_filtered" and any(chain.verdict == "correct" for chain in chains):
+        excluded = tuple(chain.index for chain in chains if chain.verdict != "correct")
+    entries: list[BallotEntry] = []
+    unparsed = []
+    for chain in chains:
+        if chain.index in excluded:
+            continue
+        answer = _answer(chain.response if rule == "first" else chain.latest)
+        if answer is None:
+            unparsed.append(chain.index)
+            continue
+        weight = VERDICT_WEIGHT[chain.verdict] if rule == "critic_weighted" else 1.0
+        for position, entry in enumerate(entries):
+            if await grader.equivalent(entry.answer, answer):
+                entries[position] = BallotEntry(
+                    answer=entry.answer, weight=entry.weight + weight, chains=(*entry.chains, chain.index)
+                )
+                break
+        else:
+            entries.append(BallotEntry(answer=answer, weight=weight, chains=(chain.index,)))
+    heaviest = max((entry.weight for entry in entries), default=0.0)
+    leaders = [entry for entry in entries if entry.weight >= heaviest - 1e-9]
+    winner = random.Random(tie_seed).choice(leaders).answer if leaders else None
+    return Ballot(
+        rule=rule,
+        entries=tuple(sorted(entries, key=lambda entry: (-entry.weight, entry.chains))),
+        unparsed=tuple(unparsed),
+        excluded=excluded,
+        winner=winner,
+        is_tie=len(leaders) > 1,
+    )
+
+
+def _answer(response: Response | None) -> str | None:
+    return None if response is None or response.is_truncated else response.answer
+
+
+async def _graded(chain: Chain, reference: str, grader: Grader) -> Chain:
+    async def grade(response: Response) -> Response:
+        outcome: Grade = await grader.grade(_answer(response), reference)
+        return response.model_copy(update={"grade": outcome})
+
+    return chain.model_copy(
+        update={
+            "response": chain.response and await grade(chain.response),
+            "rounds": tuple(
+                [r.model_copy(update={"refinement": r.refinement and await grade(r.refinement)}) for r in chain.rounds]
+            ),
+        }
+    )
