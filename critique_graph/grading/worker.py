@@ -1,0 +1,128 @@
+"""The process that runs math-verify: a script started by `pool`, never imported by the package.
+
+It loads math-verify once and forks; the child answers tasks, one at a time, and the parent only waits. Before
+each task the child re-arms its CPU limit. The kernel ends a child that exceeds it, also inside one long call
+into C (where no signal handler and no other thread would run); the next child is there within milliseconds.
+
+Protocol: JSON lines. `{"task": 1, "pairs": [["answer", "reference"]]}` in; `{"task": 1, "verdict": "…"}` out. A
+child that died is reported as `{"task": null, "status": -24}` (negative: the signal). When its input ends, so
+does the worker.
+"""
+
+import json
+import logging
+import math
+import os
+import resource
+import signal
+import sys
+
+from math_verify import LatexExtractionConfig, parse, verify
+from sympy import Set, Tuple  # type: ignore[import-untyped]
+from sympy.logic.boolalg import Boolean  # type: ignore[import-untyped]
+
+_INPUT_ENDED, _RECYCLED = 0, 3
+_EXTRACTION = [LatexExtractionConfig()]
+_DIGITS = 100
+"""Digits compared. With math-verify's default of 15, 1/10^20 would equal 1/(2*10^20)."""
+
+
+def compare(pairs: list[list[str]]) -> str:
+    """Verdict on pairs of answer and reference in LaTeX: `equal` if all are, `different`, or why there is none."""
+    try:
+        for answer, reference in pairs:
+            expected, given = _read(reference), _read(answer)
+            if expected is None:
+                return "unreadable_reference"
+            if given is None:
+                return "unreadable_answer"
+            if not _are_equal(expected, given):
+                return "different"
+        return "equal"
+    except MemoryError:
+        return "memory"
+    except RecursionError:
+        return "too_complex"
+
+
+def _read(text: str) -> object | None:
+    latex = text.replace("%", r"\%")
+    parsed = parse(f"${latex}$", _EXTRACTION, fallback_mode="no_fallback", parsing_timeout=None)
+    return parsed[0] if parsed else None
+
+
+def _are_equal(a: object, b: object) -> bool:
+    """Symmetric, as math-verify is not: relations match in either direction, lists and sets only in both."""
+    forward = _verify(a, b)
+    kinds = (a, b)
+    if any(isinstance(kind, Boolean) for kind in kinds):
+        return forward or _verify(b, a)
+    if any(isinstance(kind, (Set, Tuple)) for kind in kinds):
+        return forward and _verify(b, a)
+    return forward
+
+
+def _verify(gold: object, target: object) -> bool:
+    try:
+        return bool(
+            verify(
+                gold,
+                target,
+                numeric_precision=_DIGITS,
+                allow_set_relation_comp=True,
+                timeout_seconds=None,
+                raise_on_error=True,
+            )
+        )
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - SymPy on a model's text: what cannot be compared (a matrix, a set) is not equal
+        return False
+
+
+def _serve(cpu_seconds: int, tasks: int) -> int:
+    """Answer tasks until the input ends or `tasks` are done."""
+    # Unbuffered: what this child does not answer stays in the pipe for the next.
+    requests = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - lasts as long as the process
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    longest = sys.maxsize if hard == resource.RLIM_INFINITY else hard
+    for _ in range(tasks):
+        line = requests.readline()
+        if not line:
+            return _INPUT_ENDED
+        request = json.loads(line)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        soft = math.ceil(used.ru_utime + used.ru_stime) + cpu_seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (min(soft, longest), hard))
+        _reply(task=request["task"], verdict=compare(request["pairs"]))
+    return _RECYCLED
+
+
+def _reply(**message: str | int | None) -> None:
+    os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def main() -> None:
+    cpu_seconds, memory_bytes, tasks = (int(argument) for argument in sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # elsewhere the limit is refused or without effect
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    logging.disable()
+    compare([[r"\sqrt{8}+\frac{x}{2}", r"(1,2\sqrt{2}]"]])  # loads the parser's tables before the first fork
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries report there what becomes a verdict anyway
+    _reply(task=None, verdict="ready")
+    while True:
+        child = os.fork()
+        if child == 0:
+            os._exit(_serve(cpu_seconds, tasks))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == _INPUT_ENDED:
+            return
+        if status != _RECYCLED:
+            _reply(task=None, status=status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from critique_graph.grading.extract import extract_answer, extract_reference, read_answer
+
+DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+
+
+def read_lines(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        pytest.param(r"So \boxed{5}.", "5", id="box"),
+        pytest.param(r"\boxed{4}. Wait: \boxed{5}", "5", id="last-box-wins"),
+        pytest.param(r"\boxed{4}, so I write \boxed{}", "4", id="empty-box-is-none"),
+        pytest.param(r"\boxed{4}, that is \boxed{5", "4", id="last-balanced-box"),
+        pytest.param(r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}", id="nested-braces"),
+        pytest.param(r"\boxed{\left\{1, 2\right\}}", r"\left\{1, 2\right\}", id="escaped-braces"),
+        pytest.param(r"\boxed{\boxed{5}}", "5", id="nested-boxes"),
+        pytest.param(r"{ \boxed{5} and }{ too", "5", id="stray-braces-around"),
+        pytest.param(r"\fbox{7}", "7", id="fbox"),
+        pytest.param(r"$\boxed 5$", "5", id="box-without-braces"),
+        pytest.param(r"\\boxed{5}", "5", id="escaped-twice"),
+        pytest.param(r"\beginboxed{8\sqrt{6}}", r"8\sqrt{6}", id="beginboxed"),
+        pytest.param(r"\boxed{5} The answer is 6", "5", id="box-before-statement"),
+        pytest.param("He makes $18.\n#### 18", "18", id="gsm8k"),
+        pytest.param("#### 1,000\n", "1,000", id="gsm8k-thousands"),
+        pytest.param("#### 3. Third step", None, id="markdown-heading"),
+        pytest.param("The answer is 18.", "18", id="answer-is"),
+        pytest.param("the ANSWER IS: 18", "18", id="case-and-colon"),
+        pytest.param("The answer is 4. No, the answer is 5.", "5", id="last-statement-wins"),
+        pytest.param("The answer is 3.5. I hope it helps.", "3.5", id="decimal-then-sentence"),
+        pytest.param("The answer is $18 per day.", "18 per day", id="currency"),
+        pytest.param("The answer is $\\frac{1}{2}$, as shown.", r"\frac{1}{2}", id="inline-formula"),
+        pytest.param("The final answer is:\n\n$$42$$", "42", id="display-formula-on-next-line"),
+        pytest.param(r"The answer is \(2\pi\).", r"2\pi", id="parenthesis-formula"),
+        pytest.param("The answer is 12 because 3*4=12.", "12", id="reason-cut-off"),
+        pytest.param("Final answer: 42", "42", id="final-answer-colon"),
+        pytest.param("**Answer:** 42", "42", id="markdown-emphasis"),
+        pytest.param("so 9 * 2 = 18\nA: 18", "18", id="line-opening-a"),
+        pytest.param("So James runs 540 meters a week.", None, id="plain-sentence-has-no-answer"),
+        pytest.param("The answer isn't clear.", None, id="answer-isnt"),
+        pytest.param("The answer is", None, id="nothing-follows"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_answer_is_what_the_text_presents_as_one(text: str, answer: str | None) -> None:
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        pytest.param("9 * 2 = <<9*2=18>>18\n#### 18", "18", id="gsm8k"),
+        pytest.param(r"Thus $x=\boxed{\frac{3}{4}}$.", r"\frac{3}{4}", id="math-solution"),
+        pytest.param(" 42 ", "42", id="bare"),
+        pytest.param("$x^2$", "x^2", id="bare-formula"),
+        pytest.param(
+            "\\begin{pmatrix} 1 \\\\\n2 \\end{pmatrix}",
+            "\\begin{pmatrix} 1 \\\\\n2 \\end{pmatrix}",
+            id="bare-lines",
+        ),
+        pytest.param("  ", None, id="blank"),
+    ],
+)
+def test_reference_is_read_from_gold_text(text: str, reference: str | None) -> None:
+    assert extract_reference(text) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        pytest.param("42", "42", id="bare"),
+        pytest.param("$42$.", "42", id="bare-formula"),
+        pytest.param(r"So \boxed{5}", "5", id="response"),
+        pytest.param("First, 3 + 4 = 7.\nThen 7 * 2 = 14.", None, id="lines-that-present-none"),
+    ],
+)
+def test_a_single_line_is_its_own_answer(text: str, answer: str | None) -> None:
+    assert read_answer(text) == answer
+
+
+def test_long_answer_is_cut() -> None:
+    answer = extract_answer(r"\boxed{" + "9" * 20_000 + "}")
+
+    assert answer == "9" * 2_000
+
+
+def test_answer_is_found_at_the_end_of_a_long_text() -> None:
+    assert extract_answer("{" * 500_000 + r"\boxed{5}") == "5"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="public data sets are not beside the repository")
+def test_every_gsm8k_gold_answer_is_read() -> None:
+    golds = [row["answer"] for row in read_lines("gsm8k/test.jsonl")]
+
+    assert len(golds) == 1_319
+    assert [extract_reference(gold) for gold in golds] == [gold.split("#### ")[1] for gold in golds]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="public data sets are not beside the repository")
+def test_every_math500_gold_answer_is_read_from_its_solution() -> None:
+    rows = read_lines("math/math500.jsonl")
+
+    def bare(answer: str) -> str:
+        return answer.removesuffix(".").replace(" ", "")
+
+    assert len(rows) == 500
+    differing = [
+        (row["unique_id"], extract_reference(row["solution"]), row["answer"])
+        for row in rows
+        if bare(extract_reference(row["solution"]) or "") != bare(row["answer"])
+    ]
+    assert differing == []
