@@ -17,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.errors import GraphBubbleUp
 
+from critique_graph.errors import InputError, MissingDependencyError, RunError
 from critique_graph.faults import classify
 from critique_graph.models import accepted_settings
 from critique_graph.schema import Call, Failure, Reply, Role, Usage
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 6
 DEADLINE_SECONDS = 1800.0
 """Total for one call, retries and waiting in an engine's queue included."""
+MAX_RETRY_AFTER_SECONDS = 120.0
+"""A server that asks for a longer pause is treated as down."""
 MAX_REPLY_CHARS = 4_000_000
 _BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.5, 30.0
 
@@ -104,13 +107,16 @@ class Caller:
                         return await self._call_once(messages, seed, attempt)
                     except GraphBubbleUp:  # an `interrupt()` inside a model is the graph's, not a fault
                         raise
+                    except (InputError, MissingDependencyError, RunError):  # the caller's to put right, not the call's
+                        raise
                     except Exception as error:  # noqa: BLE001 - any model class may raise anything: it becomes a record
                         fault = classify(error)
                         failure = Failure(kind=fault.kind, message=fault.message, attempts=attempt)
-                        if not fault.retryable or attempt == MAX_ATTEMPTS:
+                        wait = fault.retry_after or 0.0
+                        if not fault.retryable or attempt == MAX_ATTEMPTS or wait > MAX_RETRY_AFTER_SECONDS:
                             return failure
                         backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt)
-                        pause = fault.retry_after or jitter.uniform(0, backoff)
+                        pause = max(wait, jitter.uniform(0, backoff))
                         logger.info("%s call failed (%s), again in %.1f s", self.role, fault.message, pause)
                     await self.sleep(pause)
         except TimeoutError:

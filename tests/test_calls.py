@@ -2,12 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
 from fakes import ScriptedModel, reply
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from critique_graph.calls import MAX_ATTEMPTS, Caller, CallKey, derive_seed, split_reasoning
+from critique_graph.errors import MissingDependencyError
 from critique_graph.schema import Call, Failure, Reply, Usage
 
 KEY = CallKey("p", "actor", 0, 0)
@@ -84,6 +86,33 @@ def test_faults_that_will_not_pass_are_not_retried():
 
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.attempts) == ("error", 1)
+
+
+def test_missing_package_is_not_a_failed_call():
+    missing = MissingDependencyError("torch", extra="local", purpose="hf:")
+    with pytest.raises(MissingDependencyError):
+        call(ScriptedModel(replies=[missing]))
+
+
+class TooManyRequests(Exception):
+    """A 429 as HTTP clients raise it."""
+
+    def __init__(self, retry_after: str) -> None:
+        super().__init__("slow down")
+        self.status_code = 429
+        self.response = httpx.Response(429, headers={"retry-after": retry_after})
+
+
+def test_pause_a_server_asks_for_is_honoured():
+    pauses = Pauses()
+    call(ScriptedModel(replies=[TooManyRequests("70"), "4"]), pauses)
+    assert pauses.seconds[0] >= 70
+
+
+def test_server_that_asks_for_hours_is_not_waited_for():
+    outcome = call(ScriptedModel(replies=[TooManyRequests("9999"), "4"]))
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "server"
 
 
 def test_lone_surrogates_of_a_server_become_storable_text():

@@ -1,0 +1,355 @@
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_tests.unit_tests import ChatModelUnitTests
+
+from critique_graph.errors import ModelCallError
+from critique_graph.faults import classify
+from critique_graph.nodes.chat_openai import ChatOpenAIServer, is_local
+
+USAGE = {
+    "prompt_tokens": 7,
+    "completion_tokens": 3,
+    "total_tokens": 10,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
+
+
+class TestStandardUnit(ChatModelUnitTests):
+    @property
+    def chat_model_class(self) -> type[ChatOpenAIServer]:
+        return ChatOpenAIServer
+
+    @property
+    def chat_model_params(self) -> dict:
+        return {"model": "small", "base_url": "http://127.0.0.1:9/v1"}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict, dict, dict]:
+        return (
+            {"OPENAI_API_KEY": "from-the-environment"},
+            {"model": "small", "base_url": "http://127.0.0.1:9/v1"},
+            {"openai_api_key": "from-the-environment"},
+        )
+
+
+@dataclass
+class Server:
+    """An HTTP server that gives one scripted answer to every request, and remembers the requests."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    breaks_off: bool = False
+    """Close the connection before the announced length is sent."""
+    requests: list[dict] = field(default_factory=list)
+
+    def answer(self, message: dict | None = None, finish_reason: str | None = "stop", **payload) -> None:
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", **(message or {})},
+            "finish_reason": finish_reason,
+        }
+        self.body = json.dumps(
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "model": "small",
+                "usage": USAGE,
+                "choices": [choice],
+                **payload,
+            }
+        ).encode()
+        self.headers = {"Content-Type": "application/json"}
+
+    def stream(self, *deltas: dict, finish_reason: str | None = "stop") -> None:
+        chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
+        chunks.append({"choices": [], "usage": USAGE})
+        events = [
+            json.dumps({"id": "1", "object": "chat.completion.chunk", "model": "small", **chunk}) for chunk in chunks
+        ]
+        self.body = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
+        self.headers = {"Content-Type": "text/event-stream"}
+
+
+@pytest.fixture
+def server(socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    script = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            script.requests.append({"path": self.path, "key": self.headers["Authorization"], **json.loads(body)})
+            self.send_response(script.status)
+            for name, value in script.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(script.body) + 100 * script.breaks_off))
+            self.end_headers()
+            self.wfile.write(script.body)
+            self.close_connection = script.breaks_off
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        listening.daemon_threads = True
+        script.url = f"http://127.0.0.1:{listening.server_port}/v1"
+        threading.Thread(target=listening.serve_forever, args=(0.01,)).start()
+        yield script
+        listening.shutdown()
+
+
+@pytest.fixture
+def model(server: Server) -> ChatOpenAIServer:
+    return ChatOpenAIServer(model="small", base_url=server.url)
+
+
+pytestmark = pytest.mark.network_loopback
+
+
+def test_a_reply_has_text_usage_and_finish_reason(server, model):
+    server.answer({"content": "Five."}, finish_reason="length")
+
+    reply = model.invoke("What is 2 + 3?", seed=7, max_tokens=3, temperature=0.5)
+
+    assert (reply.text, reply.response_metadata["finish_reason"]) == ("Five.", "length")
+    assert (reply.usage_metadata["input_tokens"], reply.usage_metadata["output_tokens"]) == (7, 3)
+    assert reply.usage_metadata["input_token_details"]["cache_read"] == 4
+    sent = server.requests[0]
+    assert (sent["path"], sent["seed"], sent["max_tokens"], sent["temperature"]) == (
+        "/v1/chat/completions",
+        7,
+        3,
+        0.5,
+    )
+    assert "max_completion_tokens" not in sent
+
+
+async def test_a_streamed_reply_has_usage_and_finish_reason(server, model):
+    server.stream({"content": "Fi"}, {"content": "ve."})
+
+    chunks = [chunk async for chunk in model.astream("What is 2 + 3?")]
+
+    whole = sum(chunks[1:], chunks[0])
+    assert (whole.text, whole.response_metadata["finish_reason"]) == ("Five.", "stop")
+    assert whole.usage_metadata["total_tokens"] == 10
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_kept_apart(server, model, name):
+    server.answer({"content": "Five.", name: "2 + 3 = 5"})
+
+    reply = model.invoke("What is 2 + 3?")
+
+    assert (reply.text, reply.additional_kwargs["reasoning_content"]) == ("Five.", "2 + 3 = 5")
+    assert reply.content_blocks[0] == {"type": "reasoning", "reasoning": "2 + 3 = 5"}
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_streamed_reasoning_is_kept_apart(server, model, name):
+    server.stream({name: "2 + 3 "}, {name: "= 5"}, {"content": "Five."})
+
+    chunks = list(model.stream("What is 2 + 3?"))
+
+    whole = sum(chunks[1:], chunks[0])
+    assert (whole.text, whole.additional_kwargs["reasoning_content"]) == ("Five.", "2 + 3 = 5")
+    assert whole.content_blocks[0] == {"type": "reasoning", "reasoning": "2 + 3 = 5"}
+
+
+def test_reasoning_without_an_answer_is_a_reply(server, model):
+    server.answer({"content": None, "reasoning_content": "Hm."})
+
+    assert model.invoke("What is 2 + 3?").text == ""
+
+
+def test_logprobs_are_in_the_metadata(server, model):
+    logprobs = {"content": [{"token": "Five.", "bytes": None, "logprob": -0.1, "top_logprobs": []}]}
+    server.answer({"content": "Five."})
+    payload = json.loads(server.body)
+    payload["choices"][0]["logprobs"] = logprobs
+    server.body = json.dumps(payload).encode()
+
+    reply = model.invoke("What is 2 + 3?", logprobs=True)
+
+    assert reply.response_metadata["logprobs"]["content"][0]["logprob"] == -0.1
+    assert server.requests[0]["logprobs"] is True
+
+
+def test_continuing_the_final_message_is_asked_of_the_server(server, model):
+    server.answer({"content": " is 5."})
+
+    model.invoke([HumanMessage("What is 2 + 3?"), AIMessage("The answer")], continue_final_message=True)
+
+    sent = server.requests[0]
+    assert (sent["continue_final_message"], sent["add_generation_prompt"]) == (True, False)
+    assert sent["messages"][-1] == {"role": "assistant", "content": "The answer"}
+
+
+def test_continuing_anything_but_an_ai_message_is_refused(model):
+    with pytest.raises(ValueError, match="needs a final AI message, got HumanMessage"):
+        model.invoke("Hello", continue_final_message=True)
+
+
+BAD_BODIES = {
+    "no choices": b'{"choices": []}',
+    "null choices": b'{"choices": null}',
+    "missing choices": b'{"id": "1"}',
+    "choice without message": b'{"choices": [{"finish_reason": "stop"}]}',
+    "null choice": b'{"choices": [null]}',
+    "empty content": b'{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}',
+    "null content": b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}',
+    "number as content": b'{"choices": [{"message": {"content": 5}, "finish_reason": "stop"}]}',
+    "error object": b'{"error": {"message": "the model is loading"}}',
+    "list": b"[]",
+    "null": b"null",
+    "string": b'"Five."',
+    "broken JSON": b'{"choices": [{"mess',
+    "nothing": b"",
+    "bad UTF-8": b'{"choices": "\xff\xfe"}',
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+async def test_a_reply_that_is_none_is_an_invalid_reply(server, model, body):
+    server.body, server.headers = body, {"Content-Type": "application/json"}
+
+    with pytest.raises((ModelCallError, ValueError)) as caught:
+        await model.ainvoke("What is 2 + 3?")
+
+    fault = classify(caught.value)
+    assert (fault.kind, fault.retryable) == ("invalid_reply", True)
+    assert len(server.requests) == 1
+
+
+def test_a_web_page_is_an_invalid_reply(server, model):
+    server.body, server.headers = b"<html>Welcome</html>", {"Content-Type": "text/html"}
+
+    with pytest.raises(ModelCallError, match="invalid_reply: not a JSON object: '<html>Welcome</html>'"):
+        model.invoke("What is 2 + 3?")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (302, "rejected", False),
+        (400, "rejected", False),
+        (401, "rejected", False),
+        (404, "rejected", False),
+        (408, "server", True),
+        (409, "server", True),
+        (429, "server", True),
+        (500, "server", True),
+        (503, "server", True),
+    ],
+)
+def test_an_error_status_is_raised_after_one_request(server, model, status, kind, retryable):
+    server.status, server.body = status, b'{"error": {"message": "no"}}'
+    server.headers = {
+        "Content-Type": "application/json",
+        "Location": f"{server.url}/elsewhere",
+        "Retry-After": "7",
+    }
+
+    with pytest.raises(Exception, match=str(status)) as caught:
+        model.invoke("What is 2 + 3?")
+
+    fault = classify(caught.value)
+    assert (fault.kind, fault.retryable, fault.retry_after) == (kind, retryable, 7.0)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b'{"choices": [{"mess'], ids=["at once", "half-way"])
+async def test_a_connection_closed_early_is_a_connection_fault(server, model, body):
+    server.body, server.breaks_off = body, True
+
+    with pytest.raises(Exception, match=r".") as caught:
+        await model.ainvoke("What is 2 + 3?")
+
+    assert classify(caught.value).kind == "connection"
+
+
+def test_an_unreachable_server_is_a_connection_fault(server):
+    with pytest.raises(Exception, match="Connection error") as caught:
+        ChatOpenAIServer(model="small", base_url="http://127.0.0.1:9/v1").invoke("What is 2 + 3?")
+
+    assert (classify(caught.value).kind, classify(caught.value).retryable) == ("connection", True)
+
+
+async def test_a_stream_without_an_end_is_a_connection_fault(server, model):
+    server.stream({"content": "Fi"}, finish_reason=None)
+
+    with pytest.raises(ModelCallError, match="connection: the stream ended before the reply did"):
+        _ = [chunk async for chunk in model.astream("What is 2 + 3?")]
+
+
+def test_a_stream_without_content_is_an_invalid_reply(server, model):
+    server.stream({"content": ""})
+
+    with pytest.raises(ModelCallError, match="invalid_reply: the message is empty"):
+        list(model.stream("What is 2 + 3?"))
+
+
+def test_an_error_within_a_stream_is_a_server_fault(server, model):
+    server.body, server.headers = (
+        b'data: {"error": {"message": "engine died"}}\n\n',
+        {"Content-Type": "text/event-stream"},
+    )
+
+    with pytest.raises(Exception, match="engine died") as caught:
+        list(model.stream("What is 2 + 3?"))
+
+    assert classify(caught.value).kind == "server"
+
+
+def test_one_model_serves_one_event_loop_after_another(server, model):
+    server.answer({"content": "Five."})
+
+    replies = [asyncio.run(model.ainvoke("What is 2 + 3?")).text for _ in range(3)]
+
+    assert replies == ["Five."] * 3
+
+
+def test_the_api_key_comes_from_the_environment(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    server.answer({"content": "Five."})
+
+    ChatOpenAIServer(model="small", base_url=server.url).invoke("What is 2 + 3?")
+
+    assert server.requests[0]["key"] == "Bearer from-the-environment"
+
+
+def test_a_local_server_needs_no_api_key(server, model):
+    server.answer({"content": "Five."})
+
+    model.invoke("What is 2 + 3?")
+
+    assert server.requests[0]["key"] == "Bearer not-needed"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8000/v1", True),
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://192.168.1.5/v1", True),
+        ("http://gpu-box:8000/v1", True),
+        ("http://gpu-box.local/v1", True),
+        ("https://api.openai.com/v1", False),
+        ("http://8.8.8.8/v1", False),
+    ],
+)
+def test_is_local(url, expected):
+    assert is_local(url) is expected
