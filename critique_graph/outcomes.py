@@ -1,0 +1,46 @@
+"""What became of a problem, and what that means for the next run of the same command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal[
+    "pending",  # not begun, or begun and interrupted
+    "done",
+    "failed",  # the model could not be reached: tried again by the next run
+    "quarantined",  # this very problem breaks something: not tried again
+]
+STATUSES: tuple[Status, ...] = ("done", "failed", "quarantined", "pending")
+
+RETRIED_KINDS = frozenset({"connection", "timeout", "server"})
+"""Kinds of failed call that say nothing about the problem: the next run may well succeed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one problem ended."""
+
+    status: Status
+    reason: str | None = None
+    """One line for `failed` and `quarantined`; None otherwise."""
+
+
+def outcome_of(result: Mapping[str, Any]) -> Outcome:
+    """Judge a graph's result by the failures on its chains (JSON of `Chain`)."""
+    failures = [chain["failure"] for chain in result["chains"] if chain["failure"] is not None]
+    if not failures:
+        return Outcome("done")
+    retried = [failure for failure in failures if failure["kind"] in RETRIED_KINDS]
+    first = (retried or failures)[0]
+    return Outcome("failed" if retried else "quarantined", one_line(f"{first['kind']}: {first['message']}"))
+
+
+def outcome_of_error(error: Exception) -> Outcome:
+    """Judge an exception out of the graph: a fault of ours or of a grader, which would only happen again."""
+    return Outcome("quarantined", one_line(f"{type(error).__name__}: {error}"))
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Give `text` as one storable line of at most `limit` characters."""
+    line = " ".join(text.encode("utf-8", "replace").decode().split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

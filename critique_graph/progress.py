@@ -1,0 +1,92 @@
+"""How a run goes, on stderr: one live line on a terminal, a plain line every ten seconds elsewhere."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from critique_graph.outcomes import Outcome, Status
+
+PLAIN_SECONDS = 10.0
+"""Between two lines where there is no terminal."""
+
+
+class Progress:
+    """Counts outcomes as they come in, and shows them while it is entered."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        self.total: int | None = None
+        """Problems in the set, where known."""
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._statuses: Counter[Status] = Counter()
+        self._skipped = self._graded = self._first_right = self._final_right = self._tokens = 0
+        self._started = self._shown = time.monotonic()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._started = self._shown = time.monotonic()
+        if self._console.is_terminal and not self._quiet:
+            live = Live(get_renderable=self.line, console=self._console, redirect_stdout=False, refresh_per_second=4)
+            self._stack.enter_context(live)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if not self._console.is_terminal:
+            self._print()
+
+    def skip(self, status: Status) -> None:
+        """Count a problem an earlier session finished."""
+        self._statuses[status] += 1
+        self._skipped += 1
+
+    def update(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
+        """Count a problem that ended; `result` is the graph's, where it gave one."""
+        self._statuses[outcome.status] += 1
+        if result is not None:
+            usage = result["usage"]["total"]
+            self._tokens += usage["input_tokens"] + usage["output_tokens"]
+            self._compare(result)
+        if not self._console.is_terminal and time.monotonic() - self._shown >= PLAIN_SECONDS:
+            self._print()
+
+    def line(self) -> Text:
+        """Give the line as it stands."""
+        ended = self._statuses.total()
+        fresh, seconds = ended - self._skipped, time.monotonic() - self._started
+        parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
+        parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]
+        if self._graded:
+            first, final = self._first_right / self._graded, self._final_right / self._graded
+            parts.append(f"accuracy {first:.1%} → {final:.1%}")
+        parts.append(f"{self._tokens:,} tokens")
+        if fresh and seconds > 0:
+            parts.append(f"{fresh / seconds:.1f} problems/s")
+            if self.total is not None:
+                left = timedelta(seconds=round((self.total - ended) * seconds / fresh))
+                parts.append(f"{left} left")
+        return Text(" · ".join(parts))
+
+    def _compare(self, result: Mapping[str, Any]) -> None:
+        """Count whether the first response and the final answer are right, where both are graded."""
+        first = ((result["chains"][0]["response"] or {}).get("grade") or {}).get("outcome")
+        final = (result["grade"] or {}).get("outcome")
+        if {first, final} <= {"correct", "incorrect"}:
+            self._graded += 1
+            self._first_right += first == "correct"
+            self._final_right += final == "correct"
+
+    def _print(self) -> None:
+        self._shown = time.monotonic()
+        if not self._quiet:
+            self._console.print(self.line(), soft_wrap=True)

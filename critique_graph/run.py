@@ -1,0 +1,218 @@
+"""Drives one compiled graph over many problems: bounded concurrency, outcomes that add up, resume, drain.
+
+A fixed number of workers pull from one iterator, so memory is flat in the number of problems. Each problem
+ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens to one stops the others.
+"""
+
+import asyncio
+import hashlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from pydantic import JsonValue
+
+from critique_graph.errors import CritiqueGraphError
+from critique_graph.journal import read_journal
+from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import solve_messages
+from critique_graph.outcomes import Outcome, outcome_of, outcome_of_error
+from critique_graph.progress import Progress
+from critique_graph.run_folder import JOURNAL, RunFolder, RunState
+from critique_graph.schema import TRACE_SCHEMA, Problem
+from critique_graph.summary import Summary, summarise
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 64
+"""Problems in flight at once."""
+NOT_DONE_IN_A_ROW = 20
+"""So many problems without one done between them: something is wrong with all of them, and the run stops."""
+DRAIN_SECONDS = 10.0
+"""After the first SIGINT or SIGTERM, problems in flight have so long to end; then their calls are cut off."""
+RECURSION_LIMIT = 256
+"""Super-steps; the longest legal path, 100 rounds, takes 203."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a session of a run ended."""
+
+    state: RunState
+    reason: str | None
+    """Why it stopped early; None otherwise."""
+    summary: Summary
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted."""
+        if self.state == "interrupted":
+            return 130
+        if self.state == "stopped_early":
+            return 4
+        return 3 if self.summary.failed or self.summary.quarantined else 0
+
+
+def prompts_hash() -> str:
+    """Give a hash of the wording of the loop's prompts: a run must not mix two."""
+    messages = (*solve_messages("q"), *critique_messages("q", "r"), *refine_messages("q", "r", "c"))
+    return hashlib.sha256("\0".join(f"{m.type}: {m.text}" for m in messages).encode()).hexdigest()[:12]
+
+
+async def run_problems(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    problems: Iterable[Problem],
+    run: RunFolder,
+    *,
+    settings: Mapping[str, JsonValue],
+    total: int | None = None,
+    concurrency: int = CONCURRENCY,
+    progress: Progress | None = None,
+) -> RunEnd:
+    """Drive `graph` over `problems`, then write the run's traces and manifest.
+
+    Problems that an earlier session finished are skipped; one it left halfway goes on from its last finished
+    call. The first SIGINT or SIGTERM gives problems in flight `DRAIN_SECONDS` to end; the next one aborts.
+
+    Args:
+        graph: A compiled actor-critic graph whose `log` is `run.journal`.
+        problems: Read one at a time, as workers become free; ids are unique.
+        run: The folder, from `open_run`.
+        settings: What the graph was created with; recorded in every trace.
+        total: How many problems there are, where that is known: for the ETA, and to count those not reached.
+        concurrency: Problems in flight at once.
+        progress: Shows how the run goes.
+
+    Raises:
+        CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
+    """
+    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True))
+    with session.progress:
+        session.progress.total = total
+        await session.work(concurrency)
+    run.write_traces()
+    rows = read_journal(run.path / JOURNAL)
+    summary = summarise(rows, run=str(run.path), seconds=run.journal.seconds(), total=total)
+    outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
+    run.write_manifest(session.state, reason=session.reason, outcomes=outcomes, tokens=summary.tokens.model_dump())
+    return RunEnd(session.state, session.reason, summary)
+
+
+class _Session:
+    """One process's work on a run."""
+
+    def __init__(
+        self,
+        graph: CompiledStateGraph[Any, Any, Any, Any],
+        problems: Iterable[Problem],
+        run: RunFolder,
+        settings: Mapping[str, JsonValue],
+        progress: Progress,
+    ) -> None:
+        self.state: RunState = "running"
+        self.reason: str | None = None
+        self.progress = progress
+        self._graph = graph
+        self._problems = enumerate(problems)
+        self._journal = run.journal
+        self._settings = dict(settings)
+        self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
+        self._not_done: list[Outcome] = []
+        """Outcomes since the last problem that was done."""
+        self._bound = asyncio.timeout(None)
+
+    async def work(self, concurrency: int) -> None:
+        """Run the problems; leaves `state` and `reason` saying how that ended."""
+        try:
+            with _on_signals(self._interrupt):
+                async with self._bound, asyncio.TaskGroup() as group:
+                    for _ in range(concurrency):
+                        group.create_task(self._work_off())
+        except TimeoutError:
+            logger.warning("calls in flight were cut off; finished ones are kept")
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # all have one disk and one input: the first speaks for all
+        if self.state == "running":
+            self.state = "complete"
+
+    async def _work_off(self) -> None:
+        while self.state == "running" and (numbered := next(self._problems, None)) is not None:
+            position, problem = numbered
+            with self._journal.problem(problem, position) as status:
+                if status in ("done", "quarantined"):
+                    self.progress.skip(status)
+                    await asyncio.sleep(0)  # a long row of them must not keep signals waiting
+                    continue
+                await self._roll_out(problem)
+
+    async def _roll_out(self, problem: Problem) -> None:
+        started = time.perf_counter()
+        state = {"id": problem.id, "question": problem.question, "reference": problem.answer}
+        result, trace = None, None
+        try:
+            result = await self._graph.ainvoke(state, self._config)
+            trace = self._to_trace(problem, result, time.perf_counter() - started)
+            outcome = outcome_of(result)
+        except CritiqueGraphError:  # not this problem's fault: a full disk, a model that cannot be loaded
+            raise
+        except Exception as error:  # the boundary: whatever a problem sets off becomes its outcome
+            logger.debug("problem %s", problem.id, exc_info=True)
+            outcome = outcome_of_error(error)
+        await self._journal.settle(problem, outcome, trace)
+        self.progress.update(outcome, result)
+        self._watch(outcome)
+
+    def _to_trace(self, problem: Problem, result: Mapping[str, Any], seconds: float) -> bytes:
+        """Give the `Trace` of a result as JSON; the graph's output is plain JSON already."""
+        return orjson.dumps(
+            {
+                "schema": TRACE_SCHEMA,
+                "problem": problem.model_dump(mode="json"),
+                "graph": self._graph.get_name(),
+                "settings": self._settings,
+                **result,
+                "seconds": round(seconds, 4),
+            }
+        )
+
+    def _watch(self, outcome: Outcome) -> None:
+        """Stop the run when problem after problem is not done."""
+        self._not_done = [] if outcome.status == "done" else [*self._not_done, outcome]
+        if len(self._not_done) == NOT_DONE_IN_A_ROW and self.state == "running":
+            first = self._not_done[0]
+            self.reason = f"{NOT_DONE_IN_A_ROW} problems in a row {first.status}, first by {first.reason}"
+            self._stop("stopped_early")
+
+    def _interrupt(self) -> None:
+        if self.state == "running":
+            logger.warning("stopping: problems in flight have %.0f s to end; again to abort", DRAIN_SECONDS)
+            self._stop("interrupted")
+        elif not self._bound.expired():
+            self._bound.reschedule(asyncio.get_running_loop().time())
+
+    def _stop(self, state: RunState) -> None:
+        self.state = state
+        self._bound.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+
+
+@contextmanager
+def _on_signals(react: Callable[[], None]) -> Iterator[None]:
+    """Call `react` on SIGINT and SIGTERM; outside the main thread signals are the application's affair."""
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    loop = asyncio.get_running_loop()
+    for number in signals:
+        loop.add_signal_handler(number, react)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

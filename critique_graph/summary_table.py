@@ -1,0 +1,52 @@
+"""A run's summary as a table for people."""
+
+from rich.table import Table
+from rich.text import Text
+
+from critique_graph.intervals import Rate
+from critique_graph.summary import Summary
+
+
+def summary_table(summary: Summary) -> Table:
+    """Lay out a summary; texts that come from outside are shown as they are, never read as markup."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+
+    def add(name: str, value: str) -> None:
+        table.add_row(name, Text(value))
+
+    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending", "ungraded")}
+    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
+    add("problems", f"{summary.done} of {summary.problems} done{faults}")
+    add("accuracy", f"{percent(summary.accuracy_first)} first → {percent(summary.accuracy_final)} final")
+    add("gain", f"{percent(summary.gain, sign='+', unit='points')}, paired, n = {summary.gain.n}")
+    flips = summary.flips
+    add("flips", f"{flips.wrong_to_right} wrong → right, {flips.right_to_wrong} right → wrong")
+    for level, accuracy in summary.by_level.items():
+        first, final = percent(accuracy.first), percent(accuracy.final)
+        add(f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}")
+    critic = summary.critic
+    for name, share in (
+        ("critic right", critic.discriminability),
+        ("  on right", critic.discriminability_on_right),
+        ("  on wrong", critic.discriminability_on_wrong),
+    ):
+        if share.n:
+            add(name, f"{percent(share)} of first responses, n = {share.n}")
+    add("unparsed", f"{summary.unparsed_critiques} critiques")
+    add("truncated", f"{summary.truncated_responses} responses")
+    tokens = summary.tokens
+    unknown = f", {tokens.unknown_calls} calls of unknown usage" if tokens.unknown_calls else ""
+    add("tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{unknown}")
+    add("time", f"{summary.seconds:.1f} s")
+    add("run", summary.run)
+    return table
+
+
+def percent(rate: Rate, *, sign: str = "", unit: str = "%") -> str:
+    """Write a rate in percent with its interval: `52.0 % [45.1, 58.8]`; a dash without data."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "-"
+    value, low, high = (f"{100 * x:{sign}.1f}" for x in (rate.value, rate.low, rate.high))
+    return f"{value} {unit} [{low}, {high}]"

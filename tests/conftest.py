@@ -1,0 +1,9 @@
+"""What holds for every test."""
+
+import os
+
+# Before torch is first imported: tiny models are as fast on one thread, and threads that wait for each other spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nothing is ever fetched from a hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("LANGSMITH_TRACING", "false")

@@ -1,0 +1,62 @@
+"""Journal rows of problems with one critiqued and refined chain."""
+
+from critique_graph.journal import JournalRow
+from critique_graph.outcomes import Outcome, Status
+from critique_graph.schema import (
+    Ballot,
+    Call,
+    Chain,
+    Critique,
+    Grade,
+    Problem,
+    Response,
+    Round,
+    Trace,
+    Usage,
+    Verdict,
+)
+
+GRADES = {
+    "right": Grade(outcome="correct"),
+    "wrong": Grade(outcome="incorrect"),
+    "ungraded": Grade(outcome="ungraded", reason="timeout"),
+    None: None,
+}
+ACTOR, CRITIC = Usage(calls=2, input_tokens=30, output_tokens=10), Usage(calls=1, unknown_calls=1)
+
+
+def response(grade: str | None, *, finish_reason: str = "stop") -> Response:
+    return Response(text="…", answer="3", call=Call(model="m", finish_reason=finish_reason), grade=GRADES[grade])
+
+
+def row(
+    name: str,
+    first: str | None,
+    final: str | None,
+    *,
+    verdict: Verdict | None = "wrong",
+    status: Status = "done",
+    level: int | None = None,
+    finish_reason: str = "stop",
+) -> JournalRow:
+    """A problem whose only chain was critiqued once and refined."""
+    rounds = (
+        Round(
+            critique=Critique(text="…", final=verdict),
+            call=Call(model="m"),
+            refinement=response(final, finish_reason=finish_reason),
+        ),
+    )
+    trace = Trace(
+        problem=Problem(id=name, question="?", answer="3", level=level),
+        graph="actor_critic",
+        settings={},
+        chains=(Chain(index=0, response=response(first), rounds=rounds),),
+        ballot=Ballot(rule="majority", winner="3"),
+        answer="3",
+        correct=None,
+        grade=GRADES[final],
+        usage={"actor": ACTOR, "critic": CRITIC, "total": ACTOR + CRITIC},
+        seconds=1,
+    )
+    return JournalRow(name, Outcome(status), trace.model_dump_json(by_alias=True).encode())

@@ -1,0 +1,50 @@
+"""A run in a process of its own that can be killed at any moment, and compared with one that was not."""
+
+import asyncio
+import multiprocessing
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from hashed_model import HashedModel, addition_problems
+
+from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.run import prompts_hash, run_problems
+from critique_graph.run_folder import open_run
+from critique_graph.traces import read_traces
+
+SETTINGS = {"samples": 2, "rounds": 2, "seed": 5}
+
+
+def run(folder: Path, problems: int, latency: float) -> int:
+    """Run, or resume, to the end; gives the exit code."""
+    model = HashedModel(latency=latency)
+    with open_run(folder, SETTINGS, prompts=prompts_hash()) as opened:
+        graph = create_actor_critic(model, model, samples=2, rounds=2, seed=5, log=opened.journal).compile()
+        end = asyncio.run(run_problems(graph, addition_problems(problems), opened, settings=SETTINGS))
+    return end.exit_code
+
+
+def start(folder: Path, problems: int, latency: float) -> ForkServerProcess:
+    """Start a run in a process; the fork server has imported everything, so it gets to work at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["killable_run"])
+    process = context.Process(target=_exit_with_code_of_run, args=(folder, problems, latency))
+    process.start()
+    return process
+
+
+def _exit_with_code_of_run(folder: Path, problems: int, latency: float) -> None:
+    sys.exit(run(folder, problems, latency))
+
+
+def traces_without_seconds(folder: Path) -> list[Any]:
+    """What a run gave, less what the clock decides."""
+    return [_without_seconds(trace.model_dump(mode="json")) for trace in read_traces(folder)]
+
+
+def _without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_seconds(item) for key, item in value.items() if key != "seconds"}
+    return [_without_seconds(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,82 @@
+"""`langgraph dev` serves the graphs of langgraph.json: started for real, driven through the SDK on the loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import pytest_socket
+
+    pytest_socket.enable_socket()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("studio")
+    config = json.loads((ROOT / "langgraph.json").read_text())
+    (folder / "langgraph.json").write_text(json.dumps(config | {"dependencies": [str(ROOT)]}))
+    command = [Path(sys.executable).parent / "langgraph", "dev", "--config", "langgraph.json", "--host", "127.0.0.1",
+               "--port", str(port), "--no-browser", "--no-reload"]  # fmt: skip
+    environment = os.environ | {
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        "LANGGRAPH_NO_VERSION_CHECK": "1",
+        "LANGSMITH_TRACING": "false",
+        "LANGGRAPH_DISABLE_FILE_PERSISTENCE": "true",
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                if urllib.request.urlopen(f"{url}/ok", timeout=5).status == 200:
+                    break
+            except (urllib.error.URLError, OSError):
+                process_wait(process)
+        else:
+            pytest.fail(f"langgraph dev did not come up:\n{(folder / 'log').read_text()[-3000:]}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def process_wait(process: "subprocess.Popen[bytes]") -> None:
+    """Wait a moment, or until the process ends."""
+    try:
+        process.wait(timeout=0.2)
+    except subprocess.TimeoutExpired:
+        return
+
+
+async def test_actor_critic_is_served_described_and_answers(server: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        assistants = await client.assistants.search(graph_id="actor_critic")
+        schemas = await client.assistants.get_schemas(assistants[0]["assistant_id"])
+        result = await client.runs.wait(
+            None,
+            "actor_critic",
+            input={"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"},
+            context={"samples": 2},
+        )
+
+    assert [assistant["graph_id"] for assistant in assistants] == ["actor_critic"]
+    assert schemas["context_schema"]["properties"]["samples"]["description"]
+    assert {"answer", "chains", "ballot", "usage"} <= result.keys()
+    assert len(result["chains"]) == 2
