@@ -6,6 +6,7 @@ the same text whatever else is in the batch, up to floating-point differences be
 """
 
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ class Batch:
     def __init__(self, model: PreTrainedModel) -> None:
         self.rows: list[Row] = []
         self._model = model
+        # transformers 5.24 renamed the argument, and warns of the old name
+        self._cache_name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
         self._slots = _Slots()
         self._logits = torch.empty(0)
         """Of each row's next token, shape (rows, vocabulary)."""
@@ -94,9 +97,9 @@ class Batch:
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self._cache_name: cache},
         )
         logits: Tensor = output.logits[:, -1].float()
         return logits
