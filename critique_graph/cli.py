@@ -54,7 +54,7 @@ app.command(miniature)
     help_epilogue='Example: critique-graph solve "Tom has 8 coins. Tom finds 17 more. How many coins does Tom have?"'
 )
 def solve(
-    question: str,
+    question: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     settings: Annotated[LoopSettings, Parameter(name="*")] = LoopSettings(),  # noqa: B008 - frozen

@@ -18,9 +18,7 @@ from critique_graph.state import Context
 QUESTION = "Ann has 3 apples and buys 4 more. How many apples has she?"
 
 
-def run(
-    actor: ScriptedModel, critic: ScriptedModel, *, given: dict[str, Any] | None = None, **settings: Any
-) -> Any:
+def run(actor: ScriptedModel, critic: ScriptedModel, *, given: dict[str, Any] | None = None, **settings: Any) -> Any:
     graph = create_actor_critic(actor, critic, **settings).compile()
     return asyncio.run(graph.ainvoke({"question": QUESTION, **(given or {})}))
 
@@ -181,9 +179,7 @@ def test_token_budget_ends_the_loop_and_still_answers():
 
 
 def test_usage_is_told_by_role_and_unknown_usage_is_not_zero():
-    actor = ScriptedModel(
-        replies=[reply(solution(8), input_tokens=20, output_tokens=30), AIMessage(solution(7))]
-    )
+    actor = ScriptedModel(replies=[reply(solution(8), input_tokens=20, output_tokens=30), AIMessage(solution(7))])
     critic = ScriptedModel(replies=[reply(critique_text("Wrong"), input_tokens=50, output_tokens=60)])
 
     usage = run(actor, critic)["usage"]
@@ -205,9 +201,7 @@ def test_every_response_is_graded_when_there_is_a_reference():
 
 
 def test_reasoning_is_kept_apart_from_the_critique():
-    critic = ScriptedModel(
-        replies=[f"<think>Correctness of the final answer: Correct</think>{critique_text('Wrong')}"]
-    )
+    critic = ScriptedModel(replies=[f"<think>Correctness of the final answer: Correct</think>{critique_text('Wrong')}"])
 
     result = run(ScriptedModel(replies=[solution(8), solution(7)]), critic)
 
@@ -246,9 +240,7 @@ def test_every_context_field_is_described_for_studio():
 def test_invoke_works_without_a_loop_and_inside_one():
     def make() -> Any:
         replies = [solution(8), solution(7)]
-        return create_actor_critic(
-            ScriptedModel(replies=replies), ScriptedModel(replies=[critique_text("Wrong")])
-        )
+        return create_actor_critic(ScriptedModel(replies=replies), ScriptedModel(replies=[critique_text("Wrong")]))
 
     async def inside() -> Any:
         return make().compile().invoke({"question": QUESTION})
@@ -263,9 +255,7 @@ async def test_every_stream_mode_yields(mode: Any):
     graph = create_actor_critic(actor, ScriptedModel(replies=[critique_text("Wrong")]))
     config: Any = {"configurable": {"thread_id": "1"}}
 
-    stream = graph.compile(checkpointer=InMemorySaver()).astream(
-        {"question": QUESTION}, config, stream_mode=mode
-    )
+    stream = graph.compile(checkpointer=InMemorySaver()).astream({"question": QUESTION}, config, stream_mode=mode)
 
     assert [part async for part in stream]
 

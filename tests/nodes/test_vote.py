@@ -58,9 +58,7 @@ async def test_ties_are_drawn_by_seed_and_marked():
 
 
 async def test_critic_filtered_counts_only_chains_judged_correct():
-    ballot = await vote(
-        [chain(0, "1", "Wrong"), chain(1, "1", "Wrong"), chain(2, "2", "Correct")], "critic_filtered"
-    )
+    ballot = await vote([chain(0, "1", "Wrong"), chain(1, "1", "Wrong"), chain(2, "2", "Correct")], "critic_filtered")
 
     assert (ballot.winner, ballot.excluded) == ("2", (0, 1))
 
@@ -72,9 +70,7 @@ async def test_critic_filtered_falls_back_to_everyone_when_none_is_judged_correc
 
 
 async def test_critic_weighted_lets_one_approved_answer_beat_two_condemned_ones():
-    ballot = await vote(
-        [chain(0, "1", "Wrong"), chain(1, "1", "Wrong"), chain(2, "2", "Correct")], "critic_weighted"
-    )
+    ballot = await vote([chain(0, "1", "Wrong"), chain(1, "1", "Wrong"), chain(2, "2", "Correct")], "critic_weighted")
 
     assert [(entry.answer, entry.weight) for entry in ballot.entries] == [("2", 1.0), ("1", 0.2)]
 
@@ -87,6 +83,4 @@ async def test_verdict_on_a_replaced_response_does_not_weigh_on_the_refinement()
 
 @pytest.mark.parametrize(("rule", "winner"), [("first", "1"), ("final", "2")])
 async def test_single_chain_rules_look_at_chain_0_alone(rule: str, winner: str):
-    assert (
-        await vote([chain(0, "1", "Wrong", refined="2"), chain(1, "3"), chain(2, "3")], rule)
-    ).winner == winner
+    assert (await vote([chain(0, "1", "Wrong", refined="2"), chain(1, "3"), chain(2, "3")], rule)).winner == winner
