@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import gc
 import string
 import subprocess
@@ -118,7 +119,7 @@ class TestStandardIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict:
-        return {"model": self.path, "max_tokens": 20}
+        return {"model": self.path, "temperature": 0, "max_tokens": 20}
 
     @property
     def has_tool_calling(self) -> bool:
@@ -149,6 +150,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Passes:
     recorded = Passes()
     forward = LlamaForCausalLM.forward
 
+    @functools.wraps(forward)
     def recording(self, input_ids, **kwargs):
         recorded.append(tuple(input_ids.shape))
         recorded.begun.set()
