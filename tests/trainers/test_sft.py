@@ -1,0 +1,107 @@
+from copy import deepcopy
+
+import pytest
+
+pytest.importorskip("trl")
+
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.sft import SFTSettings, encode_rows, row, train_sft
+
+ROWS = [row(solve_messages(f"Tom has {n} apples."), f"The answer is \\boxed{{{n}}}.") for n in range(16)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer()
+
+
+@pytest.fixture
+def model(tokenizer):
+    return tiny_model(tokenizer)
+
+
+def tiny_model(tokenizer):
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=64,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def settings(**changes):
+    return SFTSettings(**{"learning_rate": 1e-2, "batch_size": 8, "use_cpu": True, "log_every": 2, **changes})
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_training_lowers_the_loss(model, tokenizer, optimizer):
+    result = train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=20, optimizer=optimizer))
+    assert result.loss_last < result.loss_first - 0.5
+    assert (result.rows, result.steps, result.device) == (16, 20, "cpu")
+
+
+def test_epochs_decide_the_steps_when_no_number_is_given(model, tokenizer):
+    assert train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(epochs=2)).steps == 4
+
+
+def test_same_seed_trains_the_same_model(tokenizer):
+    weights = []
+    for _ in range(2):
+        model = tiny_model(tokenizer)
+        train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=3, seed=5))
+        weights.append(model.lm_head.weight.detach().clone())
+    assert torch.equal(*weights)
+
+
+def test_saved_model_loads_with_the_trained_weights(model, tokenizer, tmp_path):
+    train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=2), out=tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(loaded.lm_head.weight, model.lm_head.weight)
+
+
+def test_copy_of_a_trained_model_answers_with_its_own_weights(model, tokenizer):
+    train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=2))
+    copy = deepcopy(model)
+    with torch.no_grad():
+        copy.lm_head.weight.zero_()
+        assert copy(input_ids=torch.tensor([[1, 2]])).logits.abs().max() == 0
+
+
+def test_only_the_completion_is_learned(tokenizer):
+    (encoded,) = encode_rows(ROWS[:1], tokenizer, max_length=64)
+    learned = [token for token in encoded["labels"] if token != -100]
+    assert tokenizer.decode(learned) == "The answer is \\boxed{0}.<|end|>"
+    assert tokenizer.decode(encoded["input_ids"][: -len(learned)]).endswith("<|end|><|assistant|>")
+
+
+def test_rows_that_are_too_long_are_counted_not_cut(model, tokenizer):
+    long = row(solve_messages("Tom has 1 apples."), "Tom" * 100)
+    with pytest.raises(ValueError, match="2 of 18 rows are longer than 64 tokens"):
+        train_sft([*ROWS, long, long], model=model, tokenizer=tokenizer, settings=settings())
+
+
+def test_no_rows_is_an_error(model, tokenizer):
+    with pytest.raises(ValueError, match="no rows"):
+        train_sft([], model=model, tokenizer=tokenizer, settings=settings())
+
+
+def test_template_that_rewrites_the_prompt_is_an_error(tokenizer):
+    with pytest.raises(ValueError, match=r"Row 0 .* prefix"):
+        encode_rows(ROWS[:1], _with_template(tokenizer, "{{ messages | length }}"), max_length=64)
+
+
+def _with_template(tokenizer, template):
+    other = build_tokenizer()
+    other.chat_template = template
+    return other
