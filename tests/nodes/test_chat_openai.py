@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from critique_graph.errors import ModelCallError
@@ -37,6 +38,41 @@ class TestStandardUnit(ChatModelUnitTests):
             {"model": "small", "base_url": "http://127.0.0.1:9/v1"},
             {"openai_api_key": "from-the-environment"},
         )
+
+
+class TestStandardIntegrationOnTheMiniature(ChatModelIntegrationTests):
+    """Against a real model behind a real server, on the loopback."""
+
+    url: str
+
+    @pytest.fixture(autouse=True)
+    def _server(self, socket_enabled: None) -> Iterator[None]:
+        pytest.importorskip("torch")
+        from miniature_server import miniature_server
+
+        with miniature_server() as url:
+            type(self).url = url
+            yield
+
+    @property
+    def chat_model_class(self) -> type[ChatOpenAIServer]:
+        return ChatOpenAIServer
+
+    @property
+    def chat_model_params(self) -> dict:
+        return {"model": "miniature", "base_url": self.url, "temperature": 0, "max_tokens": 20}
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        return False
+
+    @property
+    def supported_usage_metadata_details(self) -> dict:
+        return {"invoke": [], "stream": []}
 
 
 @dataclass

@@ -1,0 +1,94 @@
+"""Training rows for the miniature, in the project's own prompts: drills, solutions, critiques, refinements.
+
+A row is `{"prompt": [messages], "completion": [messages]}`, as TRL reads it.
+"""
+
+import random
+from collections.abc import Sequence
+
+from langchain_core.messages import HumanMessage
+
+from critique_graph.miniature.critiques import THINK_OPEN, comparison, critique_completion, critique_text
+from critique_graph.miniature.solutions import (
+    boxed_answer,
+    check_response,
+    equation,
+    first_error,
+    flawed_response,
+    gold_response,
+    shortened_response,
+    slip,
+)
+from critique_graph.miniature.task import Exercise
+from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.sft import Row, row
+
+SUMS_PER_DRILL = 12
+CHECKS_PER_DRILL = 9
+
+
+def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
+    """Bare equations of the exercises' steps: sums to work out, and claimed ones to check, in turn."""
+    steps = [(exercise, index) for exercise in exercises for index in range(len(exercise.operations))]
+    rng.shuffle(steps)
+    rows: list[Row] = []
+    while len(steps) >= SUMS_PER_DRILL + CHECKS_PER_DRILL:
+        sums = [_equation(*steps.pop()) for _ in range(SUMS_PER_DRILL)]
+        rows.append(row([HumanMessage("\n".join(text.rpartition(" ")[0] for text in sums))], "\n".join(sums)))
+        drawn = [steps.pop() for _ in range(CHECKS_PER_DRILL)]
+        claims = [_claim(*step, rng) for step in drawn]
+        checks = [
+            comparison(_equation(*step), int(claim.rpartition(" ")[2]))
+            for step, claim in zip(drawn, claims, strict=True)
+        ]
+        rows.append(row([HumanMessage("\n".join(claims))], THINK_OPEN + "\n".join(checks)))
+    return rows
+
+
+def _equation(exercise: Exercise, index: int) -> str:
+    return equation(exercise.operations[index], exercise.values[:index])
+
+
+def _claim(exercise: Exercise, index: int, rng: random.Random) -> str:
+    """The equation of a step, as often with a slip as without."""
+    right = _equation(exercise, index)
+    left, _, value = right.rpartition(" ")
+    return right if rng.random() < 0.5 else f"{left} {slip(int(value), rng)}"
+
+
+def solve_row(exercise: Exercise) -> Row:
+    """A question and its right solution."""
+    return row(solve_messages(exercise.problem.question), gold_response(exercise))
+
+
+def critique_row(exercise: Exercise, response: str) -> Row:
+    """A response and its exact critique."""
+    completion = critique_completion(exercise, response)
+    return row(critique_messages(exercise.problem.question, response), completion)
+
+
+def refine_row(exercise: Exercise, response: str) -> Row:
+    """A response with its exact critique, and the right solution."""
+    critique = critique_text(exercise, response)
+    return row(refine_messages(exercise.problem.question, response, critique), gold_response(exercise))
+
+
+def corrupted(exercise: Exercise, rng: random.Random) -> str:
+    """A wrong solution: with a wrong step, or, one in eight, without its last steps."""
+    return (shortened_response if rng.random() < 1 / 8 else flawed_response)(exercise, rng)
+
+
+def is_judgeable(exercise: Exercise, response: str) -> bool:
+    """Whether an exact critique can say what is wrong with a response, or that nothing is.
+
+    Not when the first wrong line holds no equation or happens to have the right value; nor when there are more
+    steps than it takes, or the box holds another number than the last one.
+    """
+    checks = check_response(exercise, response)
+    error = first_error(checks)
+    if error is not None:
+        return checks[error].written_value not in (None, checks[error].expected_value)
+    has_only_steps = len(checks) == len(response.splitlines()) - 1 > 0
+    return has_only_steps and boxed_answer(response) == str(checks[-1].written_value)

@@ -1,0 +1,222 @@
+"""Train the miniature's actor and critic from scratch, with the project's own trainer.
+
+Both begin as one base that has learned to solve, to check and to work out sums. The actor goes on with solutions and
+refinements, the critic with critiques; each also of what the base really wrote.
+"""
+
+import json
+import logging
+import random
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+
+from critique_graph.atomic import write_atomically
+from critique_graph.errors import InputError
+from critique_graph.miniature.data import corrupted, critique_row, drill_rows, is_judgeable, refine_row, solve_row
+from critique_graph.miniature.generate import generate_texts
+from critique_graph.miniature.solutions import check_response, first_error, gold_response
+from critique_graph.miniature.task import Exercise, generate_exercises
+from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
+from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.sft import Row, SFTResult, SFTSettings, train_sft
+
+logger = logging.getLogger(__name__)
+
+CONFIGURATION, RECORD = "miniature.json", "training.json"
+BATCH_SIZE = 16
+RESPONSE_TOKENS = 200
+"""More than any response to a problem of the task has."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Optimizer steps of every stage, and how many problems are answered to learn from the model's own errors."""
+
+    base: int = 3000
+    actor: int = 2400
+    critic: int = 1800
+    sampled: int = 2000
+
+
+SMOKE = Plan(base=2, actor=2, critic=2, sampled=8)
+"""Every stage, and nothing learned."""
+
+
+def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> dict[str, SFTResult]:
+    """Train both models and save them under `out/actor` and `out/critic`; gives what each stage did.
+
+    A stage that an earlier call finished in `out` is not done again: the same call resumes.
+
+    Raises:
+        InputError: `out` holds a training with another seed or plan, or other files.
+    """
+    plan, tokenizer = plan or Plan(), build_tokenizer()
+    _claim_folder(out, {"seed": seed, **asdict(plan)})
+    first = 10 * seed  # every stage draws other problems
+    return {
+        "base": train_base(out, plan, tokenizer, seed=first),
+        "actor": train_actor(out, plan, tokenizer, seed=first + 1),
+        "critic": train_critic(out, plan, tokenizer, seed=first + 2),
+    }
+
+
+def train_base(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
+    """Train the base into `out/base`: solutions, critiques and sums, from nothing."""
+    return _stage(
+        out / "base",
+        start=lambda: new_model(tokenizer, seed=seed),
+        rows=lambda: base_rows(plan.base, seed),
+        tokenizer=tokenizer,
+        settings=_settings(plan.base, peak=6e-3, seed=seed),
+    )
+
+
+def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
+    """Train the base on into `out/actor`: solutions and refinements, also of what the base really wrote."""
+    base = out / "base"
+    return _stage(
+        out / "actor",
+        start=lambda: _load(base),
+        rows=lambda: actor_rows(plan.actor, _answers(base, tokenizer, n=plan.sampled, seed=seed), seed),
+        tokenizer=tokenizer,
+        settings=_settings(plan.actor, peak=4e-3, seed=seed),
+    )
+
+
+def train_critic(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
+    """Train the base on into `out/critic`: critiques, also of what the base really wrote."""
+    base = out / "base"
+    return _stage(
+        out / "critic",
+        start=lambda: _load(base),
+        rows=lambda: critic_rows(plan.critic, _answers(base, tokenizer, n=plan.sampled, seed=seed), seed),
+        tokenizer=tokenizer,
+        settings=_settings(plan.critic, peak=5e-3, seed=seed),
+    )
+
+
+def _claim_folder(out: Path, configuration: dict[str, int]) -> None:
+    """Write the configuration into a new folder, or find the same one there."""
+    file = out / CONFIGURATION
+    if file.is_file():
+        if json.loads(file.read_bytes()) != configuration:
+            raise InputError(f"{file} says another seed or plan; give a new folder, or the same settings to resume.")
+        return
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty and holds no training of the miniature; give a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, [json.dumps(configuration, indent=2).encode()])
+
+
+def _stage(
+    folder: Path,
+    *,
+    start: Callable[[], LlamaForCausalLM],
+    rows: Callable[[], list[Row]],
+    tokenizer: PreTrainedTokenizerBase,
+    settings: SFTSettings,
+) -> SFTResult:
+    """Train one model into `folder`, unless its record says that this was done."""
+    record = folder / RECORD
+    if record.is_file():
+        return SFTResult(**json.loads(record.read_bytes()))
+    logger.info("%s: %s optimizer steps", folder.name, settings.max_steps)
+    model = start()
+    result = train_sft(rows(), model=model, tokenizer=tokenizer, settings=settings)
+    save(model, tokenizer, folder)
+    write_atomically(record, [json.dumps(asdict(result), indent=2).encode()])
+    return result
+
+
+def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
+    """An untrained model of the miniature's shape (0.9 million parameters)."""
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            max_position_embeddings=MAX_TOKENS,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def base_rows(steps: int, seed: int) -> list[Row]:
+    """Solutions, critiques and drills: nine, six and five parts in twenty."""
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    exercises = list(generate_exercises(n, seed=seed, split="train"))
+    solved, judged = n * 9 // 20, n * 15 // 20
+    rows = [solve_row(exercise) for exercise in exercises[:solved]]
+    rows += [_corrupted_or_right(exercise, rng) for exercise in exercises[solved:judged]]
+    drilled = list(generate_exercises(5 * (n - judged), seed=seed + 1_000_000, split="train"))
+    return rows + drill_rows(drilled, rng)[: n - judged]
+
+
+def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+    """Solutions, and refinements of corrupted solutions and of the wrong ones in `written`: a half each."""
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    own = [refine_row(exercise, text) for exercise, text in written if not _is_right(exercise, text)]
+    exercises = list(generate_exercises(n - len(own), seed=seed, split="train"))
+    rows = [solve_row(exercise) for exercise in exercises[: n // 2]]
+    return rows + own + [refine_row(exercise, corrupted(exercise, rng)) for exercise in exercises[n // 2 :]]
+
+
+def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+    """Critiques of `written`, right and wrong ones in balance, and of right and corrupted solutions."""
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    right = [critique_row(*pair) for pair in written if _is_right(*pair)]
+    wrong = [critique_row(*pair) for pair in written if not _is_right(*pair)]
+    balanced = min(len(right), len(wrong))
+    own = right[:balanced] + wrong[:balanced]
+    exercises = generate_exercises(n - len(own), seed=seed, split="train")
+    return own + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+
+
+def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
+    response = gold_response(exercise) if rng.random() < 0.5 else corrupted(exercise, rng)
+    return critique_row(exercise, response)
+
+
+def _is_right(exercise: Exercise, response: str) -> bool:
+    checks = check_response(exercise, response)
+    return len(checks) == len(exercise.operations) and first_error(checks) is None
+
+
+def _answers(folder: Path, tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
+    """What a model answers to `n` fresh problems, as far as a critique can be written about it."""
+    exercises = list(generate_exercises(n, seed=seed, split="train"))
+    prompts = [solve_messages(exercise.problem.question) for exercise in exercises]
+    texts = generate_texts(
+        prompts, model=_load(folder), tokenizer=tokenizer, temperature=1.0, seed=seed, max_tokens=RESPONSE_TOKENS
+    )
+    pairs = [pair for pair in zip(exercises, texts, strict=True) if is_judgeable(*pair)]
+    wrong = sum(not _is_right(*pair) for pair in pairs)
+    logger.info("of %d sampled responses %d can be judged, %d of them wrong", n, len(pairs), wrong)
+    return pairs
+
+
+def _settings(steps: int, *, peak: float, seed: int) -> SFTSettings:
+    return SFTSettings(
+        learning_rate=peak, batch_size=BATCH_SIZE, optimizer="muon", max_steps=steps, use_cpu=True, seed=seed
+    )
+
+
+def _load(folder: Path) -> LlamaForCausalLM:
+    return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model with its tokenizer; float16 halves the size and changes no answer that matters."""
+    deepcopy(model).half().save_pretrained(folder)  # type: ignore[no-untyped-call]
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,81 @@
+import random
+
+import pytest
+
+from critique_graph.critique import parse_critique, render_critique
+from critique_graph.miniature.critiques import MISSING, THINK_CLOSE, THINK_OPEN, comparison, critique_completion
+from critique_graph.miniature.solutions import (
+    check_response,
+    first_error,
+    flawed_response,
+    gold_response,
+    shortened_response,
+)
+from critique_graph.miniature.task import generate_exercises
+
+
+@pytest.fixture
+def exercise():
+    (exercise,) = generate_exercises(1, seed=3, split="test")
+    return exercise
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [(17, "12 + 5 = 17; 17 same"), (19, "12 + 5 = 17; 19 differs"), (None, "12 + 5 = 17; None differs")],
+)
+def test_comparison_sets_the_written_value_beside_the_right_equation(written, line):
+    assert comparison("12 + 5 = 17", written) == line
+
+
+def test_critique_of_a_right_response_judges_every_step():
+    for exercise in generate_exercises(100, seed=1, split="test"):
+        critique = _critique(exercise, gold_response(exercise))
+        assert [step.step_index for step in critique.steps] == list(range(len(exercise.operations)))
+        assert (critique.final, critique.first_error, critique.quality) == ("correct", None, "nominal")
+
+
+def test_critique_of_a_flawed_response_stops_at_the_first_wrong_step():
+    rng = random.Random(0)
+    for exercise in generate_exercises(100, seed=2, split="test"):
+        response = flawed_response(exercise, rng)
+        critique = _critique(exercise, response)
+        assert critique.final == "wrong"
+        assert critique.first_error == first_error(check_response(exercise, response)) == len(critique.steps) - 1
+
+
+def test_critique_of_a_response_that_stops_early_calls_its_answer_wrong():
+    rng = random.Random(0)
+    for exercise in generate_exercises(100, seed=2, split="test"):
+        critique = _critique(exercise, shortened_response(exercise, rng))
+        assert (critique.final, critique.first_error, critique.final_explanation) == ("wrong", None, MISSING)
+        assert 0 < len(critique.steps) < len(exercise.operations)
+
+
+def test_reasoning_compares_the_steps_up_to_the_first_wrong_one(exercise):
+    response = flawed_response(exercise, random.Random(1))
+    error = first_error(check_response(exercise, response))
+    thoughts = critique_completion(exercise, response).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN).splitlines()
+    assert [line.rsplit(" ", 1)[1] for line in thoughts] == ["same"] * error + ["differs"]
+
+
+def test_explanation_of_a_wrong_step_gives_the_right_value_and_the_written_one(exercise):
+    response = flawed_response(exercise, random.Random(1))
+    check = check_response(exercise, response)[first_error(check_response(exercise, response))]
+    assert _critique(exercise, response).steps[-1].explanation == f"{check.expected}, not {check.written_value}."
+
+
+def test_answer_that_is_not_the_last_value_is_wrong(exercise):
+    response = gold_response(exercise).replace("boxed{", "boxed{9")
+    assert _critique(exercise, response).final == "wrong"
+
+
+def test_critique_is_in_the_projects_format(exercise):
+    text = critique_completion(exercise, gold_response(exercise)).partition(THINK_CLOSE)[2]
+    assert render_critique(parse_critique(text)) == text
+
+
+def _critique(exercise, response):
+    completion = critique_completion(exercise, response)
+    assert completion.startswith(THINK_OPEN)
+    return parse_critique(completion.partition(THINK_CLOSE)[2], response)

@@ -1,0 +1,97 @@
+import random
+
+import pytest
+
+pytest.importorskip("trl")
+
+from critique_graph.critique import parse_critique
+from critique_graph.miniature.data import (
+    corrupted,
+    critique_row,
+    drill_rows,
+    is_judgeable,
+    refine_row,
+    solve_row,
+)
+from critique_graph.miniature.solutions import check_response, first_error, flawed_response, gold_response
+from critique_graph.miniature.task import generate_exercises
+from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import solve_messages
+
+
+@pytest.fixture
+def exercise():
+    (exercise,) = generate_exercises(1, seed=1, split="train")
+    return exercise
+
+
+def test_solve_row_asks_as_the_solve_node_does(exercise):
+    row = solve_row(exercise)
+    assert [message["content"] for message in row["prompt"]] == _texts(solve_messages(exercise.problem.question))
+    assert row["completion"] == [{"role": "assistant", "content": gold_response(exercise)}]
+
+
+def test_critique_row_asks_as_the_critique_node_does(exercise):
+    response = gold_response(exercise)
+    row = critique_row(exercise, response)
+    expected = critique_messages(exercise.problem.question, response)
+    assert [message["content"] for message in row["prompt"]] == _texts(expected)
+
+
+def test_refine_row_shows_a_critique_without_reasoning_and_wants_the_right_solution(exercise):
+    response = flawed_response(exercise, random.Random(0))
+    row = refine_row(exercise, response)
+    critique = critique_row(exercise, response)["completion"][0]["content"].partition("</think>\n\n")[2]
+    expected = refine_messages(exercise.problem.question, response, critique)
+    assert [message["content"] for message in row["prompt"]] == _texts(expected)
+    assert parse_critique(critique, response).final == "wrong"
+    assert row["completion"] == [{"role": "assistant", "content": gold_response(exercise)}]
+
+
+def test_drills_work_out_and_check_the_steps_of_exercises():
+    exercises = list(generate_exercises(40, seed=2, split="train"))
+    equations = {check.expected for e in exercises for check in check_response(e, gold_response(e))}
+    sums, checks, *_ = drill_rows(exercises, random.Random(0))
+    solved = sums["completion"][0]["content"].splitlines()
+    assert set(solved) <= equations
+    assert [line.rpartition(" ")[0] for line in solved] == sums["prompt"][0]["content"].splitlines()
+    checked = checks["completion"][0]["content"].splitlines()[1:]
+    claimed = checks["prompt"][0]["content"].splitlines()
+    is_right = [claim in equations for claim in claimed]
+    assert {True, False} == set(is_right)
+    assert [line.rsplit(" ", 1)[1] for line in checked] == ["same" if right else "differs" for right in is_right]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\n".join([*text.splitlines()[:-1], *text.splitlines()[-2:]]),
+        lambda text: text.replace("boxed{", "boxed{1"),
+        lambda text: text.replace(" = ", " is "),
+        lambda text: "",
+    ],
+    ids=["a step too many", "box differs", "no equation", "empty"],
+)
+def test_response_the_critique_cannot_describe_is_not_judgeable(exercise, change):
+    assert is_judgeable(exercise, gold_response(exercise))
+    assert not is_judgeable(exercise, change(gold_response(exercise)))
+
+
+def test_response_that_stops_after_a_wrong_step_is_judgeable(exercise):
+    first, *_ = flawed_response(exercise, random.Random(3)).splitlines()
+    wrong = first.replace(" = ", " = 9")
+    assert is_judgeable(exercise, f"{wrong}\nThe answer is \\boxed{{9}}.")
+
+
+def test_corrupted_solutions_are_judgeable_and_some_only_stop_early():
+    rng = random.Random(0)
+    exercises = list(generate_exercises(200, seed=3, split="train"))
+    pairs = [(exercise, corrupted(exercise, rng)) for exercise in exercises]
+    assert sum(is_judgeable(*pair) for pair in pairs) > 190
+    short = sum(first_error(check_response(*pair)) is None for pair in pairs)
+    assert 10 < short < 40
+
+
+def _texts(messages):
+    return [message.text for message in messages]
