@@ -12,7 +12,7 @@ PRINTS = {
     "chat_node": r"The answer is \S+\.",
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
-    "human_critic": r"<response>[\s\S]*answer: 23",
+    "human_critic": r"<response>[\s\S]*answer: \d+",
     "stream": r"response: [\s\S]*critique: [\s\S]*answer: ",
     "tool": r"\S+",
 }
