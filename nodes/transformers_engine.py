@@ -67,7 +67,8 @@ class Engine:
     def _load(self) -> "_LoadedModel":
         if self._loaded is None:
             try:
-                self._loaded = _LoadedModel(self.path, self.device, self.dtype)
+                with _loading:
+                    self._loaded = _LoadedModel(self.path, self.device, self.dtype)
             except Exception as error:  # bad files fail in many libraries, each in its own way
                 raise _rejection(f"cannot load {self.path}: {_first_line(error)}") from error
         return self._loaded
@@ -84,6 +85,8 @@ class Engine:
 
 _engines: "WeakValueDictionary[tuple[str, str, str, int], Engine]" = WeakValueDictionary()
 _engines_lock = threading.Lock()
+_loading = threading.Lock()
+"""Held while a model is loaded: transformers loading two at once can leave one with random or without weights."""
 
 
 def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) -> Engine:

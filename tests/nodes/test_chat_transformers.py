@@ -160,6 +160,25 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Passes:
     return recorded
 
 
+async def test_models_are_loaded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    load, inside, most = AutoModelForCausalLM.from_pretrained, [], []
+
+    def counting(*args, **kwargs):
+        inside.append(1)
+        most.append(len(inside))
+        try:
+            return load(*args, **kwargs)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", counting)
+    paths = [save(tmp_path / str(number)) for number in range(4)]
+
+    await asyncio.gather(*(ChatTransformers(model=path, max_tokens=1).ainvoke("x") for path in paths))
+
+    assert most == [1, 1, 1, 1]
+
+
 def reference_reply(path: str, prompt: str, tokens: int) -> str:
     """What `model.generate` writes for one prompt."""
     tokenizer = AutoTokenizer.from_pretrained(path)
