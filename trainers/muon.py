@@ -8,7 +8,7 @@ emulate (measured: four times slower).
 
 from collections.abc import Callable
 from math import sqrt
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -33,9 +33,10 @@ class MuonWithAdamW(Optimizer):
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         hidden = [p for p in trained if p.ndim == 2 and id(p) not in ends]
         others = [p for p in trained if p.ndim != 2 or id(p) in ends]
-        groups = [{"params": hidden, "lr": learning_rate}, {"params": others, "lr": learning_rate / 3}]
+        groups = [{"params": hidden, "lr": learning_rate}, {"params": others, "lr": 3 * learning_rate}]
         super().__init__(groups, {"weight_decay": weight_decay})
         self._adamw = AdamW(others, weight_decay=weight_decay, betas=(0.9, 0.99))
+        self._adamw.state = self.state  # one state for both: `state_dict` then holds all of it
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -52,6 +53,11 @@ class MuonWithAdamW(Optimizer):
         self._adamw.param_groups[0]["lr"] = others["lr"]
         self._adamw.step()
         return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with a state that `state_dict` gave."""
+        super().load_state_dict(state_dict)
+        self._adamw.state = self.state
 
     def _step_matrix(self, parameter: Tensor, learning_rate: float, weight_decay: float) -> None:
         if parameter.grad is None:

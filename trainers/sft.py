@@ -4,8 +4,10 @@ The loss covers the completion only. Rows are tokenised here, not by TRL, becaus
 long and then drops it without a word: here such rows are an error that says how many there are.
 """
 
+import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +26,7 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -84,6 +87,8 @@ class SFTSettings:
     seed: int = 0
     log_every: int = 50
     """Optimizer steps between two lines in the log."""
+    save_every: int = 500
+    """Optimizer steps between two checkpoints, if these are wanted."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,8 @@ class SFTResult:
 
     rows: int
     steps: int
-    loss_first: float
-    """Mean loss per learned token over the first `log_every` steps."""
-    loss_last: float
-    """Mean loss per learned token over the last `log_every` steps."""
+    losses: list[float]
+    """The curve: mean loss per learned token over every `log_every` steps; the last mean may be over fewer."""
     tokens: int
     """Tokens the model read, prompts included."""
     seconds: float
@@ -109,8 +112,13 @@ def train_sft(
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings | None = None,
     out: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> SFTResult:
     """Train `model` in place on `rows`; with `out`, save it there with its tokenizer.
+
+    With `checkpoints`, the training's state is kept in that folder every `settings.save_every` steps; a training with
+    the same arguments goes on from there. With a single pass over the rows it ends with the same weights as an
+    uninterrupted one; later passes draw another order.
 
     Raises:
         ValueError: There are no rows, a row has nothing to learn, or rows are longer than `max_length`.
@@ -118,18 +126,18 @@ def train_sft(
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
     dataset = Dataset.from_list(encode_rows(rows, tokenizer, max_length=limit))
-    log = _LossLog(settings.log_every)
     with TemporaryDirectory() as scratch:
+        config = _config(settings, str(checkpoints or scratch), keeps_state=checkpoints is not None)
         trainer = SFTTrainer(
             model=model,
-            args=_config(settings, scratch),
+            args=config,
             train_dataset=dataset,
             processing_class=tokenizer,
-            callbacks=[log],
+            callbacks=[_LossLog(settings.log_every)],
             optimizers=(_optimizer(model, settings), None),
         )
         trainer.remove_callback(PrinterCallback)
-        output = trainer.train()
+        output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
     # TRL's forward stays on the model and holds on to it: a copy would answer with this model's weights.
     vars(model).pop("forward", None)
     if out is not None:
@@ -138,8 +146,7 @@ def train_sft(
     return SFTResult(
         rows=len(dataset),
         steps=output.global_step,
-        loss_first=log.first,
-        loss_last=log.last,
+        losses=_curve(trainer.state, settings.log_every),
         tokens=int(trainer.state.num_input_tokens_seen),
         seconds=output.metrics["train_runtime"],
         device=str(trainer.args.device),
@@ -182,9 +189,19 @@ def _optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | Non
     return MuonWithAdamW(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _config(settings: SFTSettings, scratch: str) -> SFTConfig:
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; its last file is the trainer's state."""
+    for candidate in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])):
+        with suppress(OSError, ValueError):
+            json.loads((candidate / TRAINER_STATE_NAME).read_bytes())
+            logger.info("going on from %s", candidate.name)
+            return str(candidate)
+    return None
+
+
+def _config(settings: SFTSettings, folder: str, *, keeps_state: bool) -> SFTConfig:
     return SFTConfig(
-        output_dir=scratch,
+        output_dir=folder,
         max_length=None,  # lengths are checked above; None switches TRL's silent cut off
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
@@ -202,26 +219,25 @@ def _config(settings: SFTSettings, scratch: str) -> SFTConfig:
         activation_checkpointing=False,
         include_num_input_tokens_seen="non_padding",
         logging_steps=1,  # `_LossLog` writes the lines
-        save_strategy="no",
+        save_strategy="steps" if keeps_state else "no",
+        save_steps=settings.save_every,
+        save_total_limit=2,  # the newest may be half written when a process is killed
         report_to=[],
         disable_tqdm=True,
     )
 
 
+def _curve(state: TrainerState, every: int) -> list[float]:
+    """Mean loss of every interval of `every` steps."""
+    losses = [float(entry["loss"]) for entry in state.log_history if "loss" in entry]
+    return [round(fmean(losses[start : start + every]), 4) for start in range(0, len(losses), every)]
+
+
 class _LossLog(TrainerCallback):
-    """Keeps the loss of every step, and writes the mean of each interval to the log."""
+    """Writes the mean loss of every interval of steps to the log."""
 
     def __init__(self, every: int) -> None:
         self._every = every
-        self._losses: list[float] = []
-
-    @property
-    def first(self) -> float:
-        return fmean(self._losses[: self._every])
-
-    @property
-    def last(self) -> float:
-        return fmean(self._losses[-self._every :])
 
     def on_log(
         self,
@@ -231,8 +247,7 @@ class _LossLog(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: object,
     ) -> None:
-        if not logs or "loss" not in logs:
-            return
-        self._losses.append(float(logs["loss"]))
-        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
-            logger.info("step %d of %d, loss %.4f", state.global_step, state.max_steps, self.last)
+        ends_interval = state.global_step % self._every == 0 or state.global_step == state.max_steps
+        if logs and "loss" in logs and ends_interval:
+            loss = _curve(state, self._every)[-1]
+            logger.info("step %d of %d, loss %.4f", state.global_step, state.max_steps, loss)

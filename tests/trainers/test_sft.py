@@ -47,7 +47,8 @@ def settings(**changes):
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_training_lowers_the_loss(model, tokenizer, optimizer):
     result = train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=20, optimizer=optimizer))
-    assert result.loss_last < result.loss_first - 0.5
+    assert len(result.losses) == 10
+    assert result.losses[-1] < result.losses[0] - 0.5
     assert (result.rows, result.steps, result.device) == (16, 20, "cpu")
 
 
@@ -62,6 +63,43 @@ def test_same_seed_trains_the_same_model(tokenizer):
         train_sft(ROWS, model=model, tokenizer=tokenizer, settings=settings(max_steps=3, seed=5))
         weights.append(model.lm_head.weight.detach().clone())
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_interrupted_training_goes_on_to_the_same_weights(tokenizer, tmp_path, optimizer):
+    chosen = settings(max_steps=8, save_every=3, optimizer=optimizer)
+    rows = ROWS * 4
+    whole, interrupted, resumed = (tiny_model(tokenizer) for _ in range(3))
+    expected = train_sft(rows, model=whole, tokenizer=tokenizer, settings=chosen)
+
+    _crash_after(5, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_sft(rows, model=interrupted, tokenizer=tokenizer, settings=chosen, checkpoints=tmp_path)
+    (tmp_path / "checkpoint-4").mkdir()  # what a kill leaves of a checkpoint that was being written
+    (tmp_path / "checkpoint-4" / "trainer_state.json").write_text('{"global')
+
+    calls = _count_calls(resumed)
+    result = train_sft(rows, model=resumed, tokenizer=tokenizer, settings=chosen, checkpoints=tmp_path)
+    assert len(calls) == 5
+    assert torch.equal(whole.lm_head.weight, resumed.lm_head.weight)
+    assert torch.equal(whole.model.layers[0].mlp.up_proj.weight, resumed.model.layers[0].mlp.up_proj.weight)
+    assert (result.losses, result.tokens) == (expected.losses, expected.tokens)
+
+
+def _crash_after(calls, model):
+    counted = _count_calls(model)
+
+    def crash(*_):
+        if len(counted) > calls:
+            raise KeyboardInterrupt
+
+    model.model.register_forward_pre_hook(crash)
+
+
+def _count_calls(model):
+    counted = []
+    model.model.register_forward_pre_hook(lambda *_: counted.append(1))
+    return counted
 
 
 def test_saved_model_loads_with_the_trained_weights(model, tokenizer, tmp_path):
