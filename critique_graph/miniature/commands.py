@@ -1,21 +1,20 @@
 """`critique-graph miniature …`: its problems, its training, its evaluation."""
 
+import asyncio
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
-from pydantic import TypeAdapter
 from rich.table import Table
 
 from critique_graph.errors import InputError, MissingDependencyError
-from critique_graph.intervals import Rate
-from critique_graph.miniature.shipped import weights_path
+from critique_graph.miniature.evaluate import Evaluation, evaluate_pair
+from critique_graph.miniature.report import evaluation_rows
 from critique_graph.miniature.task import Split, generate_problems
 from critique_graph.output import Flag, log, print_json, print_text, stdout
-from critique_graph.summary_table import percent
 
 app = App(
     name="miniature",
@@ -59,49 +58,47 @@ def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) 
         print_json({name: asdict(stage) for name, stage in stages.items()})
     else:
         for name, stage in stages.items():
-            stdout.print(f"{name}: loss {stage.loss_first:.3f} -> {stage.loss_last:.3f} in {stage.steps} steps")
+            stdout.print(f"{name}: loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f} in {stage.steps} steps")
     log.print(f"written: {out}/actor, {out}/critic", markup=False)
     return 0
 
 
 @app.command(
-    name="eval", help_epilogue="Example: critique-graph miniature eval --actor miniature/actor -n 1000 --seed 9"
+    name="eval",
+    help_epilogue="Example: critique-graph miniature eval --actor hf:OUT/actor --critic hf:OUT/critic -n 1000 --seed 9",
 )
 def evaluate(
     *,
-    actor: Path | None = None,
-    critic: Path | None = None,
+    actor: str = "miniature:actor",
+    critic: str = "miniature:critic",
     limit: Annotated[int, Parameter(alias="-n")] = 400,
     seed: int = 1000,
+    samples: int = 16,
     json: Flag = False,
 ) -> int:
-    """Measure a pair on fresh test problems by exact labels: accuracy, verdicts, located errors, gain.
+    """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
 
     Args:
-        actor: Folder of the actor; by default the shipped one.
-        critic: Folder of the critic; by default the shipped one.
+        actor: The actor's model string.
+        critic: The critic's.
         limit: How many problems.
         seed: Which problems.
+        samples: Sampled answers to every problem.
         json: Print one JSON object.
     """
-    folders = actor or weights_path("actor"), critic or weights_path("critic")
-    for folder in folders:
-        if not (folder / "config.json").is_file():
-            raise InputError(f"{folder}: there is no model in this folder.")
-    try:
-        from critique_graph.miniature.evaluate import Evaluation, evaluate_miniature
-    except ImportError as error:
-        raise MissingDependencyError(str(error.name), extra="train", purpose="miniature eval") from error
-    found: dict[str, Any] = TypeAdapter(Evaluation).dump_python(
-        evaluate_miniature(*folders, n=limit, seed=seed), mode="json"
-    )
+    if limit < 1 or samples < 1:
+        raise InputError(f"-n and --samples must be at least 1, got {limit} and {samples}.")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    found = asyncio.run(evaluate_pair(actor, critic, n=limit, seed=seed, samples=samples))
     if json:
-        print_json(found)
-        return 0
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, rates in found.items():
-        for level, rate in rates.items() if "value" not in rates else [("", rates)]:
-            value = Rate.model_validate(rate)
-            table.add_row(f"{name.replace('_', ' ')} {level}", percent(value), f"n = {value.n}")
-    stdout.print(table)
+        print_json(found.model_dump(mode="json"))
+    else:
+        stdout.print(_evaluation_table(found))
     return 0
+
+
+def _evaluation_table(evaluation: Evaluation) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in evaluation_rows(evaluation):
+        table.add_row(name, value)
+    return table
