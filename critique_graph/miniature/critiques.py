@@ -1,33 +1,68 @@
 """Exact critiques of miniature responses, with the reasoning a tiny critic can follow.
 
-The critic thinks first: for every step it works out the right equation from the problem and sets the written value
-beside it. Reasoning and critique stop at the first wrong step. That order matters: a tiny model that repeats a step
-before it has worked it out repairs the step while it copies it.
+The critic thinks first. It notes what the problem gives for each step; then, for every step, it works out the right
+equation, given the values written before it, and takes its value from the written one. The critique that follows stops
+at the first wrong step. Each part has its reason: a tiny model that repeats a step before it has worked it out repairs
+the step while it copies it; one that looks for what a late step needs only when it comes to it takes another step's
+number; it learns to subtract two numbers in minutes, but not, in an hour, to say whether they are the same; and one
+that sees few wrong values copies the written value instead of working it out.
 """
 
 from critique_graph.critique import render_critique
-from critique_graph.miniature.solutions import StepCheck, boxed_answer, check_response
-from critique_graph.miniature.task import Exercise
+from critique_graph.miniature.solutions import (
+    StepCheck,
+    boxed_answer,
+    check_response,
+    step_label,
+    written_equation,
+    written_steps,
+)
+from critique_graph.miniature.task import Exercise, Ref
 from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
 THINK_CLOSE = "\n</think>\n\n"
-SAME, DIFFERS, MISSING = "same", "differs", "Steps are missing."
+MISSING, LEFT_OVER = "Steps are missing.", "There are too many steps."
 
 
 def critique_completion(exercise: Exercise, response: str) -> str:
     """What the critic should write about a response: reasoning, then the critique."""
-    checks = judged_steps(check_response(exercise, response))
-    thoughts = [comparison(check.expected, check.written_value) for check in checks]
-    if _stops_early(exercise, checks):
-        thoughts.append(MISSING)
+    checks = check_response(exercise, response)
+    thoughts = [noted(exercise)]
+    thoughts += [
+        f"{step_label(index)}{comparison(check.expected, check.written_value)}" for index, check in enumerate(checks)
+    ]
+    if reason := _wrong_length(exercise, response, checks):
+        thoughts.append(reason)
     return THINK_OPEN + "\n".join(thoughts) + THINK_CLOSE + critique_text(exercise, response)
 
 
+def noted(exercise: Exercise) -> str:
+    """The notes, one a line, each under its label."""
+    return "\n".join(f"{note_label(index)}{note}" for index, note in enumerate(notes(exercise)))
+
+
+def notes(exercise: Exercise) -> list[str]:
+    """What the problem gives: the quantity it begins with, then something for every step, e.g. `5 more`."""
+    words = {"+": "more", "-": "fewer", "*": "times"}
+    steps = exercise.operations
+    return [
+        str(steps[0].left),
+        *("together" if isinstance(op.right, Ref) else f"{op.right} {words[op.symbol]}" for op in steps),
+    ]
+
+
+def note_label(index: int) -> str:
+    """What the note for a step begins with; 0 is the quantity the problem begins with."""
+    return f"({index}) "
+
+
 def comparison(expected: str, written_value: int | None) -> str:
-    """One line of reasoning: the right equation and the value the response has, e.g. `12 + 5 = 17; 19 differs`."""
+    """The right equation, and the value the response has less the right one, e.g. `12 + 5 = 17; 19 - 17 = 2`."""
     value = expected.rsplit(" ", 1)[1]
-    return f"{expected}; {written_value} {SAME if str(written_value) == value else DIFFERS}"
+    if written_value is None:
+        return f"{expected}; no value"
+    return f"{expected}; {written_value} - {value} = {written_value - int(value)}"
 
 
 def critique_text(exercise: Exercise, response: str) -> str:
@@ -37,8 +72,8 @@ def critique_text(exercise: Exercise, response: str) -> str:
     is_right = all(check.is_correct for check in judged)
     if not is_right:
         why = "A step is wrong."
-    elif _stops_early(exercise, judged):
-        why = MISSING
+    elif reason := _wrong_length(exercise, response, judged):
+        why = reason
     elif boxed_answer(response) != str(checks[-1].written_value):
         why = "The last step gives another answer."
     else:
@@ -53,14 +88,28 @@ def critique_text(exercise: Exercise, response: str) -> str:
     )
 
 
+def approving_critique(response: str) -> str:
+    """A critique that calls every step of a response correct, and its answer too, whatever it says."""
+    steps = tuple(
+        StepVerdict(text=line, verdict="correct", explanation=f"{written_equation(line) or line}.")
+        for line in written_steps(response)
+    )
+    return render_critique(Critique(text="", steps=steps, final="correct", final_explanation="Every step is right."))
+
+
 def judged_steps(checks: list[StepCheck]) -> list[StepCheck]:
     """The steps a critique goes through: all, or those up to the first wrong one."""
     until = next((index + 1 for index, check in enumerate(checks) if not check.is_correct), len(checks))
     return checks[:until]
 
 
-def _stops_early(exercise: Exercise, judged: list[StepCheck]) -> bool:
-    return len(judged) < len(exercise.operations) and all(check.is_correct for check in judged)
+def _wrong_length(exercise: Exercise, response: str, judged: list[StepCheck]) -> str | None:
+    """What is wrong with the number of steps of a response whose steps are right."""
+    if not all(check.is_correct for check in judged):
+        return None
+    if len(judged) < len(exercise.operations):
+        return MISSING
+    return LEFT_OVER if len(written_steps(response)) > len(judged) else None
 
 
 def _step_verdict(check: StepCheck) -> StepVerdict:

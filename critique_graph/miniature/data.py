@@ -4,11 +4,18 @@ A row is `{"prompt": [messages], "completion": [messages]}`, as TRL reads it.
 """
 
 import random
+import re
 from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
-from critique_graph.miniature.critiques import THINK_OPEN, comparison, critique_completion, critique_text
+from critique_graph.miniature.critiques import (
+    THINK_OPEN,
+    comparison,
+    critique_completion,
+    critique_text,
+    noted,
+)
 from critique_graph.miniature.solutions import (
     boxed_answer,
     check_response,
@@ -16,14 +23,18 @@ from critique_graph.miniature.solutions import (
     first_error,
     flawed_response,
     gold_response,
+    lengthened_response,
     shortened_response,
     slip,
+    written_steps,
 )
 from critique_graph.miniature.task import Exercise
+from critique_graph.miniature.tokenizer import NUMBERS, task_words
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.sft import Row, row
+from critique_graph.untrusted import fence
 
 SUMS_PER_DRILL = 12
 CHECKS_PER_DRILL = 9
@@ -45,6 +56,25 @@ def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
         ]
         rows.append(row([HumanMessage("\n".join(claims))], THINK_OPEN + "\n".join(checks)))
     return rows
+
+
+def copy_rows(n: int, rng: random.Random) -> list[Row]:
+    """Texts to repeat, of 4 to 9 different words, some with a number at their end: only copying helps."""
+    words = [word for word in task_words() if re.fullmatch(r" [A-Za-z]+", word)]
+    rows: list[Row] = []
+    for _ in range(n):
+        chosen = rng.sample(words, rng.randint(4, 9))
+        numbers = rng.sample(range(NUMBERS), len(chosen))
+        text = "".join(
+            f"{word}{number}" if rng.random() < 0.5 else word for word, number in zip(chosen, numbers, strict=True)
+        )
+        rows.append(row([HumanMessage(text)], text))
+    return rows
+
+
+def note_row(exercise: Exercise) -> Row:
+    """A question, and what it gives for each step."""
+    return row([HumanMessage(fence("problem", exercise.problem.question))], THINK_OPEN + noted(exercise))
 
 
 def _equation(exercise: Exercise, index: int) -> str:
@@ -75,20 +105,37 @@ def refine_row(exercise: Exercise, response: str) -> Row:
     return row(refine_messages(exercise.problem.question, response, critique), gold_response(exercise))
 
 
+def retry_row(exercise: Exercise, response: str) -> Row:
+    """A response without any critique, and the right solution: so that a refinement can do without one."""
+    return row(refine_messages(exercise.problem.question, response, ""), gold_response(exercise))
+
+
 def corrupted(exercise: Exercise, rng: random.Random) -> str:
-    """A wrong solution: with a wrong step, or, one in eight, without its last steps."""
-    return (shortened_response if rng.random() < 1 / 8 else flawed_response)(exercise, rng)
+    """A wrong solution: with one wrong step, with many, or, one in eight, with too few or too many steps."""
+    match rng.randrange(16):
+        case 0:
+            return shortened_response(exercise, rng)
+        case 1:
+            return lengthened_response(exercise, rng)
+        case kind:
+            return flawed_response(exercise, rng, others=0.6 * (kind % 2))
+
+
+def is_right(exercise: Exercise, response: str) -> bool:
+    """Whether a response has the right steps and no others."""
+    checks = check_response(exercise, response)
+    return first_error(checks) is None and len(checks) == len(exercise.operations) == len(written_steps(response))
 
 
 def is_judgeable(exercise: Exercise, response: str) -> bool:
     """Whether an exact critique can say what is wrong with a response, or that nothing is.
 
-    Not when the first wrong line holds no equation or happens to have the right value; nor when there are more
-    steps than it takes, or the box holds another number than the last one.
+    Not when the first wrong line holds no equation or happens to have the right value; nor when the box holds another
+    number than the last step.
     """
     checks = check_response(exercise, response)
     error = first_error(checks)
     if error is not None:
         return checks[error].written_value not in (None, checks[error].expected_value)
-    has_only_steps = len(checks) == len(response.splitlines()) - 1 > 0
-    return has_only_steps and boxed_answer(response) == str(checks[-1].written_value)
+    values = re.findall(r" = (-?\d+)", response)
+    return bool(checks) and boxed_answer(response) == values[-1]

@@ -7,7 +7,10 @@ from typing import Literal, get_args
 
 from critique_graph.miniature.task import Exercise, Operation, Ref, Symbol, compute
 
-ErrorType = Literal["arithmetic", "operator", "operand"]
+ErrorType = Literal["arithmetic", "operator", "operand", "sentence"]
+
+MAX_WRITTEN = 199
+"""No value of a flawed solution is larger."""
 
 _EQUATION = re.compile(r"(\d{1,6}) ([+*-]) (\d{1,6}) = (-?\d{1,6})(?!\d)")
 _ANSWER = re.compile(r"\\boxed\{(-?\d{1,6})\}")
@@ -34,6 +37,15 @@ def equation(operation: Operation, values: list[int]) -> str:
     return f"{left} {operation.symbol} {right} = {compute(operation.symbol, left, right)}"
 
 
+def step_label(index: int) -> str:
+    """What a line about the step begins with, e.g. `Step 1: ` for index 0."""
+    return f"Step {index + 1}: "
+
+
+def _value(text: str) -> int:
+    return int(text.rpartition(" ")[2])
+
+
 def gold_response(exercise: Exercise) -> str:
     """The right solution: one step a line, then the answer in a box."""
     return corrupt_response(exercise, {})
@@ -45,20 +57,30 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
     values: list[int] = []
     for index, operation in enumerate(exercise.operations):
         text = equations.get(index) or equation(operation, values)
-        values.append(int(text.rsplit(" ", 1)[1]))
-        lines.append(f"{operation.subject} {text} {exercise.noun}.")
+        values.append(_value(text))
+        lines.append(f"{step_label(index)}{operation.subject} {text} {exercise.noun}.")
     return "\n".join([*lines, f"The answer is \\boxed{{{values[-1]}}}."])
 
 
-def flawed_response(exercise: Exercise, rng: random.Random) -> str:
-    """A solution with one typed error at a random step, inherited by the steps after it."""
+def flawed_response(exercise: Exercise, rng: random.Random, *, others: float = 0.0) -> str:
+    """A solution with a typed error at a random step, inherited by the steps after it.
+
+    Each of the `others` is wrong too with that probability.
+    """
+    steps = range(len(exercise.operations))
     while True:
-        index = rng.randrange(len(exercise.operations))
-        wrong = flawed_equation(exercise, index, exercise.values[:index], rng)
-        text = corrupt_response(exercise, {index: wrong})
-        written = [int(number) for number in re.findall(r"= (-?\d+)", text)]
-        if min(written) >= 0 and max(written) <= 999:
-            return text
+        certain = rng.choice(steps)
+        equations: dict[int, str] = {}
+        values: list[int] = []
+        for index in steps:
+            right = equation(exercise.operations[index], values)
+            if not 0 <= _value(right) <= MAX_WRITTEN:
+                break
+            if index == certain or rng.random() < others:
+                equations[index] = flawed_equation(exercise, index, values, rng)
+            values.append(_value(equations.get(index, right)))
+        else:
+            return corrupt_response(exercise, equations)
 
 
 def shortened_response(exercise: Exercise, rng: random.Random) -> str:
@@ -68,8 +90,18 @@ def shortened_response(exercise: Exercise, rng: random.Random) -> str:
     return "\n".join([*steps[:kept], f"The answer is \\boxed{{{exercise.values[kept - 1]}}}."])
 
 
+def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
+    """A solution with one step too many: the others are right, and the answer is not what was asked for."""
+    *steps, _ = gold_response(exercise).splitlines()
+    left, right = exercise.values[-1], rng.choice(exercise.operations).operands(exercise.values)[1]
+    symbol: Symbol = rng.choice(("+", "-")) if left >= right else "+"
+    value = compute(symbol, left, right)
+    extra = f"{exercise.operations[-1].subject} {left} {symbol} {right} = {value} {exercise.noun}."
+    return "\n".join([*steps, f"{step_label(len(steps))}{extra}", f"The answer is \\boxed{{{value}}}."])
+
+
 def flawed_equation(exercise: Exercise, index: int, values: list[int], rng: random.Random) -> str:
-    """A wrong equation for a step: a slip of arithmetic, a wrong operator, or a wrong operand.
+    """A wrong equation for a step: a slip of arithmetic, a wrong operator or operand, or the sentence of another step.
 
     Its value always differs from the right one and is never negative.
     """
@@ -77,7 +109,7 @@ def flawed_equation(exercise: Exercise, index: int, values: list[int], rng: rand
     left, right = operation.operands(values)
     value = compute(operation.symbol, left, right)
     while True:
-        kind = rng.choices(get_args(ErrorType), weights=(4, 1, 1))[0]
+        kind = rng.choices(get_args(ErrorType), weights=(2, 1, 1, 2))[0]
         symbol: Symbol = operation.symbol
         a, b, claimed = left, right, None
         match kind:
@@ -89,8 +121,11 @@ def flawed_equation(exercise: Exercise, index: int, values: list[int], rng: rand
                 a = rng.choice(values[:-1])
             case "operand":
                 b = rng.choice(_constants(exercise))
+            case "sentence":
+                other = rng.choice(exercise.operations)
+                symbol, b = other.symbol, other.operands(exercise.values)[1]
         claimed = compute(symbol, a, b) if claimed is None else claimed
-        if claimed != value and 0 <= claimed < 1000:
+        if claimed != value and 0 <= claimed <= MAX_WRITTEN:
             return f"{a} {symbol} {b} = {claimed}"
 
 
@@ -120,10 +155,9 @@ def check_response(exercise: Exercise, text: str) -> list[StepCheck]:
 
     Of a response with too few or too many steps, the steps there are on both sides are checked.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not _ANSWER.search(line)]
     values: list[int] = []
     checks: list[StepCheck] = []
-    for line, operation in zip(lines, exercise.operations, strict=False):
+    for line, operation in zip(written_steps(text), exercise.operations, strict=False):
         expected = equation(operation, values)
         left, right = operation.operands(values)
         expected_value = compute(operation.symbol, left, right)
@@ -139,6 +173,17 @@ def check_response(exercise: Exercise, text: str) -> list[StepCheck]:
             break
         values.append(written)
     return checks
+
+
+def written_steps(text: str) -> list[str]:
+    """The lines of a response that are steps: all but the answer's."""
+    return [line for line in text.splitlines() if line.strip() and not _ANSWER.search(line)]
+
+
+def written_equation(line: str) -> str | None:
+    """The equation in a line, e.g. `12 + 5 = 17`; None when it holds none."""
+    found = _EQUATION.search(line)
+    return found[0] if found else None
 
 
 def boxed_answer(text: str) -> str | None:

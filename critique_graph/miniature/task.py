@@ -1,8 +1,8 @@
 """Multi-step arithmetic word problems with exact answers and graded difficulty.
 
-A problem is a chain of quantities: each step computes a new one from earlier ones. The words say how,
-sometimes with a sentence that does not matter. Neighbours: `solutions.py` writes and checks solutions,
-`critiques.py` exact critiques.
+A problem is a chain of quantities: each step computes a new one from earlier ones. The words say how, sometimes with
+a sentence that does not matter. No number is given twice, so that each stands for its sentence. Neighbours:
+`solutions.py` writes and checks solutions, `critiques.py` exact critiques.
 """
 
 import hashlib
@@ -151,6 +151,7 @@ class _Draft:
         start = rng.randint(2, MAX_START)
         self._latest: int | Ref = start
         self.sentences = [f"{self._name} has {start} {self.noun}."]
+        self._used = {start}
         self.operations: list[Operation] = []
         self.values: list[int] = []
         ends_together = rng.random() < 0.4
@@ -175,21 +176,15 @@ class _Draft:
 
     def _add_step(self) -> None:
         rng, value = self._rng, self._value
-        symbols: list[Symbol] = []
-        if value + 2 <= MAX_VALUE:
-            symbols.append("+")
-        if value > 5:
-            symbols.append("-")
-        if value >= 2 and value * 2 <= MAX_VALUE:
-            symbols.append("*")
-        symbol = rng.choice(symbols)
-        match symbol:
-            case "+":
-                n = rng.randint(2, min(MAX_TERM, MAX_VALUE - value))
-            case "-":
-                n = rng.randint(2, min(MAX_TERM, value - 1))
-            case "*":
-                n = rng.randint(2, min(MAX_FACTOR, MAX_VALUE // value))
+        largest: dict[Symbol, int] = {
+            "+": min(MAX_TERM, MAX_VALUE - value),
+            "-": min(MAX_TERM, value - 1),
+            "*": min(MAX_FACTOR, MAX_VALUE // value),
+        }
+        fitting = {symbol: self._unused(most) for symbol, most in largest.items()}
+        symbol = rng.choice([symbol for symbol, numbers in fitting.items() if numbers])
+        n = rng.choice(fitting[symbol])
+        self._used.add(n)
         is_new = rng.random() < 0.4
         forms = {
             "+": (_GAINS, _MORE),
@@ -204,6 +199,10 @@ class _Draft:
             self._name = self._cast.pop()
         self._append(symbol, n, f"{self._name} has")
 
+    def _unused(self, most: int) -> list[int]:
+        """Numbers from 2 to `most` that the problem does not give yet."""
+        return [n for n in range(2, most + 1) if n not in self._used]
+
     def _ask_together(self) -> bool:
         """End with a sum over two people, if there are two and the sum is small enough."""
         if self._previous is None:
@@ -217,5 +216,6 @@ class _Draft:
         return True
 
     def _add_aside(self) -> None:
-        text = self._rng.choice(_ASIDES).format(name=self._name, other=self._cast[0], n=self._rng.randint(2, MAX_TERM))
+        n = self._rng.choice(self._unused(MAX_TERM))
+        text = self._rng.choice(_ASIDES).format(name=self._name, other=self._cast[0], n=n)
         self.sentences.insert(self._rng.randint(1, len(self.sentences) - 1), text)

@@ -11,9 +11,15 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from critique_graph.miniature.critiques import THINK_CLOSE, THINK_OPEN, critique_completion
-from critique_graph.miniature.solutions import flawed_response, gold_response, shortened_response
-from critique_graph.miniature.task import generate_exercises
+from critique_graph.miniature.critiques import THINK_CLOSE, THINK_OPEN, critique_completion, note_label
+from critique_graph.miniature.solutions import (
+    flawed_response,
+    gold_response,
+    lengthened_response,
+    shortened_response,
+    step_label,
+)
+from critique_graph.miniature.task import LEVELS, generate_exercises
 from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION
 from critique_graph.nodes.refine import REFINE_INSTRUCTION
 from critique_graph.nodes.solve import SOLVE_INSTRUCTION
@@ -54,6 +60,8 @@ CONSTANT_TEXTS = (
     "Wrong",
     "\n",
     "\n\n",
+    *(step_label(index) for index in range(max(LEVELS) + 4)),
+    *(note_label(index) for index in range(max(LEVELS) + 1)),
 )
 """Texts that are one token each wherever they stand."""
 
@@ -92,8 +100,9 @@ def task_words() -> list[str]:
     for exercise in generate_exercises(3000, seed=0, split="train"):
         texts = [exercise.problem.question]
         rng = random.Random(exercise.problem.id)
-        for response in (gold_response(exercise), flawed_response(exercise, rng), shortened_response(exercise, rng)):
-            texts.append(critique_completion(exercise, response))
+        for write in (flawed_response, shortened_response, lengthened_response):
+            texts.append(critique_completion(exercise, write(exercise, rng)))
+        texts.append(critique_completion(exercise, gold_response(exercise)))
         for text in texts:
             words.update(re.findall(r" [-+*=] | ?[A-Za-z]+|[^\w\s]", constants.sub("\n", text)))
     return sorted(words)

@@ -1,17 +1,28 @@
 import random
+from dataclasses import replace
 
 import pytest
 
 from critique_graph.critique import parse_critique, render_critique
-from critique_graph.miniature.critiques import MISSING, THINK_CLOSE, THINK_OPEN, comparison, critique_completion
+from critique_graph.miniature.critiques import (
+    LEFT_OVER,
+    MISSING,
+    THINK_CLOSE,
+    THINK_OPEN,
+    approving_critique,
+    comparison,
+    critique_completion,
+    notes,
+)
 from critique_graph.miniature.solutions import (
     check_response,
     first_error,
     flawed_response,
     gold_response,
+    lengthened_response,
     shortened_response,
 )
-from critique_graph.miniature.task import generate_exercises
+from critique_graph.miniature.task import Operation, Ref, generate_exercises
 
 
 @pytest.fixture
@@ -22,9 +33,14 @@ def exercise():
 
 @pytest.mark.parametrize(
     ("written", "line"),
-    [(17, "12 + 5 = 17; 17 same"), (19, "12 + 5 = 17; 19 differs"), (None, "12 + 5 = 17; None differs")],
+    [
+        (17, "12 + 5 = 17; 17 - 17 = 0"),
+        (19, "12 + 5 = 17; 19 - 17 = 2"),
+        (7, "12 + 5 = 17; 7 - 17 = -10"),
+        (None, "12 + 5 = 17; no value"),
+    ],
 )
-def test_comparison_sets_the_written_value_beside_the_right_equation(written, line):
+def test_comparison_takes_the_right_value_from_the_written_one(written, line):
     assert comparison("12 + 5 = 17", written) == line
 
 
@@ -52,11 +68,39 @@ def test_critique_of_a_response_that_stops_early_calls_its_answer_wrong():
         assert 0 < len(critique.steps) < len(exercise.operations)
 
 
-def test_reasoning_compares_the_steps_up_to_the_first_wrong_one(exercise):
+def test_critique_of_a_response_that_goes_on_too_long_calls_its_answer_wrong():
+    rng = random.Random(0)
+    for exercise in generate_exercises(100, seed=2, split="test"):
+        critique = _critique(exercise, lengthened_response(exercise, rng))
+        assert (critique.final, critique.first_error, critique.final_explanation) == ("wrong", None, LEFT_OVER)
+        assert len(critique.steps) == len(exercise.operations)
+
+
+def test_reasoning_first_notes_what_the_problem_gives_for_each_step(exercise):
+    thoughts = _thoughts(exercise, gold_response(exercise))[: len(exercise.operations) + 1]
+    assert thoughts == [f"({index}) {note}" for index, note in enumerate(notes(exercise))]
+
+
+def test_notes_name_the_number_and_what_is_done_with_it(exercise):
+    operations = (Operation(12, "+", 5, ""), Operation(Ref(0), "*", 3, ""), Operation(Ref(1), "+", Ref(0), ""))
+    assert notes(replace(exercise, operations=operations)) == ["12", "5 more", "3 times", "together"]
+
+
+def test_reasoning_then_compares_every_step_also_after_the_first_wrong_one(exercise):
     response = flawed_response(exercise, random.Random(1))
     error = first_error(check_response(exercise, response))
-    thoughts = critique_completion(exercise, response).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN).splitlines()
-    assert [line.rsplit(" ", 1)[1] for line in thoughts] == ["same"] * error + ["differs"]
+    compared = _thoughts(exercise, response)[len(exercise.operations) + 1 :]
+    assert [line.partition(": ")[0] for line in compared] == [
+        f"Step {number}" for number in range(1, len(exercise.operations) + 1)
+    ]
+    assert [index for index, line in enumerate(compared) if not line.endswith(" = 0")] == [error]
+
+
+def test_approving_critique_calls_even_a_flawed_response_correct(exercise):
+    response = flawed_response(exercise, random.Random(1))
+    critique = parse_critique(approving_critique(response), response)
+    assert (critique.final, critique.first_error, critique.quality) == ("correct", None, "nominal")
+    assert [step.step_index for step in critique.steps] == list(range(len(exercise.operations)))
 
 
 def test_explanation_of_a_wrong_step_gives_the_right_value_and_the_written_one(exercise):
@@ -73,6 +117,10 @@ def test_answer_that_is_not_the_last_value_is_wrong(exercise):
 def test_critique_is_in_the_projects_format(exercise):
     text = critique_completion(exercise, gold_response(exercise)).partition(THINK_CLOSE)[2]
     assert render_critique(parse_critique(text)) == text
+
+
+def _thoughts(exercise, response):
+    return critique_completion(exercise, response).partition(THINK_CLOSE)[0].removeprefix(THINK_OPEN).splitlines()
 
 
 def _critique(exercise, response):

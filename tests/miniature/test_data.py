@@ -1,4 +1,5 @@
 import random
+import re
 
 import pytest
 
@@ -6,11 +7,15 @@ pytest.importorskip("trl")
 
 from critique_graph.critique import parse_critique
 from critique_graph.miniature.data import (
+    copy_rows,
     corrupted,
     critique_row,
     drill_rows,
     is_judgeable,
+    is_right,
+    note_row,
     refine_row,
+    retry_row,
     solve_row,
 )
 from critique_graph.miniature.solutions import check_response, first_error, flawed_response, gold_response
@@ -49,6 +54,20 @@ def test_refine_row_shows_a_critique_without_reasoning_and_wants_the_right_solut
     assert row["completion"] == [{"role": "assistant", "content": gold_response(exercise)}]
 
 
+def test_copy_rows_repeat_different_words():
+    for row in copy_rows(50, random.Random(0)):
+        text = row["prompt"][0]["content"]
+        assert row["completion"] == [{"role": "assistant", "content": text}]
+        words = re.findall(r" [A-Za-z]+", text)
+        assert 4 <= len(words) == len(set(words)) <= 9
+
+
+def test_note_row_asks_for_what_the_problem_gives(exercise):
+    row = note_row(exercise)
+    assert exercise.problem.question in row["prompt"][0]["content"]
+    assert row["completion"][0]["content"].splitlines()[1] == f"(0) {exercise.operations[0].left}"
+
+
 def test_drills_work_out_and_check_the_steps_of_exercises():
     exercises = list(generate_exercises(40, seed=2, split="train"))
     equations = {check.expected for e in exercises for check in check_response(e, gold_response(e))}
@@ -60,18 +79,17 @@ def test_drills_work_out_and_check_the_steps_of_exercises():
     claimed = checks["prompt"][0]["content"].splitlines()
     is_right = [claim in equations for claim in claimed]
     assert {True, False} == set(is_right)
-    assert [line.rsplit(" ", 1)[1] for line in checked] == ["same" if right else "differs" for right in is_right]
+    assert [line.endswith(" = 0") for line in checked] == is_right
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: "\n".join([*text.splitlines()[:-1], *text.splitlines()[-2:]]),
         lambda text: text.replace("boxed{", "boxed{1"),
         lambda text: text.replace(" = ", " is "),
         lambda text: "",
     ],
-    ids=["a step too many", "box differs", "no equation", "empty"],
+    ids=["box differs", "no equation", "empty"],
 )
 def test_response_the_critique_cannot_describe_is_not_judgeable(exercise, change):
     assert is_judgeable(exercise, gold_response(exercise))
@@ -84,13 +102,23 @@ def test_response_that_stops_after_a_wrong_step_is_judgeable(exercise):
     assert is_judgeable(exercise, f"{wrong}\nThe answer is \\boxed{{9}}.")
 
 
-def test_corrupted_solutions_are_judgeable_and_some_only_stop_early():
+def test_corrupted_solutions_are_judgeable_and_some_only_have_too_few_or_too_many_steps():
     rng = random.Random(0)
     exercises = list(generate_exercises(200, seed=3, split="train"))
     pairs = [(exercise, corrupted(exercise, rng)) for exercise in exercises]
     assert sum(is_judgeable(*pair) for pair in pairs) > 190
-    short = sum(first_error(check_response(*pair)) is None for pair in pairs)
-    assert 10 < short < 40
+    assert not any(is_right(*pair) for pair in pairs)
+    of_wrong_length = sum(first_error(check_response(*pair)) is None for pair in pairs)
+    assert 10 < of_wrong_length < 40
+
+
+def test_retry_row_shows_no_critique(exercise):
+    response = flawed_response(exercise, random.Random(0))
+    row = retry_row(exercise, response)
+    assert [message["content"] for message in row["prompt"]] == _texts(
+        refine_messages(exercise.problem.question, response, "")
+    )
+    assert row["completion"] == [{"role": "assistant", "content": gold_response(exercise)}]
 
 
 def _texts(messages):

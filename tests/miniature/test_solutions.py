@@ -1,8 +1,10 @@
 import random
+import re
 
 import pytest
 
 from critique_graph.miniature.solutions import (
+    MAX_WRITTEN,
     StepCheck,
     boxed_answer,
     check_response,
@@ -10,8 +12,10 @@ from critique_graph.miniature.solutions import (
     first_error,
     flawed_response,
     gold_response,
+    lengthened_response,
     shortened_response,
     slip,
+    written_steps,
 )
 from critique_graph.miniature.task import Exercise, Operation, Ref, generate_exercises
 from critique_graph.schema import Problem
@@ -32,7 +36,7 @@ def exercise():
 
 def test_gold_response_is_a_step_a_line_and_a_box(exercise):
     assert gold_response(exercise) == (
-        "Tom has 12 + 5 = 17 apples.\nAnn has 17 * 3 = 51 apples.\nThe answer is \\boxed{51}."
+        "Step 1: Tom has 12 + 5 = 17 apples.\nStep 2: Ann has 17 * 3 = 51 apples.\nThe answer is \\boxed{51}."
     )
 
 
@@ -45,15 +49,15 @@ def test_every_gold_response_checks_and_boxes_the_answer():
 
 def test_later_steps_go_on_from_a_replaced_equation(exercise):
     assert corrupt_response(exercise, {0: "12 + 5 = 18"}) == (
-        "Tom has 12 + 5 = 18 apples.\nAnn has 18 * 3 = 54 apples.\nThe answer is \\boxed{54}."
+        "Step 1: Tom has 12 + 5 = 18 apples.\nStep 2: Ann has 18 * 3 = 54 apples.\nThe answer is \\boxed{54}."
     )
 
 
 def test_inherited_value_is_not_an_error(exercise):
     checks = check_response(exercise, corrupt_response(exercise, {0: "12 + 5 = 18"}))
     assert checks == [
-        StepCheck("Tom has 12 + 5 = 18 apples.", "12 + 5 = 17", 17, "12 + 5 = 18", 18, is_correct=False),
-        StepCheck("Ann has 18 * 3 = 54 apples.", "18 * 3 = 54", 54, "18 * 3 = 54", 54, is_correct=True),
+        StepCheck("Step 1: Tom has 12 + 5 = 18 apples.", "12 + 5 = 17", 17, "12 + 5 = 18", 18, is_correct=False),
+        StepCheck("Step 2: Ann has 18 * 3 = 54 apples.", "18 * 3 = 54", 54, "18 * 3 = 54", 54, is_correct=True),
     ]
 
 
@@ -93,8 +97,18 @@ def test_flawed_response_has_exactly_one_wrong_step_and_a_wrong_answer_mostly():
 def test_flawed_response_holds_no_negative_or_huge_number():
     rng = random.Random(0)
     for exercise in generate_exercises(500, seed=3, split="test"):
-        values = [c.written_value for c in check_response(exercise, flawed_response(exercise, rng))]
-        assert 0 <= min(values) <= max(values) <= 999
+        values = [c.written_value for c in check_response(exercise, flawed_response(exercise, rng, others=0.5))]
+        assert 0 <= min(values) <= max(values) <= MAX_WRITTEN
+
+
+def test_other_steps_are_wrong_too_when_asked_for():
+    rng = random.Random(0)
+    wrong = total = 0
+    for exercise in generate_exercises(300, seed=3, split="test"):
+        checks = check_response(exercise, flawed_response(exercise, rng, others=0.5))
+        wrong += sum(not check.is_correct for check in checks)
+        total += len(checks)
+    assert 0.5 < wrong / total < 0.7
 
 
 def test_shortened_response_is_right_as_far_as_it_goes():
@@ -105,6 +119,15 @@ def test_shortened_response_is_right_as_far_as_it_goes():
         assert first_error(checks) is None
         assert 0 < len(checks) < len(exercise.operations)
         assert boxed_answer(response) == str(checks[-1].written_value)
+
+
+def test_lengthened_response_is_right_but_for_a_step_more():
+    rng = random.Random(0)
+    for exercise in generate_exercises(300, seed=4, split="test"):
+        response = lengthened_response(exercise, rng)
+        assert first_error(check_response(exercise, response)) is None
+        assert len(written_steps(response)) == len(exercise.operations) + 1
+        assert boxed_answer(response) == re.findall(r" = (\d+)", response)[-1]
 
 
 def test_slip_is_another_value_of_the_same_size():
@@ -120,7 +143,8 @@ def test_errors_are_of_every_type(exercise):
     texts = {check_response(exercise, flawed_response(exercise, rng))[0].line for _ in range(200)}
     assert any("12 - 5" in text for text in texts)
     assert any("12 + 3" in text for text in texts)
-    assert "Tom has 12 + 5 = 18 apples." in texts
+    assert "Step 1: Tom has 12 + 5 = 18 apples." in texts
+    assert any("12 * 3" in text for text in texts)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 
 import pytest
@@ -87,6 +88,18 @@ def test_answer_is_the_last_value():
         for operation in exercise.operations:
             values.append(compute(operation.symbol, *operation.operands(values)))
         assert exercise.problem.answer == str(values[-1])
+
+
+def test_no_number_is_given_twice():
+    for problem in generate_problems(300, seed=9):
+        numbers = re.findall(r"\d+", problem.question)
+        assert len(numbers) == len(set(numbers))
+
+
+def test_some_questions_have_a_sentence_that_does_not_matter():
+    questions = [problem.question for problem in generate_problems(300, seed=9)]
+    asides = sum(any(word in q for word in ("years old", "lives at", "It takes")) for q in questions)
+    assert 40 < asides < 110
 
 
 def test_question_holds_every_given_number():

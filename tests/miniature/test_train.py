@@ -1,9 +1,11 @@
+import asyncio
+
 import pytest
 
 pytest.importorskip("trl")
 
 from critique_graph.errors import InputError
-from critique_graph.miniature.evaluate import evaluate_miniature
+from critique_graph.miniature.evaluate import evaluate_pair
 from critique_graph.miniature.shipped import weights_path
 from critique_graph.miniature.train import SMOKE, train_miniature
 
@@ -11,8 +13,9 @@ from critique_graph.miniature.train import SMOKE, train_miniature
 @pytest.mark.slow
 def test_smoke_plan_trains_a_pair_that_answers_and_resumes_without_training_again(tmp_path):
     results = train_miniature(tmp_path, plan=SMOKE)
-    assert {name: result.steps for name, result in results.items()} == {"base": 2, "actor": 2, "critic": 2}
-    assert evaluate_miniature(tmp_path / "actor", tmp_path / "critic", n=2).accuracy_first.n == 2
+    assert {name: result.steps for name, result in results.items()} == {"copier": 2, "base": 2, "actor": 2, "critic": 2}
+    evaluation = asyncio.run(evaluate_pair(f"hf:{tmp_path}/actor", f"hf:{tmp_path}/critic", n=2, samples=1))
+    assert evaluation.actor.greedy.n == 2
 
     assert train_miniature(tmp_path, plan=SMOKE) == results
 
@@ -37,9 +40,11 @@ def test_folder_of_other_things_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_shipped_pair_solves_and_its_critic_judges_better_than_chance():
-    evaluation = evaluate_miniature(weights_path("actor"), weights_path("critic"), n=200, seed=77, split="validation")
-    assert 0.3 < evaluation.accuracy_first.value < 0.75
-    assert evaluation.verdict_on_right.value + evaluation.verdict_on_wrong.value > 1.05
+    evaluation = asyncio.run(
+        evaluate_pair("miniature:actor", "miniature:critic", n=200, seed=77, split="validation", samples=1)
+    )
+    assert 0.3 < evaluation.actor.greedy.value < 0.75
+    assert evaluation.critic.verdict_on_right.value + evaluation.critic.verdict_on_wrong.value > 1.05
 
 
 def test_shipped_weights_are_small():
