@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls import CallKey
 from critique_graph.critique import parse_critique
 from critique_graph.players import BothWays, Players, emit
-from critique_graph.schema import Chain, ChainStop, Critique, Failure, Round, Usage
+from critique_graph.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
 from critique_graph.state import ActorCriticState, Context, problem_id, read_chains, write_chains
 from critique_graph.untrusted import fence
 
@@ -30,6 +30,14 @@ Explanation: why"""
 def critique_messages(question: str, response: str) -> list[BaseMessage]:
     """Build the critic's prompt; what varies least comes last, so that prefixes are shared (design §4)."""
     return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{CRITIQUE_INSTRUCTION}")]
+
+
+def to_critique(reply: Reply, response: str) -> Critique:
+    """Read a critic's reply to a response. One that was cut off approves nothing."""
+    critique = parse_critique(reply.text, response)
+    if reply.call.finish_reason == "length" and critique.final == "correct":
+        return critique.model_copy(update={"final": None, "warnings": (*critique.warnings, "truncated")})
+    return critique
 
 
 def create_critique(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -56,10 +64,7 @@ def create_critique(players: Players) -> Runnable[ActorCriticState, dict[str, An
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            judgement = parse_critique(outcome.text, response.text)
-            if outcome.call.finish_reason == "length" and judgement.final == "correct":
-                warnings = (*judgement.warnings, "truncated")  # a critique that was cut off approves nothing
-                judgement = judgement.model_copy(update={"final": None, "warnings": warnings})
+            judgement = to_critique(outcome, response.text)
             emit("critique", chain=chain.index, round=number, **judgement.model_dump(mode="json"))
             return chain.model_copy(
                 update={

@@ -1,7 +1,7 @@
 """Measure any pair of models on the miniature's problems: the actor, the critic, one round, and its controls.
 
-Answers are graded by their number, verdicts against the written steps: all labels are exact. Prompts are those of the
-graph's nodes. The reference answer reaches no prompt.
+Answers are graded by their number, final verdicts by that, located errors by the written steps: all labels are exact.
+Prompts are those of the graph's nodes. The reference answer reaches no prompt.
 """
 
 import asyncio
@@ -18,14 +18,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from critique_graph.calls import Caller, CallKey
-from critique_graph.critique import parse_critique
 from critique_graph.errors import ModelCallError
 from critique_graph.intervals import Rate, paired_difference, wilson
 from critique_graph.miniature.critiques import approving_critique
 from critique_graph.miniature.solutions import boxed_answer, check_response, first_error
 from critique_graph.miniature.task import LEVELS, Exercise, Split, generate_exercises
 from critique_graph.models import load_model
-from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.schema import Critique, Failure, Record, Reply, Role
@@ -140,17 +139,16 @@ async def evaluate_pair(
     """
     exercises = list(generate_exercises(n, seed=seed, split=split))
     asker = _Asker(actor, critic, exercises, seed)
-    everything = range(n)
     greedy = await asker.solve("actor")
     pool = [await asker.solve("actor", sample=index) for index in range(samples)]
     own_of_critic = await asker.solve("critic")
     sampled = pool[0]
 
-    judged = [asker.parse(reply, sampled[i]) for i, reply in enumerate(await asker.criticise(everything, sampled))]
-    replies = await asker.criticise(everything, greedy)
-    critiques = [asker.parse(reply, greedy[i]) for i, reply in enumerate(replies)]
+    judged = _critiques(await asker.criticise(sampled), sampled)
+    replies = await asker.criticise(greedy)
+    critiques = _critiques(replies, greedy)
 
-    flagged = [i for i in everything if critiques[i].final == "wrong"]
+    flagged = [i for i in range(n) if critiques[i].final == "wrong"]
     texts = {i: critiques[i].text for i in flagged}
     of_another = dict(zip(flagged, (texts[i] for i in [*flagged[1:], *flagged[:1]]), strict=True))
     refined = await asker.refine(flagged, greedy, texts)
@@ -198,10 +196,13 @@ class _Asker:
         replies = await self._ask(role, "solve", prompts, sample=sample)
         return [replies[i] for i in prompts]
 
-    async def criticise(self, indices: Sequence[int], responses: Sequence[Reply]) -> list[Reply]:
-        prompts = {i: critique_messages(self.exercises[i].problem.question, responses[i].text) for i in indices}
+    async def criticise(self, responses: Sequence[Reply]) -> list[Reply]:
+        prompts = {
+            i: critique_messages(self.exercises[i].problem.question, response.text)
+            for i, response in enumerate(responses)
+        }
         replies = await self._ask("critic", "critique", prompts)
-        return [replies[i] for i in indices]
+        return [replies[i] for i in prompts]
 
     async def refine(
         self, indices: Sequence[int], responses: Sequence[Reply], critiques: dict[int, str]
@@ -212,10 +213,6 @@ class _Asker:
             for i, question in zip(indices, questions, strict=True)
         }
         return await self._ask("actor", "refine", prompts)
-
-    @staticmethod
-    def parse(reply: Reply, response: Reply) -> Critique:
-        return parse_critique(reply.text, response.text)
 
     async def _ask(
         self, role: Role, what: str, prompts: dict[int, list[BaseMessage]], *, sample: int | None = None
@@ -240,6 +237,10 @@ class _Asker:
         logger.info("%s: %s, %d calls%s", role, what, len(prompts), "" if sample is None else f", sample {sample + 1}")
         replies = await asyncio.gather(*(one(index, messages) for index, messages in prompts.items()))
         return dict(zip(prompts, replies, strict=True))
+
+
+def _critiques(replies: Sequence[Reply], responses: Sequence[Reply]) -> list[Critique]:
+    return [to_critique(reply, response.text) for reply, response in zip(replies, responses, strict=True)]
 
 
 def _actor_figures(exercises: Sequence[Exercise], greedy: list[bool], pool: list[list[bool]]) -> ActorFigures:

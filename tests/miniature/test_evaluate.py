@@ -132,3 +132,11 @@ def test_rows_hold_every_rate_once():
     names = [name for name, _ in evaluation_rows(evaluate()[0])]
     assert len(names) == len(set(names))
     assert dict(evaluation_rows(evaluate()[0]))["  gain"].startswith("+50.0 points [")
+
+
+def test_critique_that_was_cut_off_approves_nothing():
+    def breathless(messages):
+        return reply(exact_critic(messages).text, finish_reason="length")
+
+    critic = evaluate(critic=breathless)[0].critic
+    assert (critic.verdict_on_right.value, critic.verdict_on_wrong.value) == (0.0, 1.0)
