@@ -1,6 +1,7 @@
 """The command line as a user meets it: output, exit codes, one-line errors."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,9 @@ BAD_INPUT: dict[str, tuple[Any, str]] = {
         lambda tmp: ["run", "--config", write(tmp / "c.yaml", "smples: 2")],
         "smples",
     ),
+    "evaluation of nothing": (lambda tmp: ["miniature", "eval", "-n", "0"], "0"),
+    "evaluation of no model": (lambda tmp: ["miniature", "eval", "-n", "1", "--actor", f"hf:{tmp}/none"], "none"),
+    "negative number of problems": (lambda tmp: ["miniature", "problems", "-n", "-1"], "-1"),
     "empty question": (lambda tmp: ["solve", " "], "empty"),
     "oracle without reference": (lambda tmp: ["solve", "1?", "--gate", "oracle"], "--reference"),
 }
@@ -196,6 +200,14 @@ def test_doctor_json_has_the_fixed_keys(capsys: pytest.CaptureFixture[str]):
     diagnosis = json.loads(capsys.readouterr().out)
     assert {"devices", "backends", "versions", "miniature"} <= diagnosis.keys()
     assert all(Path(path).is_dir() for path in diagnosis["miniature"].values())
+
+
+def test_miniature_eval_prints_one_object_or_a_table(capsys: pytest.CaptureFixture[str]):
+    command = ("miniature", "eval", "-n", "3", "--samples", "1", "--seed", "5")
+    assert run(*command, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["actor"]["greedy"]["n"] == 3
+    assert run(*command) == 0
+    assert re.search(r"actor, greedy +[\d.]+ % \[[\d.]+, [\d.]+\] \(n = 3\)", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("verb", ["solve", "run", "graph", "doctor", "miniature"])

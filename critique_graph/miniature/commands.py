@@ -8,9 +8,10 @@ from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 
-from critique_graph.errors import InputError, MissingDependencyError
+from critique_graph.errors import MissingDependencyError
 from critique_graph.miniature.evaluate import Evaluation, evaluate_pair
 from critique_graph.miniature.report import evaluation_rows
 from critique_graph.miniature.task import Split, generate_problems
@@ -24,7 +25,9 @@ app = App(
 
 
 @app.command(help_epilogue="Example: critique-graph miniature problems -n 1000 --seed 7 > problems.jsonl")
-def problems(*, limit: Annotated[int, Parameter(alias="-n")] = 10, seed: int = 0, split: Split = "test") -> int:
+def problems(
+    *, limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 10, seed: int = 0, split: Split = "test"
+) -> int:
     """Print fresh problems with their answers, one JSON object a line.
 
     Args:
@@ -43,7 +46,7 @@ def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) 
 
     Args:
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
-            again goes on after the last finished stage.
+            again goes on from the last checkpoint.
         seed: Seeds the weights, the data and its order.
         smoke: Every stage with a few optimizer steps: learns nothing, shows that it runs.
         json: Print what each stage did as one JSON object.
@@ -71,9 +74,9 @@ def evaluate(
     *,
     actor: str = "miniature:actor",
     critic: str = "miniature:critic",
-    limit: Annotated[int, Parameter(alias="-n")] = 400,
+    limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=1))] = 400,
     seed: int = 1000,
-    samples: int = 16,
+    samples: Annotated[int, Parameter(validator=Number(gte=1))] = 16,
     json: Flag = False,
 ) -> int:
     """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
@@ -86,8 +89,6 @@ def evaluate(
         samples: Sampled answers to every problem.
         json: Print one JSON object.
     """
-    if limit < 1 or samples < 1:
-        raise InputError(f"-n and --samples must be at least 1, got {limit} and {samples}.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     found = asyncio.run(evaluate_pair(actor, critic, n=limit, seed=seed, samples=samples))
     if json:
