@@ -13,6 +13,7 @@ from critique_graph.miniature.solutions import (
     StepCheck,
     boxed_answer,
     check_response,
+    first_error,
     step_label,
     written_equation,
     written_steps,
@@ -22,7 +23,7 @@ from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
 THINK_CLOSE = "\n</think>\n\n"
-MISSING, LEFT_OVER = "Steps are missing.", "There are too many steps."
+RIGHT, MISSING, LEFT_OVER = "Every step is right.", "Steps are missing.", "There are too many steps."
 
 
 def critique_completion(exercise: Exercise, response: str) -> str:
@@ -69,20 +70,19 @@ def critique_text(exercise: Exercise, response: str) -> str:
     """The critique in the project's format, without the reasoning."""
     checks = check_response(exercise, response)
     judged = judged_steps(checks)
-    is_right = all(check.is_correct for check in judged)
-    if not is_right:
+    if first_error(checks) is not None:
         why = "A step is wrong."
     elif reason := _wrong_length(exercise, response, judged):
         why = reason
     elif boxed_answer(response) != str(checks[-1].written_value):
         why = "The last step gives another answer."
     else:
-        why = "Every step is right."
+        why = RIGHT
     return render_critique(
         Critique(
             text="",
             steps=tuple(_step_verdict(check) for check in judged),
-            final="correct" if why == "Every step is right." else "wrong",
+            final="correct" if why == RIGHT else "wrong",
             final_explanation=why,
         )
     )
@@ -94,18 +94,18 @@ def approving_critique(response: str) -> str:
         StepVerdict(text=line, verdict="correct", explanation=f"{written_equation(line) or line}.")
         for line in written_steps(response)
     )
-    return render_critique(Critique(text="", steps=steps, final="correct", final_explanation="Every step is right."))
+    return render_critique(Critique(text="", steps=steps, final="correct", final_explanation=RIGHT))
 
 
 def judged_steps(checks: list[StepCheck]) -> list[StepCheck]:
     """The steps a critique goes through: all, or those up to the first wrong one."""
-    until = next((index + 1 for index, check in enumerate(checks) if not check.is_correct), len(checks))
-    return checks[:until]
+    error = first_error(checks)
+    return checks if error is None else checks[: error + 1]
 
 
 def _wrong_length(exercise: Exercise, response: str, judged: list[StepCheck]) -> str | None:
     """What is wrong with the number of steps of a response whose steps are right."""
-    if not all(check.is_correct for check in judged):
+    if first_error(judged) is not None:
         return None
     if len(judged) < len(exercise.operations):
         return MISSING

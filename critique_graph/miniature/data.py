@@ -112,13 +112,9 @@ def retry_row(exercise: Exercise, response: str) -> Row:
 
 def corrupted(exercise: Exercise, rng: random.Random) -> str:
     """A wrong solution: with one wrong step, with many, or, one in eight, with too few or too many steps."""
-    match rng.randrange(16):
-        case 0:
-            return shortened_response(exercise, rng)
-        case 1:
-            return lengthened_response(exercise, rng)
-        case kind:
-            return flawed_response(exercise, rng, others=0.6 * (kind % 2))
+    if rng.random() < 1 / 8:
+        return rng.choice((shortened_response, lengthened_response))(exercise, rng)
+    return flawed_response(exercise, rng, others=rng.choice((0, 0.6)))
 
 
 def is_right(exercise: Exercise, response: str) -> bool:

@@ -5,6 +5,7 @@ solve, to check, and what both need: to note what a problem gives, to add, to co
 and refinements, also of what the base really wrote, the critic with critiques, also of what the actor really wrote.
 """
 
+import asyncio
 import json
 import logging
 import random
@@ -15,6 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import torch
+from langchain_core.messages import AIMessage
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from critique_graph.atomic import write_atomically
@@ -31,10 +33,10 @@ from critique_graph.miniature.data import (
     retry_row,
     solve_row,
 )
-from critique_graph.miniature.generate import generate_texts
 from critique_graph.miniature.solutions import gold_response
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
+from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.sft import Row, SFTResult, SFTSettings, train_sft
 
@@ -118,7 +120,7 @@ def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, se
     return _stage(
         out / "actor",
         start=lambda: _load(base),
-        rows=lambda: actor_rows(plan.actor, _answers(base, tokenizer, n=plan.sampled, seed=seed), seed),
+        rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.sampled, seed=seed), seed),
         tokenizer=tokenizer,
         settings=_settings(plan.actor, peak=1.5e-3, seed=seed),
     )
@@ -130,7 +132,7 @@ def train_critic(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
     return _stage(
         out / "critic",
         start=lambda: _load(base),
-        rows=lambda: critic_rows(plan.critic, _answers(actor, tokenizer, n=plan.sampled, seed=seed), seed),
+        rows=lambda: critic_rows(plan.critic, _answers(actor, n=plan.sampled, seed=seed), seed),
         tokenizer=tokenizer,
         settings=_settings(plan.critic, peak=1.5e-3, seed=seed),
     )
@@ -207,26 +209,28 @@ def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
 
 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Solutions, and refinements of corrupted solutions and of the wrong ones in `written`: a half each.
+    """Solutions, and refinements of the wrong ones in `written` and of corrupted solutions: a half each.
 
-    One refinement in ten has no critique.
+    At most half of the refinements are of `written`; one in ten has no critique.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    wrong = [pair for pair in written if not is_right(*pair)]
+    wrong = [pair for pair in written if not is_right(*pair)][: n // 4]
     exercises = list(generate_exercises(n - len(wrong), seed=seed, split="train"))
-    solved = min(n // 2, len(exercises))
-    wrong += [(exercise, corrupted(exercise, rng)) for exercise in exercises[solved:]]
-    rows = [solve_row(exercise) for exercise in exercises[:solved]]
+    wrong += [(exercise, corrupted(exercise, rng)) for exercise in exercises[n // 2 :]]
+    rows = [solve_row(exercise) for exercise in exercises[: n // 2]]
     return rows + [(retry_row if rng.random() < 0.1 else refine_row)(*pair) for pair in wrong]
 
 
 def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills."""
+    """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills.
+
+    At most half of the rows are of `written`.
+    """
     rng, n = random.Random(seed), steps * BATCH_SIZE
     drills = _drills(n // 6, seed, rng)
     right = [critique_row(*pair) for pair in written if is_right(*pair)]
     wrong = [critique_row(*pair) for pair in written if not is_right(*pair)]
-    balanced = min(len(right), len(wrong))
+    balanced = min(len(right), len(wrong), n // 4)
     own = right[:balanced] + wrong[:balanced] + drills
     exercises = generate_exercises(n - len(own), seed=seed, split="train")
     return own + [_corrupted_or_right(exercise, rng) for exercise in exercises]
@@ -237,13 +241,18 @@ def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
     return critique_row(exercise, response)
 
 
-def _answers(folder: Path, tokenizer: PreTrainedTokenizerBase, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
+def _answers(folder: Path, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
     """What a model answers to `n` fresh problems, as far as a critique can be written about it."""
     exercises = list(generate_exercises(n, seed=seed, split="train"))
-    prompts = [solve_messages(exercise.problem.question) for exercise in exercises]
-    texts = generate_texts(
-        prompts, model=_load(folder), tokenizer=tokenizer, temperature=1.0, seed=seed, max_tokens=RESPONSE_TOKENS
+    model = ChatTransformers(
+        model=str(folder), temperature=1.0, max_tokens=RESPONSE_TOKENS, max_batch_size=128, device="cpu"
     )
+
+    async def answer() -> list[AIMessage]:
+        prompts = (solve_messages(exercise.problem.question) for exercise in exercises)
+        return await asyncio.gather(*(model.ainvoke(prompt, seed=seed + i) for i, prompt in enumerate(prompts)))
+
+    texts: list[str] = [message.text for message in asyncio.run(answer())]
     pairs = [pair for pair in zip(exercises, texts, strict=True) if is_judgeable(*pair)]
     wrong = sum(not is_right(*pair) for pair in pairs)
     logger.info("of %d sampled responses %d can be judged, %d of them wrong", n, len(pairs), wrong)

@@ -1,4 +1,5 @@
 import asyncio
+import random
 
 import pytest
 
@@ -7,7 +8,9 @@ pytest.importorskip("trl")
 from critique_graph.errors import InputError
 from critique_graph.miniature.evaluate import evaluate_pair
 from critique_graph.miniature.shipped import weights_path
-from critique_graph.miniature.train import SMOKE, train_miniature
+from critique_graph.miniature.solutions import flawed_response, gold_response
+from critique_graph.miniature.task import generate_exercises
+from critique_graph.miniature.train import BATCH_SIZE, SMOKE, actor_rows, critic_rows, train_miniature
 
 
 @pytest.mark.slow
@@ -50,3 +53,20 @@ def test_shipped_pair_solves_and_its_critic_judges_better_than_chance():
 def test_shipped_weights_are_small():
     files = [path for role in ("actor", "critic") for path in weights_path(role).iterdir()]
     assert sum(path.stat().st_size for path in files) < 6e6
+
+
+@pytest.mark.parametrize("own", [0, 10, 1000])
+def test_half_of_the_actors_rows_are_solutions_however_many_own_errors_there_are(own):
+    rng = random.Random(0)
+    written = [(e, flawed_response(e, rng)) for e in generate_exercises(own, seed=1, split="train")]
+    rows = actor_rows(4, written, seed=2)
+    assert len(rows) == 4 * BATCH_SIZE
+    assert sum(len(row["prompt"]) == 1 for row in rows) == len(rows) // 2
+
+
+@pytest.mark.parametrize("own", [0, 10, 1000])
+def test_critic_gets_as_many_own_right_answers_as_wrong_ones(own):
+    rng = random.Random(0)
+    exercises = list(generate_exercises(own, seed=1, split="train"))
+    written = [(e, gold_response(e) if index % 4 else flawed_response(e, rng)) for index, e in enumerate(exercises)]
+    assert len(critic_rows(4, written, seed=2)) == 4 * BATCH_SIZE
