@@ -1,12 +1,15 @@
 """Exact critiques of miniature responses, with the reasoning a tiny critic can follow.
 
 The critic thinks first. It notes what the problem gives for each step; then, for every step, it works out the right
-equation, given the values written before it, and takes its value from the written one. The critique that follows stops
-at the first wrong step. Each part has its reason: a tiny model that repeats a step before it has worked it out repairs
-the step while it copies it; one that looks for what a late step needs only when it comes to it takes another step's
-number; it learns to subtract two numbers in minutes, but not, in an hour, to say whether they are the same; and one
-that sees few wrong values copies the written value instead of working it out.
+equation, ones and tens apart, given the values written before it, and takes its value from the written one. The
+critique that follows stops at the first wrong step. Each part has its reason: a tiny model that repeats a step before
+it has worked it out repairs the step while it copies it; one that looks for what a late step needs only when it comes
+to it takes another step's number; one that is not sure of a sum, or sees few wrong values, copies the written value, so
+the sums are split into ones it can be sure of; and it learns to subtract two numbers in minutes, but not, in an hour,
+to say whether they are the same.
 """
+
+from typing import cast
 
 from critique_graph.critique import render_critique
 from critique_graph.miniature.solutions import (
@@ -18,7 +21,7 @@ from critique_graph.miniature.solutions import (
     written_equation,
     written_steps,
 )
-from critique_graph.miniature.task import Exercise, Ref
+from critique_graph.miniature.task import Exercise, Ref, Symbol, compute
 from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
@@ -59,11 +62,23 @@ def note_label(index: int) -> str:
 
 
 def comparison(expected: str, written_value: int | None) -> str:
-    """The right equation, and the value the response has less the right one, e.g. `12 + 5 = 17; 19 - 17 = 2`."""
+    """The right equation worked out, and the value the response has less the right one.
+
+    E.g. `18 + 15 = 13 + 20 = 33; 35 - 33 = 2`.
+    """
     value = expected.rsplit(" ", 1)[1]
     if written_value is None:
-        return f"{expected}; no value"
-    return f"{expected}; {written_value} - {value} = {written_value - int(value)}"
+        return f"{worked_out(expected)}; no value"
+    return f"{worked_out(expected)}; {written_value} - {value} = {written_value - int(value)}"
+
+
+def worked_out(equation: str) -> str:
+    """An equation by way of its ones and its tens, e.g. `18 + 15 = 13 + 20 = 33`; one below zero as it is."""
+    left, symbol, right, _, value = equation.split()
+    ones = compute(cast(Symbol, symbol), int(left) % 10, int(right) % 10)
+    ones += 10 if ones < 0 else 0
+    tens = int(value) - ones
+    return equation if tens < 0 else f"{left} {symbol} {right} = {ones} + {tens} = {value}"
 
 
 def critique_text(exercise: Exercise, response: str) -> str:

@@ -135,11 +135,11 @@ def _constants(exercise: Exercise) -> list[int]:
 
 
 def slip(value: int, rng: random.Random) -> int:
-    """A wrong value as a slip of arithmetic gives it: off by one or ten (mostly), or with another digit."""
+    """A wrong value as a slip of arithmetic gives it: off by up to three or by ten, or with another digit."""
     while True:
         match rng.randrange(3):
             case 0:
-                slipped = value + rng.choice((-1, 1))
+                slipped = value + rng.choice((-3, -2, -1, 1, 2, 3))
             case 1:
                 slipped = value + rng.choice((-10, 10))
             case _:

@@ -48,9 +48,12 @@ MAX_VALUE = 99
 """No quantity is larger."""
 MAX_START = 40
 """Nor the first quantity given than this."""
-MAX_TERM = 20
-"""Nor what is added or taken away than this."""
 MAX_FACTOR = 5
+
+
+def max_term(level: int) -> int:
+    """Largest number that is added or taken away in a problem of so many steps: harder ones have larger numbers too."""
+    return 10 + 5 * level
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ class _Draft:
     def __init__(self, rng: random.Random, level: int) -> None:
         self._rng = rng
         self.noun = rng.choice(_NOUNS)
+        self._max_term = max_term(level)
         self._cast = rng.sample(_NAMES, k=len(_NAMES))
         self._name = self._cast.pop()
         self._previous: tuple[str, int | Ref] | None = None
@@ -177,8 +181,8 @@ class _Draft:
     def _add_step(self) -> None:
         rng, value = self._rng, self._value
         largest: dict[Symbol, int] = {
-            "+": min(MAX_TERM, MAX_VALUE - value),
-            "-": min(MAX_TERM, value - 1),
+            "+": min(self._max_term, MAX_VALUE - value),
+            "-": min(self._max_term, value - 1),
             "*": min(MAX_FACTOR, MAX_VALUE // value),
         }
         fitting = {symbol: self._unused(most) for symbol, most in largest.items()}
@@ -216,6 +220,6 @@ class _Draft:
         return True
 
     def _add_aside(self) -> None:
-        n = self._rng.choice(self._unused(MAX_TERM))
+        n = self._rng.choice(self._unused(self._max_term))
         text = self._rng.choice(_ASIDES).format(name=self._name, other=self._cast[0], n=n)
         self.sentences.insert(self._rng.randint(1, len(self.sentences) - 1), text)

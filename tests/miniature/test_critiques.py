@@ -13,6 +13,7 @@ from critique_graph.miniature.critiques import (
     comparison,
     critique_completion,
     notes,
+    worked_out,
 )
 from critique_graph.miniature.solutions import (
     check_response,
@@ -34,14 +35,28 @@ def exercise():
 @pytest.mark.parametrize(
     ("written", "line"),
     [
-        (17, "12 + 5 = 17; 17 - 17 = 0"),
-        (19, "12 + 5 = 17; 19 - 17 = 2"),
-        (7, "12 + 5 = 17; 7 - 17 = -10"),
-        (None, "12 + 5 = 17; no value"),
+        (17, "12 + 5 = 7 + 10 = 17; 17 - 17 = 0"),
+        (19, "12 + 5 = 7 + 10 = 17; 19 - 17 = 2"),
+        (7, "12 + 5 = 7 + 10 = 17; 7 - 17 = -10"),
+        (None, "12 + 5 = 7 + 10 = 17; no value"),
     ],
 )
 def test_comparison_takes_the_right_value_from_the_written_one(written, line):
     assert comparison("12 + 5 = 17", written) == line
+
+
+@pytest.mark.parametrize(
+    ("equation", "line"),
+    [
+        ("18 + 15 = 33", "18 + 15 = 13 + 20 = 33"),
+        ("52 - 17 = 35", "52 - 17 = 5 + 30 = 35"),
+        ("52 - 50 = 2", "52 - 50 = 2 + 0 = 2"),
+        ("16 * 4 = 64", "16 * 4 = 24 + 40 = 64"),
+        ("5 - 12 = -7", "5 - 12 = -7"),
+    ],
+)
+def test_equation_is_worked_out_by_ones_and_tens(equation, line):
+    assert worked_out(equation) == line
 
 
 def test_critique_of_a_right_response_judges_every_step():

@@ -12,6 +12,7 @@ from critique_graph.miniature.task import (
     compute,
     generate_exercises,
     generate_problems,
+    max_term,
     split_of,
 )
 
@@ -63,6 +64,17 @@ def test_numbers_stay_within_their_limits():
     assert 1 <= min(values) <= max(values) <= MAX_VALUE
     factors = [op.right for exercise in exercises for op in exercise.operations if op.symbol == "*"]
     assert 2 <= min(factors) <= max(factors) <= MAX_FACTOR
+
+
+def test_harder_problems_have_larger_terms():
+    largest = dict.fromkeys(LEVELS, 0)
+    for exercise in generate_exercises(3000, seed=2, split="test"):
+        level = len(exercise.operations)
+        steps = [op for op in exercise.operations if op.subject != "Together they have"]
+        terms = [op.right for op in steps if op.symbol != "*"]
+        assert all(2 <= term <= max_term(level) for term in terms)
+        largest[level] = max(largest[level], *terms, 0)
+    assert list(largest.values()) == [max_term(level) for level in LEVELS]
 
 
 def test_level_is_the_number_of_steps():
