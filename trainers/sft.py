@@ -89,6 +89,8 @@ class SFTSettings:
     """Optimizer steps between two lines in the log."""
     save_every: int = 500
     """Optimizer steps between two checkpoints, if these are wanted."""
+    keep: int | None = 2
+    """How many of the newest checkpoints stay, at least two: the last may be half written; None keeps all."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def _config(settings: SFTSettings, folder: str, *, keeps_state: bool) -> SFTConf
         logging_steps=1,  # `_LossLog` writes the lines
         save_strategy="steps" if keeps_state else "no",
         save_steps=settings.save_every,
-        save_total_limit=2,  # the newest may be half written when a process is killed
+        save_total_limit=settings.keep,
         report_to=[],
         disable_tqdm=True,
     )

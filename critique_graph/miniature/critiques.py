@@ -5,8 +5,8 @@ equation, ones and tens apart, given the values written before it, and takes its
 critique that follows stops at the first wrong step. Each part has its reason: a tiny model that repeats a step before
 it has worked it out repairs the step while it copies it; one that looks for what a late step needs only when it comes
 to it takes another step's number; one that is not sure of a sum, or sees few wrong values, copies the written value, so
-the sums are split into ones it can be sure of; and it learns to subtract two numbers in minutes, but not, in an hour,
-to say whether they are the same.
+the sums are split into ones it can be sure of; it learns to subtract two numbers in minutes, but not, in an hour, to
+say whether they are the same; and a verdict it has just thought of is easier to repeat than a difference to judge.
 """
 
 from typing import cast
@@ -21,7 +21,7 @@ from critique_graph.miniature.solutions import (
     written_equation,
     written_steps,
 )
-from critique_graph.miniature.task import Exercise, Ref, Symbol, compute
+from critique_graph.miniature.task import TOGETHER, Exercise, Operation, Ref, Symbol, compute
 from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
@@ -47,13 +47,22 @@ def noted(exercise: Exercise) -> str:
 
 
 def notes(exercise: Exercise) -> list[str]:
-    """What the problem gives: the quantity it begins with, then something for every step, e.g. `5 more`."""
+    """What the problem gives: the quantity it begins with, then something for every step.
+
+    E.g. `5 more`; for a sum over two people the line that has the other quantity, e.g. `Step 2: together`.
+    """
+    first = exercise.operations[0].left
+    return [str(first), *(_note(operation, first) for operation in exercise.operations)]
+
+
+def _note(operation: Operation, first: int | Ref) -> str:
     words = {"+": "more", "-": "fewer", "*": "times"}
-    steps = exercise.operations
-    return [
-        str(steps[0].left),
-        *("together" if isinstance(op.right, Ref) else f"{op.right} {words[op.symbol]}" for op in steps),
-    ]
+    if operation.subject != TOGETHER:
+        return f"{operation.right} {words[operation.symbol]}"
+    if isinstance(operation.right, Ref):
+        return f"{step_label(operation.right.step)}together"
+    assert operation.right == first
+    return f"{note_label(0)}together"
 
 
 def note_label(index: int) -> str:
@@ -62,14 +71,16 @@ def note_label(index: int) -> str:
 
 
 def comparison(expected: str, written_value: int | None) -> str:
-    """The right equation worked out, and the value the response has less the right one.
+    """The right equation worked out, the value the response has less the right one, and what that means.
 
-    E.g. `18 + 15 = 13 + 20 = 33; 35 - 33 = 2`.
+    E.g. `18 + 15 = 13 + 20 = 33; 35 - 33 = 2 Wrong`.
     """
     value = expected.rsplit(" ", 1)[1]
     if written_value is None:
-        return f"{worked_out(expected)}; no value"
-    return f"{worked_out(expected)}; {written_value} - {value} = {written_value - int(value)}"
+        return f"{worked_out(expected)}; no value Wrong"
+    difference = written_value - int(value)
+    verdict = "Wrong" if difference else "Correct"
+    return f"{worked_out(expected)}; {written_value} - {value} = {difference} {verdict}"
 
 
 def worked_out(equation: str) -> str:

@@ -15,6 +15,7 @@ from critique_graph.miniature.critiques import (
     critique_completion,
     critique_text,
     noted,
+    worked_out,
 )
 from critique_graph.miniature.solutions import (
     boxed_answer,
@@ -41,13 +42,15 @@ CHECKS_PER_DRILL = 9
 
 
 def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
-    """Bare equations of the exercises' steps: sums to work out, and claimed ones to check, in turn."""
+    """Bare equations of the exercises' steps, in turn: sums to find, to work out, and claimed ones to check."""
     steps = [(exercise, index) for exercise in exercises for index in range(len(exercise.operations))]
     rng.shuffle(steps)
     rows: list[Row] = []
-    while len(steps) >= SUMS_PER_DRILL + CHECKS_PER_DRILL:
-        sums = [_equation(*steps.pop()) for _ in range(SUMS_PER_DRILL)]
-        rows.append(row([HumanMessage("\n".join(text.rpartition(" ")[0] for text in sums))], "\n".join(sums)))
+    while len(steps) >= 2 * SUMS_PER_DRILL + CHECKS_PER_DRILL:
+        for opening, answer in (("", str), (THINK_OPEN, worked_out)):
+            sums = [_equation(*steps.pop()) for _ in range(SUMS_PER_DRILL)]
+            questions = "\n".join(text.rpartition(" ")[0] for text in sums)
+            rows.append(row([HumanMessage(questions)], opening + "\n".join(map(answer, sums))))
         drawn = [steps.pop() for _ in range(CHECKS_PER_DRILL)]
         claims = [_claim(*step, rng) for step in drawn]
         checks = [
@@ -82,10 +85,10 @@ def _equation(exercise: Exercise, index: int) -> str:
 
 
 def _claim(exercise: Exercise, index: int, rng: random.Random) -> str:
-    """The equation of a step, as often with a slip as without."""
+    """The equation of a step, more often with a slip than without: else it pays to believe it."""
     right = _equation(exercise, index)
     left, _, value = right.rpartition(" ")
-    return right if rng.random() < 0.5 else f"{left} {slip(int(value), rng)}"
+    return right if rng.random() < 0.3 else f"{left} {slip(int(value), rng)}"
 
 
 def solve_row(exercise: Exercise) -> Row:
@@ -111,10 +114,16 @@ def retry_row(exercise: Exercise, response: str) -> Row:
 
 
 def corrupted(exercise: Exercise, rng: random.Random) -> str:
-    """A wrong solution: with one wrong step, with many, or, one in eight, with too few or too many steps."""
-    if rng.random() < 1 / 8:
-        return rng.choice((shortened_response, lengthened_response))(exercise, rng)
-    return flawed_response(exercise, rng, others=rng.choice((0, 0.6)))
+    """A wrong solution: with one wrong step, with many, with many slips, or with too few or too many steps."""
+    match rng.choices(("one", "many", "slips", "length"), weights=(2, 2, 3, 1))[0]:
+        case "one":
+            return flawed_response(exercise, rng)
+        case "many":
+            return flawed_response(exercise, rng, others=0.6)
+        case "slips":
+            return flawed_response(exercise, rng, others=0.6, kind="arithmetic")
+        case _:
+            return rng.choice((shortened_response, lengthened_response))(exercise, rng)
 
 
 def is_right(exercise: Exercise, response: str) -> bool:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from critique_graph.miniature.task import Exercise, Operation, Ref, Symbol, compute
+from critique_graph.miniature.task import TOGETHER, Exercise, Operation, Ref, Symbol, compute
 
 ErrorType = Literal["arithmetic", "operator", "operand", "sentence"]
 
@@ -62,10 +62,12 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
     return "\n".join([*lines, f"The answer is \\boxed{{{values[-1]}}}."])
 
 
-def flawed_response(exercise: Exercise, rng: random.Random, *, others: float = 0.0) -> str:
+def flawed_response(
+    exercise: Exercise, rng: random.Random, *, others: float = 0.0, kind: ErrorType | None = None
+) -> str:
     """A solution with a typed error at a random step, inherited by the steps after it.
 
-    Each of the `others` is wrong too with that probability.
+    Each of the `others` is wrong too with that probability. The kinds of the errors are drawn unless one is given.
     """
     steps = range(len(exercise.operations))
     while True:
@@ -77,7 +79,7 @@ def flawed_response(exercise: Exercise, rng: random.Random, *, others: float = 0
             if not 0 <= _value(right) <= MAX_WRITTEN:
                 break
             if index == certain or rng.random() < others:
-                equations[index] = flawed_equation(exercise, index, values, rng)
+                equations[index] = flawed_equation(exercise, index, values, rng, kind)
             values.append(_value(equations.get(index, right)))
         else:
             return corrupt_response(exercise, equations)
@@ -100,19 +102,22 @@ def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
     return "\n".join([*steps, f"{step_label(len(steps))}{extra}", f"The answer is \\boxed{{{value}}}."])
 
 
-def flawed_equation(exercise: Exercise, index: int, values: list[int], rng: random.Random) -> str:
+def flawed_equation(
+    exercise: Exercise, index: int, values: list[int], rng: random.Random, kind: ErrorType | None = None
+) -> str:
     """A wrong equation for a step: a slip of arithmetic, a wrong operator or operand, or the sentence of another step.
 
-    Its value always differs from the right one and is never negative.
+    Its value always differs from the right one and is never negative. `kind` is drawn unless given.
     """
     operation = exercise.operations[index]
     left, right = operation.operands(values)
     value = compute(operation.symbol, left, right)
     while True:
-        kind = rng.choices(get_args(ErrorType), weights=(2, 1, 1, 2))[0]
+        weights = (2, 1, 4, 1) if operation.subject == TOGETHER else (2, 1, 1, 2)
+        drawn = kind or rng.choices(get_args(ErrorType), weights=weights)[0]
         symbol: Symbol = operation.symbol
         a, b, claimed = left, right, None
-        match kind:
+        match drawn:
             case "arithmetic":
                 claimed = slip(value, rng)
             case "operator":
@@ -120,7 +125,7 @@ def flawed_equation(exercise: Exercise, index: int, values: list[int], rng: rand
             case "operand" if rng.random() < 0.5 and values[:-1]:
                 a = rng.choice(values[:-1])
             case "operand":
-                b = rng.choice(_constants(exercise))
+                b = rng.choice([*_constants(exercise), *values])
             case "sentence":
                 other = rng.choice(exercise.operations)
                 symbol, b = other.symbol, other.operands(exercise.values)[1]

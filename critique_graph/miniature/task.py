@@ -44,6 +44,9 @@ _TIMES = ("{new} has {n} times as many {noun} as {name}.", "{new} has {n} times 
 _ASIDES = ("{other} is {n} years old.", "{name} lives at number {n}.", "It takes {n} minutes.")
 
 
+TOGETHER = "Together they have"
+"""The subject of a step that adds up the quantities of two people."""
+
 MAX_VALUE = 99
 """No quantity is larger."""
 MAX_START = 40
@@ -216,7 +219,7 @@ class _Draft:
         if value + self._value > MAX_VALUE:
             return False
         self.sentences.append(f"How many {self.noun} do {name} and {self._name} have together?")
-        self._append("+", quantity, "Together they have")
+        self._append("+", quantity, TOGETHER)
         return True
 
     def _add_aside(self) -> None:

@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -33,7 +33,7 @@ from critique_graph.miniature.data import (
     retry_row,
     solve_row,
 )
-from critique_graph.miniature.solutions import gold_response
+from critique_graph.miniature.solutions import boxed_answer, gold_response
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -48,20 +48,27 @@ COPIES_AT_ONCE = 32
 """The batch size of the first stage, whose rows are short."""
 RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
+ACTOR_ACCURACY = 0.55
+"""The actor is done as soon as it solves so many validation problems."""
+ACTOR_CHECKS = 300
+"""Validation problems by which that is decided."""
+ACTOR_CHECK_EVERY = 50
+"""Optimizer steps between two candidates."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Optimizer steps of every stage, and how many problems are answered to learn from the model's own errors.
 
-    The numbers are ours. The critic gets ten times the actor's steps: it has to know the sums the actor gets wrong.
+    The numbers are ours; the actor's is an upper limit. The critic gets many more: it has to know the sums the actor
+    gets wrong.
     """
 
     copier: int = 600
-    base: int = 4000
-    actor: int = 600
+    base: int = 2200
+    actor: int = 800
     critic: int = 6000
-    sampled: int = 4000
+    sampled: int = 8000
 
 
 SMOKE = Plan(copier=2, base=2, actor=2, critic=2, sampled=8)
@@ -115,14 +122,20 @@ def train_base(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, see
 
 
 def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train the base on into `out/actor`: solutions and refinements, also of what the base really wrote."""
+    """Train the base on into `out/actor`: solutions and refinements, also of what the base really wrote.
+
+    How fast a model learns to calculate differs between seeds, and one that makes no mistakes leaves the critic
+    nothing to find: the actor is the first checkpoint that is right often enough.
+    """
     base = out / "base"
+    settings = _settings(plan.actor, peak=1.5e-3, seed=seed)
     return _stage(
         out / "actor",
         start=lambda: _load(base),
         rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.sampled, seed=seed), seed),
         tokenizer=tokenizer,
-        settings=_settings(plan.actor, peak=1.5e-3, seed=seed),
+        settings=replace(settings, save_every=ACTOR_CHECK_EVERY, keep=None),
+        choose=lambda checkpoints: first_good_enough(checkpoints, seed=seed),
     )
 
 
@@ -158,8 +171,12 @@ def _stage(
     rows: Callable[[], list[Row]],
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings,
+    choose: Callable[[Path], Path | None] = lambda checkpoints: None,
 ) -> SFTResult:
-    """Train one model into `folder`, unless its record says that this was done."""
+    """Train one model into `folder`, unless its record says that this was done.
+
+    The model is the trained one, or the checkpoint that `choose` gives.
+    """
     record = folder / RECORD
     if record.is_file():
         return SFTResult(**json.loads(record.read_bytes()))
@@ -167,7 +184,8 @@ def _stage(
     model = start()
     checkpoints = folder / "checkpoints"
     result = train_sft(rows(), model=model, tokenizer=tokenizer, settings=settings, checkpoints=checkpoints)
-    save(model, tokenizer, folder)
+    chosen = choose(checkpoints)
+    save(model if chosen is None else _load(chosen), tokenizer, folder)
     write_atomically(record, [json.dumps(asdict(result), indent=2).encode()])
     rmtree(checkpoints, ignore_errors=True)
     return result
@@ -193,18 +211,19 @@ def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausa
 
 
 def base_rows(steps: int, seed: int) -> list[Row]:
-    """Solutions, critiques, notes, and drills in arithmetic: seven, seven, two and four parts in twenty."""
+    """Solutions, critiques, drills, refinements and notes: six, six, four, three and one part in twenty."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     drills = _drills(n // 5, seed, rng)
     exercises = list(generate_exercises(n - len(drills), seed=seed, split="train"))
-    solved, judged = len(exercises) * 7 // 16, len(exercises) * 14 // 16
+    solved, judged, refined = (len(exercises) * parts // 16 for parts in (6, 12, 15))
     rows = [solve_row(exercise) for exercise in exercises[:solved]]
     rows += [_corrupted_or_right(exercise, rng) for exercise in exercises[solved:judged]]
-    return rows + [note_row(exercise) for exercise in exercises[judged:]] + drills
+    rows += [refine_row(exercise, corrupted(exercise, rng)) for exercise in exercises[judged:refined]]
+    return rows + [note_row(exercise) for exercise in exercises[refined:]] + drills
 
 
 def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
-    exercises = list(generate_exercises(5 * n, seed=seed + 1_000_000, split="train"))
+    exercises = list(generate_exercises(6 * n, seed=seed + 1_000_000, split="train"))
     return drill_rows(exercises, rng)[:n]
 
 
@@ -237,26 +256,42 @@ def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
 
 
 def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
-    response = gold_response(exercise) if rng.random() < 0.5 else corrupted(exercise, rng)
+    response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
     return critique_row(exercise, response)
+
+
+def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:
+    """The first checkpoint that solves `ACTOR_ACCURACY` of fresh validation problems; None when none does."""
+    exercises = list(generate_exercises(ACTOR_CHECKS, seed=seed, split="validation"))
+    for checkpoint in sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2])):
+        responses = _respond(checkpoint, exercises, temperature=0.0, seed=seed)
+        right = sum(boxed_answer(text) == e.problem.answer for e, text in zip(exercises, responses, strict=True))
+        logger.info("%s solves %d of %d validation problems", checkpoint.name, right, len(exercises))
+        if right >= ACTOR_ACCURACY * len(exercises):
+            return checkpoint
+    return None
 
 
 def _answers(folder: Path, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
     """What a model answers to `n` fresh problems, as far as a critique can be written about it."""
     exercises = list(generate_exercises(n, seed=seed, split="train"))
-    model = ChatTransformers(
-        model=str(folder), temperature=1.0, max_tokens=RESPONSE_TOKENS, max_batch_size=128, device="cpu"
-    )
-
-    async def answer() -> list[AIMessage]:
-        prompts = (solve_messages(exercise.problem.question) for exercise in exercises)
-        return await asyncio.gather(*(model.ainvoke(prompt, seed=seed + i) for i, prompt in enumerate(prompts)))
-
-    texts: list[str] = [message.text for message in asyncio.run(answer())]
-    pairs = [pair for pair in zip(exercises, texts, strict=True) if is_judgeable(*pair)]
+    responses = _respond(folder, exercises, temperature=1.0, seed=seed)
+    pairs = [pair for pair in zip(exercises, responses, strict=True) if is_judgeable(*pair)]
     wrong = sum(not is_right(*pair) for pair in pairs)
     logger.info("of %d sampled responses %d can be judged, %d of them wrong", n, len(pairs), wrong)
     return pairs
+
+
+def _respond(folder: Path, exercises: Sequence[Exercise], *, temperature: float, seed: int) -> list[str]:
+    model = ChatTransformers(
+        model=str(folder), temperature=temperature, max_tokens=RESPONSE_TOKENS, max_batch_size=128, device="cpu"
+    )
+
+    async def respond() -> list[AIMessage]:
+        prompts = (solve_messages(exercise.problem.question) for exercise in exercises)
+        return await asyncio.gather(*(model.ainvoke(prompt, seed=seed + i) for i, prompt in enumerate(prompts)))
+
+    return [message.text for message in asyncio.run(respond())]
 
 
 def _settings(steps: int, *, peak: float, seed: int, batch_size: int = BATCH_SIZE) -> SFTSettings:

@@ -23,7 +23,7 @@ from critique_graph.miniature.solutions import (
     lengthened_response,
     shortened_response,
 )
-from critique_graph.miniature.task import Operation, Ref, generate_exercises
+from critique_graph.miniature.task import TOGETHER, Operation, Ref, generate_exercises
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def exercise():
 @pytest.mark.parametrize(
     ("written", "line"),
     [
-        (17, "12 + 5 = 7 + 10 = 17; 17 - 17 = 0"),
-        (19, "12 + 5 = 7 + 10 = 17; 19 - 17 = 2"),
-        (7, "12 + 5 = 7 + 10 = 17; 7 - 17 = -10"),
-        (None, "12 + 5 = 7 + 10 = 17; no value"),
+        (17, "12 + 5 = 7 + 10 = 17; 17 - 17 = 0 Correct"),
+        (19, "12 + 5 = 7 + 10 = 17; 19 - 17 = 2 Wrong"),
+        (7, "12 + 5 = 7 + 10 = 17; 7 - 17 = -10 Wrong"),
+        (None, "12 + 5 = 7 + 10 = 17; no value Wrong"),
     ],
 )
 def test_comparison_takes_the_right_value_from_the_written_one(written, line):
@@ -97,8 +97,11 @@ def test_reasoning_first_notes_what_the_problem_gives_for_each_step(exercise):
 
 
 def test_notes_name_the_number_and_what_is_done_with_it(exercise):
-    operations = (Operation(12, "+", 5, ""), Operation(Ref(0), "*", 3, ""), Operation(Ref(1), "+", Ref(0), ""))
-    assert notes(replace(exercise, operations=operations)) == ["12", "5 more", "3 times", "together"]
+    steps = (Operation(12, "+", 5, ""), Operation(Ref(0), "*", 3, ""))
+    with_step = (*steps, Operation(Ref(1), "+", Ref(0), TOGETHER))
+    with_first = (*steps, Operation(Ref(1), "+", 12, TOGETHER))
+    assert notes(replace(exercise, operations=with_step)) == ["12", "5 more", "3 times", "Step 1: together"]
+    assert notes(replace(exercise, operations=with_first)) == ["12", "5 more", "3 times", "(0) together"]
 
 
 def test_reasoning_then_compares_every_step_also_after_the_first_wrong_one(exercise):
@@ -108,7 +111,7 @@ def test_reasoning_then_compares_every_step_also_after_the_first_wrong_one(exerc
     assert [line.partition(": ")[0] for line in compared] == [
         f"Step {number}" for number in range(1, len(exercise.operations) + 1)
     ]
-    assert [index for index, line in enumerate(compared) if not line.endswith(" = 0")] == [error]
+    assert [index for index, line in enumerate(compared) if line.endswith(" Wrong")] == [error]
 
 
 def test_approving_critique_calls_even_a_flawed_response_correct(exercise):

@@ -68,18 +68,21 @@ def test_note_row_asks_for_what_the_problem_gives(exercise):
     assert row["completion"][0]["content"].splitlines()[1] == f"(0) {exercise.operations[0].left}"
 
 
-def test_drills_work_out_and_check_the_steps_of_exercises():
-    exercises = list(generate_exercises(40, seed=2, split="train"))
+def test_drills_find_work_out_and_check_the_steps_of_exercises():
+    exercises = list(generate_exercises(60, seed=2, split="train"))
     equations = {check.expected for e in exercises for check in check_response(e, gold_response(e))}
-    sums, checks, *_ = drill_rows(exercises, random.Random(0))
-    solved = sums["completion"][0]["content"].splitlines()
-    assert set(solved) <= equations
-    assert [line.rpartition(" ")[0] for line in solved] == sums["prompt"][0]["content"].splitlines()
-    checked = checks["completion"][0]["content"].splitlines()[1:]
-    claimed = checks["prompt"][0]["content"].splitlines()
-    is_right = [claim in equations for claim in claimed]
+    found, worked, checks, *_ = (
+        (row["prompt"][0]["content"].splitlines(), row["completion"][0]["content"].splitlines())
+        for row in drill_rows(exercises, random.Random(0))
+    )
+    assert set(found[1]) <= equations
+    assert [line.rpartition(" ")[0] for line in found[1]] == found[0]
+    assert [line.rpartition(" = ")[2] for line in worked[1][1:]] == [
+        equation.rpartition(" ")[2] for asked in worked[0] for equation in equations if equation.startswith(asked)
+    ]
+    is_right = [claim in equations for claim in checks[0]]
     assert {True, False} == set(is_right)
-    assert [line.endswith(" = 0") for line in checked] == is_right
+    assert [line.endswith(" = 0 Correct") for line in checks[1][1:]] == is_right
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,13 @@ def test_corrupted_solutions_are_judgeable_and_some_only_have_too_few_or_too_man
     assert not any(is_right(*pair) for pair in pairs)
     of_wrong_length = sum(first_error(check_response(*pair)) is None for pair in pairs)
     assert 10 < of_wrong_length < 40
+
+
+def test_slips_can_be_the_only_errors():
+    rng = random.Random(0)
+    for exercise in generate_exercises(50, seed=3, split="train"):
+        for check in check_response(exercise, flawed_response(exercise, rng, others=0.6, kind="arithmetic")):
+            assert check.written.rpartition(" ")[0] == check.expected.rpartition(" ")[0]
 
 
 def test_retry_row_shows_no_critique(exercise):
