@@ -50,15 +50,15 @@ RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
 ACTOR_ACCURACY = 0.55
 """The actor is done as soon as it solves so many validation problems."""
-ACTOR_CHECKS = 300
+ACTOR_CHECKS = 200
 """Validation problems by which that is decided."""
-ACTOR_CHECK_EVERY = 50
+ACTOR_CHECK_EVERY = 25
 """Optimizer steps between two candidates."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Optimizer steps of every stage, and how many problems are answered to learn from the model's own errors.
+    """Optimizer steps of every stage, and how many problems the actor answers for the critic to learn from.
 
     The numbers are ours; the actor's is an upper limit. The critic gets many more: it has to know the sums the actor
     gets wrong.
@@ -132,7 +132,7 @@ def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, se
     return _stage(
         out / "actor",
         start=lambda: _load(base),
-        rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.sampled, seed=seed), seed),
+        rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.actor * BATCH_SIZE // 2, seed=seed), seed),
         tokenizer=tokenizer,
         settings=replace(settings, save_every=ACTOR_CHECK_EVERY, keep=None),
         choose=lambda checkpoints: first_good_enough(checkpoints, seed=seed),
