@@ -48,7 +48,7 @@ COPIES_AT_ONCE = 32
 """The batch size of the first stage, whose rows are short."""
 RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
-ACTOR_ACCURACY = 0.55
+ACTOR_ACCURACY = 0.5
 """The actor is done as soon as it solves so many validation problems."""
 ACTOR_CHECKS = 200
 """Validation problems by which that is decided."""
@@ -267,7 +267,7 @@ def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:
         responses = _respond(checkpoint, exercises, temperature=0.0, seed=seed)
         right = sum(boxed_answer(text) == e.problem.answer for e, text in zip(exercises, responses, strict=True))
         logger.info("%s solves %d of %d validation problems", checkpoint.name, right, len(exercises))
-        if right >= ACTOR_ACCURACY * len(exercises):
+        if right / len(exercises) >= ACTOR_ACCURACY:
             return checkpoint
     return None
 

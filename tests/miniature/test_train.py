@@ -1,5 +1,6 @@
 import asyncio
 import random
+import shutil
 
 import pytest
 
@@ -10,7 +11,17 @@ from critique_graph.miniature.evaluate import evaluate_pair
 from critique_graph.miniature.shipped import weights_path
 from critique_graph.miniature.solutions import flawed_response, gold_response
 from critique_graph.miniature.task import generate_exercises
-from critique_graph.miniature.train import BATCH_SIZE, SMOKE, actor_rows, critic_rows, train_miniature
+from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.miniature.train import (
+    BATCH_SIZE,
+    SMOKE,
+    actor_rows,
+    critic_rows,
+    first_good_enough,
+    new_model,
+    save,
+    train_miniature,
+)
 
 
 @pytest.mark.slow
@@ -39,6 +50,17 @@ def test_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear Ann")
     with pytest.raises(InputError, match="not empty"):
         train_miniature(tmp_path, plan=SMOKE)
+
+
+def test_actor_is_the_first_checkpoint_that_solves_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr("critique_graph.miniature.train.ACTOR_CHECKS", 20)
+    tokenizer = build_tokenizer()
+    save(new_model(tokenizer, seed=0), tokenizer, tmp_path / "checkpoint-50")
+    assert first_good_enough(tmp_path, seed=1) is None
+    for step in (100, 150):
+        shutil.copytree(weights_path("actor"), tmp_path / f"checkpoint-{step}")
+    monkeypatch.setattr("critique_graph.miniature.train.ACTOR_ACCURACY", 0.25)
+    assert first_good_enough(tmp_path, seed=1) == tmp_path / "checkpoint-100"
 
 
 @pytest.mark.slow
