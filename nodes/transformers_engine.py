@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from critique_graph.errors import ModelCallError
+from critique_graph.nodes.local_request import Request
 from critique_graph.nodes.transformers_batch import Batch
-from critique_graph.nodes.transformers_row import Request, Row
+from critique_graph.nodes.transformers_row import Row
 from critique_graph.schema import Failure
 
 IDLE_SECONDS = 2.0

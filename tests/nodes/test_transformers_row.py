@@ -2,7 +2,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from critique_graph.errors import ModelCallError
-from critique_graph.nodes.transformers_row import Request, Row, Sampling
+from critique_graph.nodes.local_request import Request, Sampling
+from critique_graph.nodes.transformers_row import Row
 from critique_graph.schema import Failure
 
 END = 0

@@ -1,0 +1,244 @@
+"""`ChatLocal`: the LangChain side of a chat model that runs in this process.
+
+A subclass names the engine that generates. Calls made at the same time, from whatever threads and event loops, go to
+that one engine, which works on them together.
+"""
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar, Protocol
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field
+
+from critique_graph.nodes.local_request import Completion, Request, Sampling
+from critique_graph.nodes.reasoning import Piece, ReasoningSplitter, is_inside_reasoning
+
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+class Engine(Protocol):
+    """What generates: takes requests from any thread."""
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; its `future` gets the completion, or an exception."""
+
+
+class ChatLocal(BaseChatModel):
+    """A chat model in this process. Beside the fields, a call takes some keyword arguments.
+
+    `continue_final_message=True` goes on with the final AI message; the reply is the continuation alone.
+    `logprobs=True` and `top_logprobs=N` give those of every output token, in OpenAI's form, under
+    `response_metadata["logprobs"]["content"]`. What the model writes between `<think>` and `</think>` is in
+    `additional_kwargs["reasoning_content"]`, as with other LangChain integrations, and not in the content.
+    """
+
+    model: str
+    """A folder, or a name on the Hugging Face hub."""
+    temperature: float = Field(default=1.0, ge=0)
+    """0 always takes the likeliest token."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Output tokens at most; None is what the model's context leaves."""
+    seed: int | None = None
+    stop: list[str] | None = None
+    """Texts that end a reply; they are not part of it."""
+    timeout: float | None = Field(default=None, gt=0)
+    """Seconds a call may take, waiting for its turn included; then `TimeoutError`."""
+
+    identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
+
+    @abstractmethod
+    def _shared_engine(self) -> Engine:
+        """Give the engine for the model's settings; the first call may start it."""
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.identifying_fields}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return super()._get_ls_params(stop=stop or self.stop, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, **kwargs)
+        self._shared_engine().submit(request)
+        try:
+            return self._result(request, request.future.result(self.timeout))
+        finally:
+            request.future.cancel()  # when the wait ended early; without effect on a finished request
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = self._request(messages, stop, **kwargs)
+        self._shared_engine().submit(request)
+        async with asyncio.timeout(self.timeout):
+            return self._result(request, await asyncio.wrap_future(request.future))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        pieces: SimpleQueue[str | None] = SimpleQueue()
+        request = self._request(messages, stop, on_text=pieces.put, **kwargs)
+        request.future.add_done_callback(lambda _: pieces.put(None))
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        splitter = _splitter(request)
+        self._shared_engine().submit(request)
+        try:
+            while (piece := _next_piece(pieces, deadline)) is not None:
+                for part in splitter.feed(piece):
+                    yield _chunk(part)
+            completion = request.future.result()
+            for part in splitter.end():
+                yield _chunk(part)
+            yield self._last_chunk(completion)
+        finally:
+            request.future.cancel()
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def put(piece: str | None) -> None:
+            with suppress(RuntimeError):  # the loop was closed: nobody listens any more
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        request = self._request(messages, stop, on_text=put, **kwargs)
+        request.future.add_done_callback(lambda _: put(None))
+        deadline = None if self.timeout is None else loop.time() + self.timeout
+        splitter = _splitter(request)
+        self._shared_engine().submit(request)
+        try:
+            while True:
+                async with asyncio.timeout_at(deadline):
+                    piece = await pieces.get()
+                if piece is None:
+                    break
+                for part in splitter.feed(piece):
+                    yield _chunk(part)
+            completion = request.future.result()
+            for part in splitter.end():
+                yield _chunk(part)
+            yield self._last_chunk(completion)
+        finally:
+            request.future.cancel()
+
+    def _request(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        *,
+        on_text: Callable[[str], None] | None = None,
+        continue_final_message: bool = False,
+        logprobs: bool = False,
+        top_logprobs: int = 0,
+        **settings: Any,
+    ) -> Request:
+        """Give the request for a call's arguments; `settings` go before the fields of the same name."""
+        if continue_final_message and not isinstance(messages[-1], AIMessage):
+            raise ValueError(f"continue_final_message needs a final AI message, got {type(messages[-1]).__name__}.")
+        defaults = {name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
+        sampling = Sampling(
+            **{**defaults, **settings},
+            stop=tuple(self.stop or () if stop is None else stop),
+            top_logprobs=top_logprobs if logprobs else None,
+        )
+        return Request(
+            [self._as_dict(message) for message in messages], sampling, continue_final_message, on_text=on_text
+        )
+
+    def _result(self, request: Request, completion: Completion) -> ChatResult:
+        splitter = _splitter(request)
+        parts = [*splitter.feed(completion.text), *splitter.end()]
+        reasoning = "".join(part.text for part in parts if part.is_reasoning)
+        message = AIMessage(
+            "".join(part.text for part in parts if not part.is_reasoning),
+            additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
+            usage_metadata=_usage(completion),
+            response_metadata=self._metadata(completion),
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _last_chunk(self, completion: Completion) -> ChatGenerationChunk:
+        message = AIMessageChunk(
+            content="",
+            usage_metadata=_usage(completion),
+            response_metadata=self._metadata(completion),
+            chunk_position="last",
+        )
+        return ChatGenerationChunk(message=message)
+
+    def _metadata(self, completion: Completion) -> dict[str, Any]:
+        metadata: dict[str, Any] = {"finish_reason": completion.finish_reason, "model_name": self.model}
+        if completion.logprobs is not None:
+            metadata["logprobs"] = {"content": list(completion.logprobs)}
+        return metadata
+
+    @classmethod
+    def _as_dict(cls, message: BaseMessage) -> dict[str, str]:
+        role = message.role if isinstance(message, ChatMessage) else _ROLES.get(message.type)
+        if role is None:
+            raise ValueError(f"{cls.__name__} takes system, human and AI messages, got {type(message).__name__}.")
+        if isinstance(message.content, list):
+            for block in message.content:
+                if isinstance(block, dict) and block.get("type") not in ("text", "reasoning"):
+                    raise ValueError(f"{cls.__name__} takes text, got a content block of type {block.get('type')!r}.")
+        return {"role": role, "content": message.text}
+
+
+def _splitter(request: Request) -> ReasoningSplitter:
+    """Give the splitter for a reply, which may go on with reasoning that the final message began."""
+    final = request.messages[-1]["content"] if request.continue_final_message else ""
+    return ReasoningSplitter(is_inside=is_inside_reasoning(final))
+
+
+def _chunk(part: Piece) -> ChatGenerationChunk:
+    if part.is_reasoning:
+        return ChatGenerationChunk(
+            message=AIMessageChunk(content="", additional_kwargs={"reasoning_content": part.text})
+        )
+    return ChatGenerationChunk(message=AIMessageChunk(content=part.text))
+
+
+def _usage(completion: Completion) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=completion.input_tokens,
+        output_tokens=completion.output_tokens,
+        total_tokens=completion.input_tokens + completion.output_tokens,
+        input_token_details=InputTokenDetails(cache_read=completion.cached_tokens),
+    )
+
+
+def _next_piece(pieces: "SimpleQueue[str | None]", deadline: float | None) -> str | None:
+    try:
+        return pieces.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except Empty:
+        raise TimeoutError from None

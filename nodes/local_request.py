@@ -1,0 +1,62 @@
+"""One request to a local model, from messages to text: what a `ChatLocal` hands to its engine."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Sampling(BaseModel):
+    """How one request is sampled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+    max_tokens: int | None = Field(gt=0)
+    """None generates until the model ends its turn or its context is full."""
+    seed: int | None
+    stop: tuple[str, ...]
+    top_logprobs: int | None = Field(ge=0)
+    """How many rivals to report beside each token's log probability; None reports nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came of a request."""
+
+    text: str
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    """Every sampled token, the one that ends the turn included."""
+    cached_tokens: int
+    logprobs: tuple[dict[str, Any], ...] | None
+    """One entry an output token, as in `logprobs.content` of OpenAI's chat completions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A conversation to continue. Cancelling `future` frees its row at the next token."""
+
+    messages: Sequence[dict[str, str]]
+    sampling: Sampling
+    continue_final_message: bool = False
+    template_arguments: dict[str, Any] = field(default_factory=dict)
+    """Given to the chat template, e.g. `{"enable_thinking": False}`."""
+    adapter: str | None = None
+    """Folder of a LoRA adapter."""
+    on_text: Callable[[str], None] | None = None
+    """Called in the engine's thread with each new piece of text, before `future` is done."""
+    future: "Future[Completion]" = field(default_factory=Future)
+
+    def settle(self, outcome: Completion | Exception) -> None:
+        """Set the future's outcome, unless it has one or its caller has cancelled it."""
+        if self.future.done() or not self.future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Completion):
+            self.future.set_result(outcome)
+        else:
+            self.future.set_exception(outcome)
