@@ -4,6 +4,7 @@ from critique_graph.critique import parse_critique, render_critique
 from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.nodes.chat_transformers import ChatTransformers
+from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems import load_problems
 from critique_graph.state import Context
 from critique_graph.steps import split_steps
@@ -11,6 +12,7 @@ from critique_graph.traces import read_traces
 
 __all__ = [
     "ChatTransformers",
+    "ChatVLLM",
     "Context",
     "MathGrader",
     "create_actor_critic",

@@ -34,6 +34,8 @@ class RunError(CritiqueGraphError):
 class ModelCallError(CritiqueGraphError):
     """A model call that failed for good (its retries are spent)."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, *, can_retry: bool = True) -> None:
         super().__init__(f"{failure.kind}: {failure.message}")
         self.failure = failure
+        self.can_retry = can_retry
+        """False where the same call cannot succeed any more, whatever its kind: its engine is gone."""

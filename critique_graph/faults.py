@@ -52,7 +52,8 @@ def classify(error: BaseException) -> Fault:
     kind = _kind(error)
     retry_after = _retry_after(error)
     if isinstance(error, ModelCallError):
-        return Fault(kind, _one_line(error.failure.message), kind in _RETRYABLE_KINDS, retry_after)
+        is_retryable = error.can_retry and kind in _RETRYABLE_KINDS
+        return Fault(kind, _one_line(error.failure.message), is_retryable, retry_after)
     message = _one_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
     return Fault(kind, message, kind in _RETRYABLE_KINDS, retry_after)
 

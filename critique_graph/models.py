@@ -9,7 +9,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
+import yaml
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.errors import InputError, MissingDependencyError
@@ -21,6 +23,7 @@ KNOWN_PREFIXES = (
     "miniature:actor",
     "miniature:critic",
     "hf:NAME_OR_PATH",
+    "vllm:NAME_OR_PATH",
     "openai:NAME",
 )
 _CACHED_MODELS = 8
@@ -32,9 +35,11 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
     """Give the chat model that `spec` names; the same string gives the same object, so roles share an engine.
 
     Args:
-        spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `openai:NAME`, or whatever
-            `langchain.chat_models.init_chat_model` understands, if langchain is installed. A model object
-            is given back as it is.
+        spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH`, `openai:NAME`, or
+            whatever `langchain.chat_models.init_chat_model` understands, if langchain is installed. Settings of
+            vLLM's engine and a LoRA adapter follow a question mark:
+            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is given back as
+            it is.
         base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
 
     Raises:
@@ -57,14 +62,12 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
         case "miniature":
             return _miniature(name)
         case "hf":
-            return _local(name)
+            return _transformers(_path_or_hub_name(spec, name))
         case "openai":
             return _server(name, base_url)
         case "vllm":
-            raise InputError(
-                f"{spec!r}: in-process vLLM is not in this version. Run `vllm serve {name}` and use "
-                f"openai:{name} with base_url http://localhost:8000/v1."
-            )
+            name, _, settings = name.partition("?")
+            return _vllm(_path_or_hub_name(spec, name), settings)
         case _:
             return _langchain(spec)
 
@@ -86,20 +89,32 @@ def _miniature(role: str) -> BaseChatModel:
     return _transformers(str(path))
 
 
-def _local(name: str) -> BaseChatModel:
+def _path_or_hub_name(spec: str, name: str) -> str:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise InputError(f"hf:{name}: the folder holds no model (no config.json).")
-        name = str(folder.resolve())
-    elif not _HUB_NAME.fullmatch(name):
-        raise InputError(f"hf:{name}: there is no such folder, and a model on the hub is called NAME or OWNER/NAME.")
-    return _transformers(name)
+            raise InputError(f"{spec}: the folder holds no model (no config.json).")
+        return str(folder.resolve())
+    if not _HUB_NAME.fullmatch(name):
+        raise InputError(f"{spec}: there is no such folder, and a model on the hub is called NAME or OWNER/NAME.")
+    return name
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
 def _transformers(path: str) -> BaseChatModel:
     return ChatTransformers(model=path)
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _vllm(path: str, settings: str) -> BaseChatModel:
+    from critique_graph.nodes.chat_vllm import ChatVLLM
+
+    try:
+        pairs = parse_qsl(settings, strict_parsing=True) if settings else []
+    except ValueError:
+        raise InputError(f"vllm:{path}?{settings}: settings are NAME=VALUE, joined by &.") from None
+    engine: dict[str, Any] = {name: yaml.safe_load(value) for name, value in pairs}
+    return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine)
 
 
 @lru_cache(maxsize=_CACHED_MODELS)

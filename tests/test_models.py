@@ -97,7 +97,6 @@ def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch
         ("miniature:judge", "There is no miniature:judge"),
         ("hf:./missing", r"hf:\./missing: there is no such folder"),
         ("hf:a/b/c", "hf:a/b/c: there is no such folder"),
-        ("vllm:Qwen/Qwen3-4B", "in-process vLLM is not in this version.* openai:Qwen/Qwen3-4B"),
         ("openai:gpt-5", "needs an API key in OPENAI_API_KEY"),
     ],
 )

@@ -1,0 +1,72 @@
+"""`ChatVLLM`: vLLM in this process as a LangChain chat model. vLLM is imported with the first call."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from critique_graph.errors import MissingDependencyError
+from critique_graph.nodes.chat_local import ChatLocal
+
+if TYPE_CHECKING:
+    from critique_graph.nodes.local_request import Request
+    from critique_graph.nodes.vllm_engine import Engine
+
+
+class ChatVLLM(ChatLocal):
+    """A local model served by vLLM within this process: on CUDA, on a CPU, on Ascend NPUs through vllm-ascend.
+
+    All calls share one engine and its continuous batching, and so do all objects with the same model and
+    `engine` settings, whatever their sampling settings. The engine starts with the first call (up to a minute) and ends
+    with the process, or with `close`. Log probabilities are those before temperature and top_p (vLLM's `raw_logprobs`).
+
+    vLLM's processes import the program's main module: a script needs `if __name__ == "__main__":`.
+
+    Example:
+        ```python
+        model = ChatVLLM(model="Qwen/Qwen3-4B", engine={"gpu_memory_utilization": 0.45, "max_model_len": 8192})
+        replies = await asyncio.gather(*(model.ainvoke("What is 2 + 3?", seed=seed) for seed in range(64)))
+        ```
+    """
+
+    engine: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of `vllm.AsyncEngineArgs`: `max_model_len`, `gpu_memory_utilization`, `tensor_parallel_size`, …"""
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+    """Given to the chat template, e.g. `{"enable_thinking": False}`."""
+    lora: str | None = None
+    """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
+
+    identifying_fields: ClassVar[tuple[str, ...]] = (
+        *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
+    )  # fmt: skip
+
+    _engine: "Engine | None" = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _check_installed(self) -> Self:
+        if find_spec("vllm") is None:
+            raise MissingDependencyError("vllm", extra="vllm", purpose="ChatVLLM")
+        return self
+
+    @property
+    def _llm_type(self) -> str:
+        return "vllm"
+
+    def close(self) -> None:
+        """End the engine, also for other objects that share it; the next call of this object starts a new one."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _request(self, *args: Any, **kwargs: Any) -> "Request":
+        request = super()._request(*args, **kwargs)
+        return replace(request, template_arguments=self.template_arguments, adapter=self.lora)
+
+    def _shared_engine(self) -> "Engine":
+        from critique_graph.nodes.vllm_engine import EngineSettings, shared_engine
+
+        if self._engine is None:
+            lora = {"enable_lora": True} if self.lora else {}
+            self._engine = shared_engine(EngineSettings(self.model, {**lora, **self.engine}))
+        return self._engine
