@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TypedDict
 
 from critique_graph.miniature import weights_path
@@ -16,6 +16,7 @@ PACKAGES = (
 BACKENDS = {
     "miniature": (("torch", "transformers"), "local"),
     "hf": (("torch", "transformers"), "local"),
+    "vllm": (("vllm",), "vllm"),
     "openai": (("langchain_openai",), "openai"),
     "train": (("trl", "datasets"), "train"),
 }
@@ -54,7 +55,16 @@ def _backend(modules: tuple[str, ...], extra: str) -> str:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         return f'missing {", ".join(missing)}: pip install "critique-graph[{extra}]"'
+    if modules == ("vllm",) and (plugins := vllm_platform_plugins()):
+        return f"ready, platform plugin: {', '.join(plugins)}"
     return "ready"
+
+
+def vllm_platform_plugins() -> list[str]:
+    """Names of the installed platforms beside vLLM's own, e.g. `ascend`: one decides where vLLM runs."""
+    allowed = os.environ.get("VLLM_PLUGINS")
+    names = sorted({entry.name for entry in entry_points(group="vllm.platform_plugins")})
+    return [name for name in names if allowed is None or name in allowed.split(",")]
 
 
 def _devices() -> list[str]:
@@ -64,12 +74,23 @@ def _devices() -> list[str]:
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError, RuntimeError) as error:  # e.g. torch-npu installed without CANN
-        return [*devices, f"torch does not load: {str(error).splitlines()[0]}"]
+        return [*devices, f"torch does not load: {str(error).splitlines()[0]}{_npu_hint()}"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
     npu = getattr(torch, "npu", None)
     if npu is not None and npu.is_available():
+        seen = os.environ.get("ASCEND_RT_VISIBLE_DEVICES", "all")
         devices += [f"npu:{i} ({npu.get_device_name(i)})" for i in range(npu.device_count())]
+        devices.append(f"ASCEND_RT_VISIBLE_DEVICES: {seen}")
+    elif importlib.util.find_spec("torch_npu") is not None:
+        devices.append("torch-npu is installed, but no NPU is available")
     return devices
+
+
+def _npu_hint() -> str:
+    """What to do where torch-npu keeps torch from loading, since CANN is missing or its environment is not set."""
+    if importlib.util.find_spec("torch_npu") is None:
+        return ""
+    return "; torch-npu needs CANN: source its set_env.sh, or set TORCH_DEVICE_BACKEND_AUTOLOAD=0 to do without NPUs"
