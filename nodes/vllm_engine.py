@@ -42,8 +42,8 @@ _ENVIRONMENT = {
 }
 _LOGGING = "critique-graph-logging.json"
 _MEMORY = re.compile(r"out of memory|available memory|larger than the available|free memory|MemoryError", re.IGNORECASE)
-_LAST_CHARACTERS = 12
-"""Characters of a prompt's end that show whether its template opened a block of reasoning."""
+_TAIL_TOKENS = 12
+"""Tokens of a prompt's end that show whether its template opened a block of reasoning."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,8 @@ class _Core:
             from vllm.platforms import current_platform
 
             defaults: dict[str, Any] = {"load_format": "safetensors", "disable_log_stats": True}
-            if current_platform.is_cpu():
-                defaults["dtype"] = (
-                    "float32"  # half precision is several times slower on CPUs without instructions for it
-                )
+            if current_platform.is_cpu():  # where half precision is several times slower, mostly
+                defaults["dtype"] = "float32"
             arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
             self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
@@ -216,7 +214,7 @@ class _Core:
         reply = _Reply(opening, self._tokenizer)
         outputs = self._llm.generate(
             {"prompt_token_ids": prompt},
-            self._parameters(request),
+            self._parameters(request, room=self._context - len(prompt)),
             f"critique-graph-{next(self._numbers)}",
             lora_request=self._adapter(request.adapter),
         )
@@ -238,15 +236,19 @@ class _Core:
             )
         except (TemplateError, ValueError) as error:
             raise self._failure("rejected", f"the chat template refused the messages: {_first_line(error)}") from error
-        assert self._llm is not None
-        context = self._llm.model_config.max_model_len
-        if len(tokens) >= context:
-            raise self._failure("rejected", f"the prompt has {len(tokens)} tokens, the model's context {context}")
-        end = self._tokenizer.decode(tokens[-_LAST_CHARACTERS:])
+        if len(tokens) >= self._context:
+            raise self._failure("rejected", f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
+        end = self._tokenizer.decode(tokens[-_TAIL_TOKENS:])
         is_opened = not request.continue_final_message and end.rstrip().endswith(OPEN)
         return tokens, OPEN if is_opened else ""
 
-    def _parameters(self, request: Request) -> "SamplingParams":
+    @property
+    def _context(self) -> int:
+        assert self._llm is not None
+        context: int = self._llm.model_config.max_model_len
+        return context
+
+    def _parameters(self, request: Request, *, room: int) -> "SamplingParams":
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -254,7 +256,7 @@ class _Core:
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
+            max_tokens=min(sampling.max_tokens or room, room),
             seed=sampling.seed,
             stop=list(sampling.stop),
             logprobs=sampling.top_logprobs,

@@ -52,7 +52,7 @@ async def test_calls_and_objects_share_one_engine(vllm, model):
     assert {reply.content for reply in replies} == {"2 + 3 = 5"}
     assert len(vllm.engines) == 1
     params = [request.params for request in vllm.engines[0].requests]
-    assert {(p.temperature, p.seed, p.max_tokens) for p in params} == {(0.0, 7, None), (0.7, 7, None)}
+    assert {(p.temperature, p.seed) for p in params} == {(0.0, 7), (0.7, 7)}
 
 
 def test_other_engine_settings_are_another_engine(vllm, model):
@@ -69,6 +69,13 @@ def test_sync_calls_work_from_any_thread(model):
         replies = list(threads.map(lambda _: model.invoke("2 + 3 =").content, range(8)))
     assert replies == ["2 + 3 = 5"] * 8
     assert [reply.content for reply in model.batch(["a", "b"])] == ["2 + 3 = 5"] * 2
+
+
+async def test_reply_is_no_longer_than_asked_for_or_than_the_context(vllm, model):
+    await asyncio.gather(model.ainvoke("2 + 3 =", max_tokens=3), model.ainvoke("2 + 3 =", max_tokens=1000))
+    asked, bounded = (request.params.max_tokens for request in vllm.engines[0].requests)
+    assert asked == 3
+    assert 200 < bounded < 256
 
 
 def test_reply_says_what_it_cost_and_how_it_ended(model):
