@@ -1,17 +1,13 @@
 """A vLLM engine in a thread of its own: what `ChatVLLM` hands its requests to.
 
-The thread runs the event loop that vLLM's asynchronous engine lives in; requests come from any thread and loop. What
-vLLM logs goes to a file, whose last words explain a start that failed. Written for vLLM 0.32, and kept to what
-`vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
+The thread runs the event loop that vLLM's asynchronous engine lives in; requests come from any thread and loop. Written
+for vLLM 0.32, and kept to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
 """
 
 import asyncio
 import atexit
 import json
-import os
-import re
 import signal
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +23,7 @@ from jinja2 import TemplateError
 from critique_graph.errors import InputError, ModelCallError
 from critique_graph.nodes.local_request import Completion, Request
 from critique_graph.nodes.reasoning import OPEN
+from critique_graph.nodes.vllm_start import check_files, first_line, prepare_environment, start_failure
 from critique_graph.schema import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -36,12 +33,6 @@ if TYPE_CHECKING:
 STOP_SECONDS = 20.0
 """How long a stopping engine may take to end its processes."""
 
-_ENVIRONMENT = {
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads, or with CUDA in use, is broken
-    "VLLM_NO_USAGE_STATS": "1",
-}
-_LOGGING = "critique-graph-logging.json"
-_MEMORY = re.compile(r"out of memory|available memory|larger than the available|free memory|MemoryError", re.IGNORECASE)
 _TAIL_TOKENS = 12
 """Tokens of a prompt's end that show whether its template opened a block of reasoning."""
 
@@ -191,7 +182,7 @@ class _Core:
     def _start(self) -> None:
         """Blocks the thread's loop, in which nothing else runs before there is an engine."""
         check_files(self._settings.model)
-        log = _prepare_environment()
+        log = prepare_environment()
         try:
             from vllm import AsyncEngineArgs, AsyncLLMEngine
             from vllm.platforms import current_platform
@@ -211,7 +202,7 @@ class _Core:
         prompt, opening = self._prompt(request)
         if opening and request.on_text is not None:
             request.on_text(opening)
-        reply = _Reply(opening, self._tokenizer)
+        reply = _Reply(opening, self._tokenizer, rivals=request.sampling.top_logprobs)
         outputs = self._llm.generate(
             {"prompt_token_ids": prompt},
             self._parameters(request, room=self._context - len(prompt)),
@@ -222,7 +213,7 @@ class _Core:
             text = reply.take(output)
             if text and request.on_text is not None:
                 request.on_text(text)
-        return reply.completion(has_logprobs=request.sampling.top_logprobs is not None)
+        return reply.completion()
 
     def _prompt(self, request: Request) -> tuple[list[int], str]:
         """Give the prompt's tokens, and what its template wrote that belongs to the reply."""
@@ -235,7 +226,7 @@ class _Core:
                 **request.template_arguments,
             )
         except (TemplateError, ValueError) as error:
-            raise self._failure("rejected", f"the chat template refused the messages: {_first_line(error)}") from error
+            raise self._failure("rejected", f"the chat template refused the messages: {first_line(error)}") from error
         if len(tokens) >= self._context:
             raise self._failure("rejected", f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
         end = self._tokenizer.decode(tokens[-_TAIL_TOKENS:])
@@ -281,8 +272,8 @@ class _Core:
         if self._llm is None or self._llm.errored:
             failure = self._failure("server", "the engine has died; start the program again", can_retry=False)
         else:
-            is_ours = type(error).__name__ == "VLLMValidationError"
-            failure = self._failure("rejected" if is_ours else "server", _first_line(error))
+            is_refused = type(error).__name__ == "VLLMValidationError"
+            failure = self._failure("rejected" if is_refused else "server", first_line(error))
         failure.__cause__ = error
         return failure
 
@@ -295,7 +286,9 @@ class _Core:
 class _Reply:
     """A reply while it arrives."""
 
-    def __init__(self, opening: str, tokenizer: Any) -> None:
+    def __init__(self, opening: str, tokenizer: Any, *, rivals: int | None) -> None:
+        """`rivals`: how many log probabilities stand beside a token's own; None gives none at all."""
+        self._rivals = rivals
         self._texts = [opening] if opening else []
         self._tokenizer = tokenizer
         self._logprobs: list[dict[str, Any]] = []
@@ -316,22 +309,22 @@ class _Reply:
         self._finish_reason = new.finish_reason or self._finish_reason
         return text
 
-    def completion(self, *, has_logprobs: bool) -> Completion:
+    def completion(self) -> Completion:
         return Completion(
             text="".join(self._texts),
             finish_reason=self._finish_reason,
             input_tokens=self._prompt_tokens,
             output_tokens=self._count,
             cached_tokens=self._cached_tokens,
-            logprobs=tuple(self._logprobs) if has_logprobs else None,
+            logprobs=None if self._rivals is None else tuple(self._logprobs),
         )
 
     def _described(self, new: "CompletionOutput") -> Iterator[dict[str, Any]]:
         """Give log probabilities of new tokens and their rivals, in the form of OpenAI's chat completions."""
         for token, candidates in zip(new.token_ids, new.logprobs or (), strict=False):
             entry = self._entry(token, candidates[token].logprob)
-            rivals = sorted(candidates.items(), key=lambda item: item[1].rank or 0)
-            yield entry | {"top_logprobs": [self._entry(t, c.logprob) for t, c in rivals]}
+            ranked = sorted(candidates.items(), key=lambda item: item[1].rank)  # the token itself may be one too many
+            yield entry | {"top_logprobs": [self._entry(t, c.logprob) for t, c in ranked[: self._rivals]]}
 
     def _entry(self, token: int, logprob: float) -> dict[str, Any]:
         text = self._tokenizer.decode([token])
@@ -343,68 +336,3 @@ def _cancel_all(tasks: Iterable["asyncio.Task[Any]"], loop: asyncio.AbstractEven
     for task in tasks:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-
-
-def check_files(model: str) -> None:
-    """Refuse a folder that holds no model to serve.
-
-    Raises:
-        InputError: There is no configuration, or there are no safetensors weights.
-    """
-    folder = Path(model)
-    if not folder.is_dir():
-        return  # a name on the hub; vLLM says what is wrong with it
-    if not (folder / "config.json").is_file():
-        raise InputError(f"vllm:{model}: the folder holds no model (no config.json).")
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"vllm:{model}: there are no safetensors weights. Pickled ones (.bin, .pt) can run code when they are "
-            "loaded and are refused; save the model again with `save_pretrained`."
-        )
-
-
-def start_failure(model: str, error: Exception, log: Path | None) -> str:
-    """Say in a line why vLLM did not start, and what can be done about it."""
-    words = log.read_text(errors="replace") if log is not None and log.is_file() else ""
-    causes = re.findall(r"\b\w+(?:Error|Exception): .+", words)
-    cause = _first_line(error)
-    if causes and "root cause" in cause:  # vLLM's way to say that another process knows more
-        cause = causes[-1].strip()
-    where = f" (log: {log})" if words else ""
-    if "trust_remote_code" in f"{error} {cause}":
-        return f"vllm:{model}: the checkpoint comes with code of its own, which is not run here: {cause}{where}"
-    if _MEMORY.search(f"{error} {cause}"):
-        return (
-            f"vllm:{model}: not enough memory to start: {cause}{where}. Lower max_model_len; gpu_memory_utilization is "
-            "the share of the device that this engine takes, VLLM_CPU_KVCACHE_SPACE the GiB on a CPU."
-        )
-    return f"vllm:{model} did not start: {cause}{where}"
-
-
-def _prepare_environment() -> Path | None:
-    """Set what vLLM reads before it is imported; gives its log file, None where the user has settings for that."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    if os.environ.get("VLLM_CONFIGURE_LOGGING") == "0":
-        return None
-    given = os.environ.get("VLLM_LOGGING_CONFIG_PATH")
-    if given is not None:
-        own = Path(given).with_name("vllm.log")
-        return own if given.endswith(_LOGGING) else None
-    folder = Path(tempfile.mkdtemp(prefix="critique-graph-vllm-"))
-    log = folder / "vllm.log"
-    level = os.environ.get("VLLM_LOGGING_LEVEL", "INFO").upper()
-    configuration = {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"plain": {"format": "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"file": {"class": "logging.FileHandler", "filename": str(log), "formatter": "plain"}},
-        "loggers": {"vllm": {"handlers": ["file"], "level": level, "propagate": False}},
-    }
-    (folder / _LOGGING).write_text(json.dumps(configuration))
-    os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(folder / _LOGGING)
-    return log
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -133,6 +133,12 @@ def test_logprobs_have_the_form_of_openai(model):
     assert [rival["logprob"] for rival in first["top_logprobs"]] == [-0.5, -2.0]
 
 
+@pytest.mark.parametrize(("asked", "given"), [(0, []), (1, [-0.5])])
+def test_as_many_rivals_as_asked_for_stand_beside_a_token(model, asked, given):
+    first, *_ = model.invoke("2 + 3 =", logprobs=True, top_logprobs=asked).response_metadata["logprobs"]["content"]
+    assert [rival["logprob"] for rival in first["top_logprobs"]] == given
+
+
 async def test_cancelled_call_frees_its_slot(vllm, model):
     await model.ainvoke("2 + 3 =")
     (engine,) = vllm.engines
