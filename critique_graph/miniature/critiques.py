@@ -18,6 +18,7 @@ from critique_graph.miniature.solutions import (
     check_response,
     first_error,
     step_label,
+    step_line,
     written_equation,
     written_steps,
 )
@@ -107,7 +108,7 @@ def critique_text(exercise: Exercise, response: str) -> str:
     return render_critique(
         Critique(
             text="",
-            steps=tuple(_step_verdict(check) for check in judged),
+            steps=tuple(_step_verdict(exercise, index, check) for index, check in enumerate(judged)),
             final="correct" if why == RIGHT else "wrong",
             final_explanation=why,
         )
@@ -138,7 +139,9 @@ def _wrong_length(exercise: Exercise, response: str, judged: list[StepCheck]) ->
     return LEFT_OVER if len(written_steps(response)) > len(judged) else None
 
 
-def _step_verdict(check: StepCheck) -> StepVerdict:
+def _step_verdict(exercise: Exercise, index: int, check: StepCheck) -> StepVerdict:
+    """A wrong step's explanation is the right line, under its label: what the actor has to write in its place."""
     if check.is_correct:
         return StepVerdict(text=check.line, verdict="correct", explanation=f"{check.expected}.")
-    return StepVerdict(text=check.line, verdict="wrong", explanation=f"{check.expected}, not {check.written_value}.")
+    right = step_line(exercise, index, check.expected).removesuffix(".")
+    return StepVerdict(text=check.line, verdict="wrong", explanation=f"{right}, not {check.written_value}.")

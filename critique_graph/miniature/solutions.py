@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from critique_graph.miniature.task import TOGETHER, Exercise, Operation, Ref, Symbol, compute
+from critique_graph.miniature.task import NAMES, TOGETHER, Exercise, Operation, Ref, Symbol, compute
 
 ErrorType = Literal["arithmetic", "operator", "operand", "sentence"]
 
@@ -13,6 +13,7 @@ MAX_WRITTEN = 199
 """No value of a flawed solution is larger."""
 
 _EQUATION = re.compile(r"(\d{1,6}) ([+*-]) (\d{1,6}) = (-?\d{1,6})(?!\d)")
+_SUBJECT = re.compile(r"(?<=: )\w+(?= has \d)")
 _ANSWER = re.compile(r"\\boxed\{(-?\d{1,6})\}")
 
 
@@ -42,6 +43,11 @@ def step_label(index: int) -> str:
     return f"Step {index + 1}: "
 
 
+def step_line(exercise: Exercise, index: int, equation: str) -> str:
+    """The line of a step: its label, what is computed, the equation."""
+    return f"{step_label(index)}{exercise.operations[index].subject} {equation} {exercise.noun}."
+
+
 def _value(text: str) -> int:
     return int(text.rpartition(" ")[2])
 
@@ -58,7 +64,7 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
     for index, operation in enumerate(exercise.operations):
         text = equations.get(index) or equation(operation, values)
         values.append(_value(text))
-        lines.append(f"{step_label(index)}{operation.subject} {text} {exercise.noun}.")
+        lines.append(step_line(exercise, index, text))
     return "\n".join([*lines, f"The answer is \\boxed{{{values[-1]}}}."])
 
 
@@ -102,6 +108,11 @@ def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
     return "\n".join([*steps, f"{step_label(len(steps))}{extra}", f"The answer is \\boxed{{{value}}}."])
 
 
+def misnamed_response(response: str, rng: random.Random) -> str:
+    """A solution with some names drawn anew, which no check minds: equations are judged, not names."""
+    return _SUBJECT.sub(lambda name: rng.choice(NAMES) if rng.random() < 0.3 else name[0], response)
+
+
 def flawed_equation(
     exercise: Exercise, index: int, values: list[int], rng: random.Random, kind: ErrorType | None = None
 ) -> str:
@@ -113,7 +124,7 @@ def flawed_equation(
     left, right = operation.operands(values)
     value = compute(operation.symbol, left, right)
     while True:
-        weights = (2, 1, 4, 1) if operation.subject == TOGETHER else (2, 1, 1, 2)
+        weights = (2, 2, 4, 1) if operation.subject == TOGETHER else (2, 2, 1, 2)
         drawn = kind or rng.choices(get_args(ErrorType), weights=weights)[0]
         symbol: Symbol = operation.symbol
         a, b, claimed = left, right, None

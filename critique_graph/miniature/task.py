@@ -20,7 +20,7 @@ Symbol = Literal["+", "-", "*"]
 LEVELS = (2, 3, 4, 5, 6, 7, 8)
 """Numbers of dependent steps."""
 
-_NAMES = ("Tom", "Ann", "Ben", "Eva", "Max", "Lily", "Sam", "Zoe", "Leo", "Mia", "Dan", "Ida")
+NAMES = ("Tom", "Ann", "Ben", "Eva", "Max", "Lily", "Sam", "Zoe", "Leo", "Mia", "Dan", "Ida")
 _NOUNS = ("apples", "books", "coins", "cards", "stamps", "shells", "marbles", "pens")
 _GAINS = (
     "{name} buys {n} more.",
@@ -49,14 +49,24 @@ TOGETHER = "Together they have"
 
 MAX_VALUE = 99
 """No quantity is larger."""
-MAX_START = 40
-"""Nor the first quantity given than this."""
 MAX_FACTOR = 5
 
 
-def max_term(level: int) -> int:
-    """Largest number that is added or taken away in a problem of so many steps: harder ones have larger numbers too."""
-    return 10 + 5 * level
+@dataclass(frozen=True)
+class Magnitudes:
+    """The largest numbers in a problem: harder ones have larger numbers too."""
+
+    start: int
+    """The quantity it begins with."""
+    term: int
+    """What is added or taken away."""
+    value: int
+    """Any quantity."""
+
+
+def magnitudes(level: int) -> Magnitudes:
+    """The largest numbers in a problem of so many steps."""
+    return Magnitudes(start=5 * level + 5, term=6 * level - 2, value=min(MAX_VALUE, 20 + 10 * level))
 
 
 @dataclass(frozen=True)
@@ -151,11 +161,11 @@ class _Draft:
     def __init__(self, rng: random.Random, level: int) -> None:
         self._rng = rng
         self.noun = rng.choice(_NOUNS)
-        self._max_term = max_term(level)
-        self._cast = rng.sample(_NAMES, k=len(_NAMES))
+        self._largest = magnitudes(level)
+        self._cast = rng.sample(NAMES, k=len(NAMES))
         self._name = self._cast.pop()
         self._previous: tuple[str, int | Ref] | None = None
-        start = rng.randint(2, MAX_START)
+        start = rng.randint(2, self._largest.start)
         self._latest: int | Ref = start
         self.sentences = [f"{self._name} has {start} {self.noun}."]
         self._used = {start}
@@ -182,13 +192,13 @@ class _Draft:
         self._latest = Ref(len(self.operations) - 1)
 
     def _add_step(self) -> None:
-        rng, value = self._rng, self._value
-        largest: dict[Symbol, int] = {
-            "+": min(self._max_term, MAX_VALUE - value),
-            "-": min(self._max_term, value - 1),
-            "*": min(MAX_FACTOR, MAX_VALUE // value),
+        rng, value, largest = self._rng, self._value, self._largest
+        most: dict[Symbol, int] = {
+            "+": min(largest.term, largest.value - value),
+            "-": min(largest.term, value - 1),
+            "*": min(MAX_FACTOR, largest.value // value),
         }
-        fitting = {symbol: self._unused(most) for symbol, most in largest.items()}
+        fitting = {symbol: self._unused(limit) for symbol, limit in most.items()}
         symbol = rng.choice([symbol for symbol, numbers in fitting.items() if numbers])
         n = rng.choice(fitting[symbol])
         self._used.add(n)
@@ -216,13 +226,13 @@ class _Draft:
             return False
         name, quantity = self._previous
         value = quantity if isinstance(quantity, int) else self.values[quantity.step]
-        if value + self._value > MAX_VALUE:
+        if value + self._value > self._largest.value:
             return False
         self.sentences.append(f"How many {self.noun} do {name} and {self._name} have together?")
         self._append("+", quantity, TOGETHER)
         return True
 
     def _add_aside(self) -> None:
-        n = self._rng.choice(self._unused(self._max_term))
+        n = self._rng.choice(self._unused(self._largest.term))
         text = self._rng.choice(_ASIDES).format(name=self._name, other=self._cast[0], n=n)
         self.sentences.insert(self._rng.randint(1, len(self.sentences) - 1), text)

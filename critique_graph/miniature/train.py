@@ -33,7 +33,7 @@ from critique_graph.miniature.data import (
     retry_row,
     solve_row,
 )
-from critique_graph.miniature.solutions import boxed_answer, gold_response
+from critique_graph.miniature.solutions import boxed_answer, gold_response, misnamed_response
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -48,7 +48,7 @@ COPIES_AT_ONCE = 32
 """The batch size of the first stage, whose rows are short."""
 RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
-ACTOR_ACCURACY = 0.5
+ACTOR_ACCURACY = 0.6
 """The actor is done as soon as it solves so many validation problems."""
 ACTOR_CHECKS = 200
 """Validation problems by which that is decided."""
@@ -211,11 +211,11 @@ def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausa
 
 
 def base_rows(steps: int, seed: int) -> list[Row]:
-    """Solutions, critiques, drills, refinements and notes: six, six, four, three and one part in twenty."""
+    """Solutions, critiques, refinements, drills and notes: five, five, five, four and one part in twenty."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     drills = _drills(n // 5, seed, rng)
     exercises = list(generate_exercises(n - len(drills), seed=seed, split="train"))
-    solved, judged, refined = (len(exercises) * parts // 16 for parts in (6, 12, 15))
+    solved, judged, refined = (len(exercises) * parts // 16 for parts in (5, 10, 15))
     rows = [solve_row(exercise) for exercise in exercises[:solved]]
     rows += [_corrupted_or_right(exercise, rng) for exercise in exercises[solved:judged]]
     rows += [refine_row(exercise, corrupted(exercise, rng)) for exercise in exercises[judged:refined]]
@@ -228,15 +228,15 @@ def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
 
 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Solutions, and refinements of the wrong ones in `written` and of corrupted solutions: a half each.
+    """Solutions, one in three, and refinements of the wrong ones in `written` and of corrupted solutions.
 
     At most half of the refinements are of `written`; one in ten has no critique.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    wrong = [pair for pair in written if not is_right(*pair)][: n // 4]
+    wrong = [pair for pair in written if not is_right(*pair)][: n // 3]
     exercises = list(generate_exercises(n - len(wrong), seed=seed, split="train"))
-    wrong += [(exercise, corrupted(exercise, rng)) for exercise in exercises[n // 2 :]]
-    rows = [solve_row(exercise) for exercise in exercises[: n // 2]]
+    wrong += [(exercise, corrupted(exercise, rng)) for exercise in exercises[n // 3 :]]
+    rows = [solve_row(exercise) for exercise in exercises[: n // 3]]
     return rows + [(retry_row if rng.random() < 0.1 else refine_row)(*pair) for pair in wrong]
 
 
@@ -257,7 +257,7 @@ def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
 
 def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
     response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
-    return critique_row(exercise, response)
+    return critique_row(exercise, misnamed_response(response, rng) if rng.random() < 0.2 else response)
 
 
 def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:

@@ -13,6 +13,7 @@ from critique_graph.miniature.solutions import (
     flawed_response,
     gold_response,
     lengthened_response,
+    misnamed_response,
     shortened_response,
     slip,
     written_steps,
@@ -158,3 +159,12 @@ def test_errors_are_of_every_type(exercise):
 )
 def test_boxed_answer_is_the_last_number_in_a_box(text, answer):
     assert boxed_answer(text) == answer
+
+
+def test_misnamed_solution_has_other_names_and_the_same_steps():
+    rng = random.Random(1)
+    for exercise in generate_exercises(100, seed=3, split="train"):
+        right = gold_response(exercise)
+        misnamed = misnamed_response(right, rng)
+        assert re.sub(r"[A-Z][a-z]+ has", "", misnamed) == re.sub(r"[A-Z][a-z]+ has", "", right)
+    assert misnamed_response(right, random.Random(1)) != right

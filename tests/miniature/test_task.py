@@ -7,12 +7,13 @@ from critique_graph.miniature.task import (
     LEVELS,
     MAX_FACTOR,
     MAX_VALUE,
+    TOGETHER,
     Operation,
     Ref,
     compute,
     generate_exercises,
     generate_problems,
-    max_term,
+    magnitudes,
     split_of,
 )
 
@@ -66,15 +67,18 @@ def test_numbers_stay_within_their_limits():
     assert 2 <= min(factors) <= max(factors) <= MAX_FACTOR
 
 
-def test_harder_problems_have_larger_terms():
-    largest = dict.fromkeys(LEVELS, 0)
-    for exercise in generate_exercises(3000, seed=2, split="test"):
+def test_harder_problems_have_larger_numbers():
+    terms, starts, values = ({level: [0] for level in LEVELS} for _ in range(3))
+    for exercise in generate_exercises(5000, seed=2, split="test"):
         level = len(exercise.operations)
-        steps = [op for op in exercise.operations if op.subject != "Together they have"]
-        terms = [op.right for op in steps if op.symbol != "*"]
-        assert all(2 <= term <= max_term(level) for term in terms)
-        largest[level] = max(largest[level], *terms, 0)
-    assert list(largest.values()) == [max_term(level) for level in LEVELS]
+        steps = [op for op in exercise.operations if op.subject != TOGETHER]
+        terms[level] += [op.right for op in steps if op.symbol != "*"]
+        starts[level].append(exercise.operations[0].left)
+        values[level] += exercise.values
+    largest = [magnitudes(level) for level in LEVELS]
+    assert [max(terms[level]) for level in LEVELS] == [most.term for most in largest]
+    assert [max(starts[level]) for level in LEVELS] == [most.start for most in largest]
+    assert [max(values[level]) for level in LEVELS] == [most.value for most in largest]
 
 
 def test_level_is_the_number_of_steps():
