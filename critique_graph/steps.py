@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Literal
@@ -67,6 +68,9 @@ _TYPOGRAPHY = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212", "''\"\
 _GRAM = 5
 _MIN_ALIKE = 0.6
 _MAX_ALIKE = 400
+_NUMBERED = re.compile(r"step\d{1,3}[-:.)]")
+_MIN_RATIO = 0.8
+"""Of a numbered sentence to the step of that number: twice the characters they share over those they have."""
 _MAX_PLACES = 4
 _MAX_EFFORT = 2_000_000
 """Characters searched in vain before alignment gives up: a hundred misquotes of a response of 2 KB."""
@@ -156,14 +160,17 @@ def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
 
     Compared without markup (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A
     sentence is looked for after the one before it, then anywhere, then by the character sequences it shares,
-    for those quoted inexactly. One that covers several steps, or part of one, belongs to the step it begins
-    in. None: nothing alike was found.
+    for those quoted inexactly; at last, a short one with a number (`Step 3: ...`) in the step of that number. One
+    that covers several steps, or part of one, belongs to the step it begins in. None: nothing alike was found.
     """
     parts = [_plain(step) for step in split_steps(response)]
     starts = list(accumulate(map(len, parts), initial=0))[:-1]
-    quoted = _Quoted("".join(parts))
-    places = [quoted.find(_plain(sentence).rstrip(".,;:")) for sentence in judged]
-    return [None if place is None else bisect_right(starts, place) - 1 for place in places]
+    quoted, numbered = _Quoted("".join(parts)), _Numbered(parts)
+    indices: list[int | None] = []
+    for sentence in (_plain(sentence).rstrip(".,;:") for sentence in judged):
+        place = quoted.find(sentence)
+        indices.append(numbered.find(sentence) if place is None else bisect_right(starts, place) - 1)
+    return indices
 
 
 def _plain(text: str) -> str:
@@ -219,6 +226,29 @@ class _Quoted:
             if len(known) < _MAX_PLACES:
                 known.append(place)
         return places
+
+
+class _Numbered:
+    """Steps under the numbers their author gave them: for short ones quoted with a word or a sign amiss."""
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        self._steps: dict[str, tuple[int, str]] = {}
+        for index, step in enumerate(steps):
+            if label := _NUMBERED.match(step):
+                self._steps.setdefault(label[0], (index, step))
+        self._effort = _MAX_EFFORT
+
+    def find(self, sentence: str) -> int | None:
+        """Index of the step that has the sentence's number, if most of it is alike."""
+        label = _NUMBERED.match(sentence)
+        if label is None or label[0] not in self._steps:
+            return None
+        index, step = self._steps[label[0]]
+        self._effort -= len(sentence) * len(step)
+        if max(len(sentence), len(step)) > _MAX_ALIKE or self._effort <= 0:
+            return None
+        is_alike = SequenceMatcher(None, sentence, step, autojunk=False).ratio() >= _MIN_RATIO
+        return index if is_alike else None
 
 
 def _mask(text: str) -> str:

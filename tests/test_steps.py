@@ -222,6 +222,19 @@ def test_repeated_sentences_are_aligned_in_order() -> None:
     assert align_steps(["Add 2.", "Add 2.", "Double it."], response) == [0, 2, 3]
 
 
+def test_short_numbered_step_quoted_with_a_word_or_a_sign_amiss_is_aligned() -> None:
+    response = "Step 1: Tom has 30 + 3 = 43 pens.\nStep 2: Ben has 43 + 20 = 63 pens.\nThe answer is 63."
+    judged = ["Step 1: Tom has 30 * 3 = 43 pens.", "Step 2: Sam has 43 + 20 = 63 pens.", "Step 3: Ben has 63 - 1 = 62."]
+
+    assert align_steps(judged, response) == [0, 1, None]
+
+
+def test_short_numbered_step_of_another_response_is_not_aligned() -> None:
+    response = "Step 1: Tom has 30 + 3 = 43 pens.\nStep 2: Ben has 43 + 20 = 63 pens.\nThe answer is 63."
+
+    assert align_steps(["Step 2: Zoe has 12 - 5 = 7 coins."], response) == [None]
+
+
 def test_nothing_is_aligned_with_an_empty_response() -> None:
     assert align_steps(["Add 2."], "") == [None]
 
