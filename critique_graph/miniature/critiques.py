@@ -27,7 +27,8 @@ from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
 THINK_CLOSE = "\n</think>\n\n"
-RIGHT, MISSING, LEFT_OVER = "Every step is right.", "Steps are missing.", "There are too many steps."
+RIGHT, STEP_WRONG = "Every step is right.", "A step is wrong."
+MISSING, LEFT_OVER = "Steps are missing.", "There are too many steps."
 
 
 def critique_completion(exercise: Exercise, response: str) -> str:
@@ -98,7 +99,7 @@ def critique_text(exercise: Exercise, response: str) -> str:
     checks = check_response(exercise, response)
     judged = judged_steps(checks)
     if first_error(checks) is not None:
-        why = "A step is wrong."
+        why = STEP_WRONG
     elif reason := _wrong_length(exercise, response, judged):
         why = reason
     elif boxed_answer(response) != str(checks[-1].written_value):

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from langchain_core.messages import HumanMessage
 
+from critique_graph.critique import render_critique
 from critique_graph.miniature.critiques import (
+    STEP_WRONG,
     THINK_OPEN,
     comparison,
     critique_completion,
@@ -18,6 +20,7 @@ from critique_graph.miniature.critiques import (
     worked_out,
 )
 from critique_graph.miniature.solutions import (
+    boxed,
     boxed_answer,
     check_response,
     equation,
@@ -27,6 +30,7 @@ from critique_graph.miniature.solutions import (
     lengthened_response,
     shortened_response,
     slip,
+    step_label,
     written_steps,
 )
 from critique_graph.miniature.task import Exercise
@@ -34,6 +38,7 @@ from critique_graph.miniature.tokenizer import NUMBERS, task_words
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.schema import Critique, StepVerdict
 from critique_graph.trainers.sft import Row, row
 from critique_graph.untrusted import fence
 
@@ -63,7 +68,7 @@ def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
 
 def copy_rows(n: int, rng: random.Random) -> list[Row]:
     """Texts to repeat, of 4 to 9 different words, some with a number at their end: only copying helps."""
-    words = [word for word in task_words() if re.fullmatch(r" [A-Za-z]+", word)]
+    words = _bare_words()
     rows: list[Row] = []
     for _ in range(n):
         chosen = rng.sample(words, rng.randint(4, 9))
@@ -73,6 +78,41 @@ def copy_rows(n: int, rng: random.Random) -> list[Row]:
         )
         rows.append(row([HumanMessage(text)], text))
     return rows
+
+
+def correction_rows(n: int, rng: random.Random) -> list[Row]:
+    """Responses without sense, critiques that have other lines for some of theirs, and the responses with these lines.
+
+    Only copying helps, from the critique where it has something else. In the task's own rows a model mostly copies
+    what the response says, since most of it is right.
+    """
+    words = _bare_words()
+
+    def line(index: int) -> str:
+        return f"{step_label(index)}{''.join(rng.sample(words, rng.randint(2, 4))).strip()} {rng.randrange(NUMBERS)}."
+
+    rows: list[Row] = []
+    for _ in range(n):
+        written = [line(index) for index in range(rng.randint(2, 5))]
+        corrected = list(written)
+        steps: list[StepVerdict] = []
+        last = rng.randrange(len(written))
+        for index, text in enumerate(written[: last + 1]):
+            if index == last or rng.random() < 0.3:
+                corrected[index] = line(index)
+                why = f"{corrected[index].removesuffix('.')}, not {rng.randrange(NUMBERS)}."
+                steps.append(StepVerdict(text=text, verdict="wrong", explanation=why))
+            else:
+                steps.append(StepVerdict(text=text, verdict="correct", explanation=text))
+        critique = Critique(text="", steps=tuple(steps), final="wrong", final_explanation=STEP_WRONG)
+        question, answer = "".join(rng.sample(words, 3)).strip(), boxed(rng.randrange(NUMBERS))
+        prompt = refine_messages(question, "\n".join([*written, answer]), render_critique(critique))
+        rows.append(row(prompt, "\n".join([*corrected, answer])))
+    return rows
+
+
+def _bare_words() -> list[str]:
+    return [word for word in task_words() if re.fullmatch(r" [A-Za-z]+", word)]
 
 
 def note_row(exercise: Exercise) -> Row:

@@ -48,6 +48,11 @@ def step_line(exercise: Exercise, index: int, equation: str) -> str:
     return f"{step_label(index)}{exercise.operations[index].subject} {equation} {exercise.noun}."
 
 
+def boxed(answer: int) -> str:
+    """The last line of a response."""
+    return f"The answer is \\boxed{{{answer}}}."
+
+
 def _value(text: str) -> int:
     return int(text.rpartition(" ")[2])
 
@@ -65,7 +70,7 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
         text = equations.get(index) or equation(operation, values)
         values.append(_value(text))
         lines.append(step_line(exercise, index, text))
-    return "\n".join([*lines, f"The answer is \\boxed{{{values[-1]}}}."])
+    return "\n".join([*lines, boxed(values[-1])])
 
 
 def flawed_response(
@@ -95,7 +100,7 @@ def shortened_response(exercise: Exercise, rng: random.Random) -> str:
     """A solution without its last step or steps: each is right, and the answer is not what was asked for."""
     steps = gold_response(exercise).splitlines()[:-1]
     kept = rng.randrange(max(1, len(steps) - 2), len(steps))
-    return "\n".join([*steps[:kept], f"The answer is \\boxed{{{exercise.values[kept - 1]}}}."])
+    return "\n".join([*steps[:kept], boxed(exercise.values[kept - 1])])
 
 
 def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
@@ -105,7 +110,7 @@ def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
     symbol: Symbol = rng.choice(("+", "-")) if left >= right else "+"
     value = compute(symbol, left, right)
     extra = f"{exercise.operations[-1].subject} {left} {symbol} {right} = {value} {exercise.noun}."
-    return "\n".join([*steps, f"{step_label(len(steps))}{extra}", f"The answer is \\boxed{{{value}}}."])
+    return "\n".join([*steps, f"{step_label(len(steps))}{extra}", boxed(value)])
 
 
 def misnamed_response(response: str, rng: random.Random) -> str:

@@ -1,8 +1,9 @@
 """Train the miniature's actor and critic from scratch, with the project's own trainer.
 
-Both begin as one base. It first learns to copy, which makes all the rest several times faster (measured), then to
-solve, to check, and what both need: to note what a problem gives, to add, to compare. The actor goes on with solutions
-and refinements, also of what the base really wrote, the critic with critiques, also of what the actor really wrote.
+Both begin as one base. It first learns to copy, which makes all the rest several times faster (measured), and to copy
+what was corrected, without which refinements repeat half of the errors (measured); then to solve, to check, and what
+both need: to note what a problem gives, to add, to compare. The actor goes on with solutions and refinements, also of
+what the base really wrote, the critic with critiques, also of what the actor really wrote.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import random
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from shutil import rmtree
 
@@ -23,6 +25,7 @@ from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError
 from critique_graph.miniature.data import (
     copy_rows,
+    correction_rows,
     corrupted,
     critique_row,
     drill_rows,
@@ -44,10 +47,12 @@ logger = logging.getLogger(__name__)
 
 CONFIGURATION, RECORD = "miniature.json", "training.json"
 BATCH_SIZE = 8
-COPIES_AT_ONCE = 32
-"""The batch size of the first stage, whose rows are short."""
+COPIES_AT_ONCE, CORRECTIONS_AT_ONCE = 32, 16
+"""The batch sizes of the first stages, whose rows are short."""
 RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
+SHORT = 3
+"""Steps of a short problem, at most."""
 ACTOR_ACCURACY = 0.6
 """The actor is done as soon as it solves so many validation problems."""
 ACTOR_CHECKS = 200
@@ -65,13 +70,14 @@ class Plan:
     """
 
     copier: int = 600
+    corrector: int = 600
     base: int = 2200
-    actor: int = 800
+    actor: int = 1000
     critic: int = 6000
     sampled: int = 8000
 
 
-SMOKE = Plan(copier=2, base=2, actor=2, critic=2, sampled=8)
+SMOKE = Plan(copier=2, corrector=2, base=2, actor=2, critic=2, sampled=8)
 """Every stage, and nothing learned."""
 
 
@@ -89,9 +95,10 @@ def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> di
     first = 10 * seed  # every stage draws other problems
     return {
         "copier": train_copier(out, plan, tokenizer, seed=first),
-        "base": train_base(out, plan, tokenizer, seed=first + 1),
-        "actor": train_actor(out, plan, tokenizer, seed=first + 2),
-        "critic": train_critic(out, plan, tokenizer, seed=first + 3),
+        "corrector": train_corrector(out, plan, tokenizer, seed=first + 1),
+        "base": train_base(out, plan, tokenizer, seed=first + 2),
+        "actor": train_actor(out, plan, tokenizer, seed=first + 3),
+        "critic": train_critic(out, plan, tokenizer, seed=first + 4),
     }
 
 
@@ -110,11 +117,22 @@ def train_copier(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
     )
 
 
+def train_corrector(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
+    """Train it on into `out/corrector`: to repeat nonsense with the corrections of a critique."""
+    return _stage(
+        out / "corrector",
+        start=lambda: _load(out / "copier"),
+        rows=lambda: correction_rows(plan.corrector * CORRECTIONS_AT_ONCE, random.Random(seed)),
+        tokenizer=tokenizer,
+        settings=_settings(plan.corrector, peak=2e-3, seed=seed, batch_size=CORRECTIONS_AT_ONCE),
+    )
+
+
 def train_base(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
     """Train it on into `out/base`: solutions, critiques, notes and sums."""
     return _stage(
         out / "base",
-        start=lambda: _load(out / "copier"),
+        start=lambda: _load(out / "corrector"),
         rows=lambda: base_rows(plan.base, seed),
         tokenizer=tokenizer,
         settings=_settings(plan.base, peak=2e-3, seed=seed),
@@ -211,15 +229,25 @@ def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausa
 
 
 def base_rows(steps: int, seed: int) -> list[Row]:
-    """Solutions, critiques, refinements, drills and notes: five, five, five, four and one part in twenty."""
+    """Solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 in twenty."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    drills = _drills(n // 5, seed, rng)
-    exercises = list(generate_exercises(n - len(drills), seed=seed, split="train"))
-    solved, judged, refined = (len(exercises) * parts // 16 for parts in (5, 10, 15))
-    rows = [solve_row(exercise) for exercise in exercises[:solved]]
-    rows += [_corrupted_or_right(exercise, rng) for exercise in exercises[solved:judged]]
-    rows += [refine_row(exercise, corrupted(exercise, rng)) for exercise in exercises[judged:refined]]
-    return rows + [note_row(exercise) for exercise in exercises[refined:]] + drills
+    rows = _short_refinements(n * 4 // 20, seed, rng) + _drills(n * 4 // 20, seed, rng)
+    rows += correction_rows(n // 20, rng)
+    exercises = generate_exercises(n - len(rows), seed=seed, split="train")
+    rows += [solve_row(exercise) for exercise in islice(exercises, n * 5 // 20)]
+    rows += [note_row(exercise) for exercise in islice(exercises, n // 20)]
+    return rows + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+
+
+def _short_refinements(n: int, seed: int, rng: random.Random) -> list[Row]:
+    """Of corrupted solutions to short problems: there the step to correct is more of what is learned."""
+    exercises = generate_exercises(10 * n, seed=seed + 2_000_000, split="train")
+    short = islice((exercise for exercise in exercises if len(exercise.operations) <= SHORT), n)
+    return [_refine_or_retry(exercise, corrupted(exercise, rng), rng) for exercise in short]
+
+
+def _refine_or_retry(exercise: Exercise, response: str, rng: random.Random) -> Row:
+    return (retry_row if rng.random() < 0.1 else refine_row)(exercise, response)
 
 
 def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
@@ -228,16 +256,17 @@ def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
 
 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Solutions, one in three, and refinements of the wrong ones in `written` and of corrupted solutions.
+    """Solutions, four in twelve rows, refinements, six, and corrections, two.
 
-    At most half of the refinements are of `written`; one in ten has no critique.
+    At most half of the refinements are of wrong solutions in `written`, the others of short corrupted ones; one in ten
+    has no critique.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    wrong = [pair for pair in written if not is_right(*pair)][: n // 3]
-    exercises = list(generate_exercises(n - len(wrong), seed=seed, split="train"))
-    wrong += [(exercise, corrupted(exercise, rng)) for exercise in exercises[n // 3 :]]
-    rows = [solve_row(exercise) for exercise in exercises[: n // 3]]
-    return rows + [(retry_row if rng.random() < 0.1 else refine_row)(*pair) for pair in wrong]
+    rows = [solve_row(exercise) for exercise in generate_exercises(n * 4 // 12, seed=seed, split="train")]
+    rows += correction_rows(n * 2 // 12, rng)
+    wrong = [pair for pair in written if not is_right(*pair)][: n * 3 // 12]
+    rows += [_refine_or_retry(*pair, rng) for pair in wrong]
+    return rows + _short_refinements(n - len(rows), seed, rng)
 
 
 def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
