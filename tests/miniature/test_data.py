@@ -8,6 +8,7 @@ pytest.importorskip("trl")
 from critique_graph.critique import parse_critique
 from critique_graph.miniature.data import (
     copy_rows,
+    correction_rows,
     corrupted,
     critique_row,
     drill_rows,
@@ -60,6 +61,18 @@ def test_copy_rows_repeat_different_words():
         assert row["completion"] == [{"role": "assistant", "content": text}]
         words = re.findall(r" [A-Za-z]+", text)
         assert 4 <= len(words) == len(set(words)) <= 9
+
+
+def test_correction_rows_want_the_response_with_the_critiques_lines():
+    for row in correction_rows(50, random.Random(0)):
+        _, written, asked = (message["content"] for message in row["prompt"])
+        critique = parse_critique(asked.partition("<critique>\n")[2].partition("\n</critique>")[0], written)
+        lines = written.splitlines()
+        for step in critique.steps:
+            if step.verdict == "wrong":
+                lines[step.step_index] = step.explanation.rpartition(", not ")[0] + "."
+        assert critique.steps[-1].verdict == "wrong"
+        assert row["completion"] == [{"role": "assistant", "content": "\n".join(lines)}]
 
 
 def test_note_row_asks_for_what_the_problem_gives(exercise):
