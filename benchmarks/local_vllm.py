@@ -1,11 +1,13 @@
-"""What our layers over vLLM cost, with the miniature, in one run.
+"""What our layers over vLLM cost, in one run.
 
-    python benchmarks/local_vllm.py                     # about 10 minutes on 2 cores
+    python benchmarks/local_vllm.py                     # about 20 minutes on 2 cores
     python benchmarks/local_vllm.py -n 128 --trials 1 --no-phases
 
 The same greedy answers (a) straight from vLLM's engine, (b) through `ChatVLLM`, (c) through the graph with its journal:
-tokens a second, prompts included, in turn, from one engine with its prefix cache emptied before each. Then one round of
-the loop, wall clock with all starts: (c) as it is, and (d) phase by phase, as the paper's scripts do it: all answers,
+tokens a second, prompts included, in turn, from one engine with its prefix cache emptied before each. Twice: with the
+miniature, whose answers cost so little that every other instruction shows, and with a model of the same words and 20
+million random weights, which is still 50 times smaller than what people serve. Then one round of the loop with the
+miniature, wall clock with all starts: (c) as it is, and (d) phase by phase, as the paper's scripts do it: all answers,
 all critiques, all refinements, an engine start before each.
 """
 
@@ -18,11 +20,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
+import torch
 from langchain_core.messages import AIMessage, BaseMessage
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.task import generate_problems
+from critique_graph.miniature.tokenizer import build_tokenizer
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
@@ -30,10 +35,32 @@ from critique_graph.nodes.solve import solve_messages
 from critique_graph.run import prompts_hash, run_problems
 from critique_graph.run_folder import open_run
 from critique_graph.schema import Call, Problem, Reply, Role, Usage
+from critique_graph.summary import Tokens
 
 T = TypeVar("T")
 IN_FLIGHT = 64
 MAX_TOKENS = 200
+
+
+def save_larger_model(folder: Path) -> None:
+    """A model with random weights for the miniature's tokenizer; its answers never end before their limit."""
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=512,
+        intermediate_size=1536,
+        num_hidden_layers=6,
+        num_attention_heads=8,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.model.embed_tokens.weight[tokenizer.eos_token_id] = 0  # tied to the output: never the likeliest
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def chat(role: Role) -> ChatVLLM:
@@ -76,26 +103,26 @@ async def chat_model(model: ChatVLLM, problems: list[Problem]) -> int:
 
 
 async def graph(model: ChatVLLM, problems: list[Problem]) -> int:
-    return await loop(model, model, problems, rounds=0)
+    return (await loop(model, model, problems, rounds=0)).total
 
 
-async def loop(actor: ChatVLLM, critic: ChatVLLM, problems: list[Problem], *, rounds: int) -> int:
+async def loop(actor: ChatVLLM, critic: ChatVLLM, problems: list[Problem], *, rounds: int) -> Tokens:
     with tempfile.TemporaryDirectory() as folder, open_run(Path(folder) / "run", {}, prompts=prompts_hash()) as run:
         compiled = create_actor_critic(
             actor, critic, rounds=rounds, max_tokens=MAX_TOKENS, critic_max_tokens=2 * MAX_TOKENS, log=run.journal
         ).compile()
         end = await run_problems(compiled, problems, run, settings={}, concurrency=IN_FLIGHT)
-    return end.summary.tokens.total
+    return end.summary.tokens
 
 
-async def by_phases(problems: list[Problem]) -> None:
-    """One round as three batch jobs; each starts its engine and ends it."""
+async def by_phases(problems: list[Problem]) -> float:
+    """One round as three batch jobs; each starts its engine and ends it. Gives the share of prompt tokens cached."""
     responses = await phase("actor", [solve_messages(p.question) for p in problems])
     critiques = await phase(
         "critic", [critique_messages(p.question, r.text) for p, r in zip(problems, responses, strict=True)]
     )
     judged = [to_critique(as_reply(c), r.text) for c, r in zip(critiques, responses, strict=True)]
-    await phase(
+    refinements = await phase(
         "actor",
         [
             refine_messages(p.question, r.text, critique.text)
@@ -103,6 +130,9 @@ async def by_phases(problems: list[Problem]) -> None:
             if critique.final == "wrong"
         ],
     )
+    usages = [reply.usage_metadata for reply in (*responses, *critiques, *refinements) if reply.usage_metadata]
+    cached = sum(usage["input_token_details"].get("cache_read", 0) for usage in usages)
+    return cached / sum(usage["input_tokens"] for usage in usages)
 
 
 async def phase(role: Role, prompts: list[list[BaseMessage]]) -> list[AIMessage]:
@@ -125,35 +155,51 @@ async def in_engine(model: ChatVLLM, work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, event_loop))
 
 
-async def measure(given: argparse.Namespace) -> None:
+async def compare_layers(name: str, model: ChatVLLM, given: argparse.Namespace) -> None:
     started = time.perf_counter()
-    actor = chat("actor")
-    await actor.ainvoke("2 + 3 =")
-    print(f"start of one engine: {time.perf_counter() - started:.1f} s")
+    await model.ainvoke("2 + 3 =")
+    print(f"\n{name}: engine started in {time.perf_counter() - started:.1f} s")
     layers = {"raw engine": raw, "ChatVLLM": chat_model, "graph, journal on": graph}
-    rates: dict[str, list[float]] = {name: [] for name in layers}
+    rates: dict[str, list[float]] = {layer: [] for layer in layers}
     for trial in range(given.trials + 1):
         problems = list(generate_problems(given.n, seed=given.seed + trial, split="validation"))
-        for name, drive in layers.items():
-            llm: Any = actor._shared_engine()._core._llm
-            await in_engine(actor, llm.reset_prefix_cache())
+        for layer, drive in layers.items():
+            llm: Any = model._shared_engine()._core._llm
+            await in_engine(model, llm.reset_prefix_cache())
             began = time.perf_counter()
-            tokens = await drive(actor, problems)
+            tokens = await drive(model, problems)
             if trial:  # the first one warms up
-                rates[name].append(tokens / (time.perf_counter() - began))
+                rates[layer].append(tokens / (time.perf_counter() - began))
     print("| tokens a second | median | of raw, per trial |\n|---|---|---|")
-    for name, values in rates.items():
+    for layer, values in rates.items():
         ratios = ", ".join(f"{value / base:.2f}" for value, base in zip(values, rates["raw engine"], strict=True))
-        print(f"| {name} | {median(values):.0f} | {ratios} |")
-    await asyncio.to_thread(actor.close)
+        print(f"| {layer} | {median(values):.0f} | {ratios} |", flush=True)
+    await asyncio.to_thread(model.close)
+
+
+async def compare_with_phases(given: argparse.Namespace) -> None:
+    problems = list(generate_problems(given.n, seed=given.seed, split="validation"))
+    actor, critic = chat("actor"), chat("critic")
+    began = time.perf_counter()
+    tokens = await loop(actor, critic, problems, rounds=1)
+    seconds, cached = time.perf_counter() - began, tokens.cached / tokens.prompts
+    print(f"\none round of the loop, two engines started: {seconds:.1f} s, {cached:.0%} of prompt tokens cached")
+    for model in (actor, critic):
+        await asyncio.to_thread(model.close)
+    began = time.perf_counter()
+    cached = await by_phases(problems)
+    seconds = time.perf_counter() - began
+    print(f"one round phase by phase, three engine starts: {seconds:.1f} s, {cached:.0%} of prompt tokens cached")
+
+
+async def measure(given: argparse.Namespace) -> None:
+    await compare_layers("miniature", chat("actor"), given)
+    with tempfile.TemporaryDirectory() as folder:
+        save_larger_model(Path(folder))
+        larger = ChatVLLM(model=folder, temperature=0.0, max_tokens=MAX_TOKENS)
+        await compare_layers("20 million parameters", larger, argparse.Namespace(**{**vars(given), "n": given.n // 4}))
     if given.phases:
-        problems = list(generate_problems(given.n, seed=given.seed, split="validation"))
-        began = time.perf_counter()
-        await loop(chat("actor"), chat("critic"), problems, rounds=1)
-        print(f"one round of the loop, two engines started: {time.perf_counter() - began:.1f} s")
-        began = time.perf_counter()
-        await by_phases(problems)
-        print(f"one round phase by phase, three engine starts: {time.perf_counter() - began:.1f} s")
+        await compare_with_phases(given)
 
 
 def main() -> None:

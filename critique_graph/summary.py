@@ -27,6 +27,10 @@ class Tokens(Record):
     actor: int
     critic: int
     total: int
+    prompts: int
+    """Of the total, those read."""
+    cached: int
+    """Of the prompts', those that an engine's prefix cache held."""
     unknown_calls: int
 
 
@@ -97,6 +101,7 @@ def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: in
     first, final = tally.first, tally.final
     changes = Counter(zip(first, final, strict=True))
     actor, critic = tally.usage["actor"], tally.usage["critic"]
+    both = actor + critic
     return Summary(
         problems=problems,
         **settled,
@@ -121,8 +126,10 @@ def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: in
         tokens=Tokens(
             actor=actor.total_tokens,
             critic=critic.total_tokens,
-            total=(actor + critic).total_tokens,
-            unknown_calls=(actor + critic).unknown_calls,
+            total=both.total_tokens,
+            prompts=both.input_tokens,
+            cached=both.cached_tokens,
+            unknown_calls=both.unknown_calls,
         ),
         seconds=round(seconds, 3),
         run=run,

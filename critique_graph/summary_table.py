@@ -38,7 +38,8 @@ def summary_table(summary: Summary) -> Table:
     add("truncated", f"{summary.truncated_responses} responses")
     tokens = summary.tokens
     unknown = f", {tokens.unknown_calls} calls of unknown usage" if tokens.unknown_calls else ""
-    add("tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{unknown}")
+    cached = f", {tokens.cached / tokens.prompts:.0%} of prompts cached" if tokens.cached else ""
+    add("tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}")
     add("time", f"{summary.seconds:.1f} s")
     add("run", summary.run)
     return table

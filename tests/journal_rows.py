@@ -22,7 +22,7 @@ GRADES = {
     "ungraded": Grade(outcome="ungraded", reason="timeout"),
     None: None,
 }
-ACTOR, CRITIC = Usage(calls=2, input_tokens=30, output_tokens=10), Usage(calls=1, unknown_calls=1)
+ACTOR, CRITIC = Usage(calls=2, input_tokens=30, output_tokens=10, cached_tokens=15), Usage(calls=1, unknown_calls=1)
 
 
 def response(grade: str | None, *, finish_reason: str = "stop") -> Response:

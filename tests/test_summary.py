@@ -50,7 +50,7 @@ def test_summary_of_a_mixed_run() -> None:
         ),
         unparsed_critiques=1,
         truncated_responses=1,
-        tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, unknown_calls=8),
+        tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
         seconds=12.346,
         run="runs/a",
     )

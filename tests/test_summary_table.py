@@ -22,6 +22,12 @@ def test_table_names_outcomes_accuracy_and_flips() -> None:
     assert "1 wrong → right, 0 right → wrong" in text
 
 
+def test_table_gives_tokens_by_role_and_what_was_cached_of_the_prompts() -> None:
+    assert "40 actor + 0 critic = 40, 50% of prompts cached, 1 calls of unknown usage" in shown(
+        row("a", "right", "right")
+    )
+
+
 def test_text_from_outside_is_not_read_as_markup() -> None:
     assert "runs/[red]a[/x]" in shown(run="runs/[red]a[/x]")
 
