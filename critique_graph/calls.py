@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -38,7 +38,8 @@ class CallKey(NamedTuple):
 
     problem: str
     role: Role
-    chain: int
+    chain: int | str
+    """A chain's index, or a path's name."""
     round: int
     """0 is the first response; round r >= 1 is critique r or refinement r."""
 
@@ -87,24 +88,47 @@ class Caller:
     log: CallLog | None = None
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
-    async def __call__(self, messages: list[BaseMessage], key: CallKey) -> Reply | Failure:
-        """Give the journalled reply for `key`, or make the call. A failure is data, not an exception."""
+    async def __call__(
+        self,
+        messages: list[BaseMessage],
+        key: CallKey,
+        *,
+        temperature: float | None = None,
+        seed_key: CallKey | None = None,
+        **options: Any,
+    ) -> Reply | Failure:
+        """Give the journalled reply for `key`, or make the call. A failure is data, not an exception.
+
+        Args:
+            messages: The conversation.
+            key: The call's place in the graph.
+            temperature: Where it differs from the role's.
+            seed_key: The key whose seed to draw with, where several calls are to share one.
+            options: More arguments of the model's call, e.g. `continue_final_message=True`.
+        """
         if self.log is not None and (recalled := self.log.recall(key)) is not None:
             return recalled
-        outcome = await self._call_with_retries(messages, derive_seed(self.seed, key))
+        settings = {
+            "temperature": self.temperature if temperature is None else temperature,
+            "max_tokens": self.max_tokens,
+            "seed": derive_seed(self.seed, seed_key or key),
+        }
+        outcome = await self._call_with_retries(messages, settings, options)
         if self.log is not None and isinstance(outcome, Reply):
             self.log.record(key, outcome)
         return outcome
 
-    async def _call_with_retries(self, messages: list[BaseMessage], seed: int) -> Reply | Failure:
-        jitter = random.Random(seed)
+    async def _call_with_retries(
+        self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any]
+    ) -> Reply | Failure:
+        jitter = random.Random(settings["seed"])
         started, attempt = time.monotonic(), 0
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while True:
                     attempt += 1
                     try:
-                        return await self._call_once(messages, seed, attempt)
+                        return await self._call_once(messages, settings, options, attempt)
                     except GraphBubbleUp:  # an `interrupt()` inside a model is the graph's, not a fault
                         raise
                     except (InputError, MissingDependencyError, RunError):  # the caller's to put right, not the call's
@@ -123,19 +147,19 @@ class Caller:
             seconds = time.monotonic() - started
             return Failure(kind="timeout", message=f"no reply within {seconds:.0f} s", attempts=attempt)
 
-    async def _call_once(self, messages: list[BaseMessage], seed: int, attempt: int) -> Reply:
-        settings = accepted_settings(
-            self.model, {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": seed}
-        )
+    async def _call_once(
+        self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], attempt: int
+    ) -> Reply:
+        settings = accepted_settings(self.model, settings)
         started = time.perf_counter()
-        message = await self.model.ainvoke(messages, **settings)
+        message = await self.model.ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         reasoning, text = split_reasoning(message.text[:MAX_REPLY_CHARS])
         return Reply(
             text=_valid_unicode(text),
             call=Call(
                 model=_model_name(self.model),
-                seed=seed if "seed" in settings else None,
+                seed=settings.get("seed"),
                 finish_reason=_finish_reason(message),
                 usage=_usage(message),
                 seconds=round(seconds, 4),

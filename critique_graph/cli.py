@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,28 +18,40 @@ import httpx
 import pydantic
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
+from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
+from critique_graph.dataset import write_card, write_dataset
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
+from critique_graph.funnel import PATHS_SCHEMA, read_paths_traces, summarise_paths
 from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.graphs.auto_critique import create_auto_critique
+from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.journal import read_journal
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
-from critique_graph.models import load_model
+from critique_graph.models import can_continue, load_model
+from critique_graph.outcomes import outcome_of_paths
 from critique_graph.output import Flag, log, print_json, print_text, stdout
 from critique_graph.problems import load_problems
-from critique_graph.progress import Progress
-from critique_graph.run import prompts_hash, run_problems
-from critique_graph.run_folder import open_run
-from critique_graph.settings import LoopSettings, RunSettings
-from critique_graph.state import Context
-from critique_graph.summary_table import summary_table
+from critique_graph.progress import DataProgress, Progress
+from critique_graph.run import data_prompts_hash, drive, prompts_hash, run_problems
+from critique_graph.run_folder import JOURNAL, open_run
+from critique_graph.schema import Problem
+from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
+from critique_graph.state import Context, GenerationContext
+from critique_graph.summary_table import generation_line, generation_table, summary_table
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
+    "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
+    "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
 }
+GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
+DATA_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
 
 app = App(
     name="critique-graph",
@@ -161,8 +173,99 @@ def run(
     return end.exit_code
 
 
+@app.command(help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data")
+def generate(
+    problems: str | None = None,
+    /,
+    *,
+    settings: Annotated[GenerateSettings, Parameter(name="*")] = GenerateSettings(),  # noqa: B008 - frozen
+    out: Path | None = None,
+    fresh: Flag = False,
+    json: Flag = False,
+    quiet: Flag = False,
+) -> int:
+    """Make a critique data set (AutoMathCritique): flawed paths, critiques, and a filter that keeps what helps.
+
+    Every problem needs its reference answer. The data set is in the run's folder, under `dataset`. The same command
+    again resumes.
+
+    Args:
+        problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
+        out: The run's folder; by default a new one under `runs/`.
+        fresh: Start over in a folder that holds a run.
+        json: Print the summary as one JSON object.
+        quiet: No progress.
+    """
+    if problems is not None:
+        settings = settings.model_copy(update={"problems": problems})
+
+    def load() -> Iterator[Problem]:
+        found = load_problems(
+            settings.problems,
+            question_field=settings.question_field,
+            answer_field=settings.answer_field,
+            limit=settings.problem_limit,
+            seed=settings.seed,
+            split="train",
+        )
+        for problem in found:
+            if problem.answer is None:
+                raise InputError(f"problem {problem.id!r} has no reference answer; generation needs one.")
+            yield problem
+
+    total = None if settings.problems.startswith("hf:") else sum(1 for _ in load())  # finds bad rows before any call
+    actor, annotator, corruptor = load_makers(settings)
+    if not can_continue(actor) and {"rg2", "rg3"} & set(settings.strategies):
+        log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
+    folder = out or Path("runs") / f"data-{time.strftime('%Y%m%d-%H%M%S')}"
+    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
+    with open_run(folder, recorded, prompts=data_prompts_hash(), fresh=fresh) as opened:
+        makers = create_auto_critique(
+            actor,
+            annotator,
+            corruptor,
+            log=opened.journal,
+            **settings.model_dump(include=DATA_FIELDS),
+        ).compile(name="auto_critique")
+        end = asyncio.run(
+            drive(
+                makers,
+                load(),
+                opened,
+                settings=recorded,
+                total=total,
+                concurrency=settings.concurrency,
+                progress=DataProgress(console=log, quiet=quiet),
+                judge=outcome_of_paths,
+                schema=PATHS_SCHEMA,
+            )
+        )
+        dataset, journal = folder / "dataset", folder / JOURNAL
+        write_dataset(dataset, read_paths_traces(read_journal(journal)))
+        summary = summarise_paths(
+            read_journal(journal),
+            run=str(folder),
+            dataset=str(dataset),
+            seconds=opened.journal.seconds(),
+            total=total,
+        )
+        write_card(dataset, summary, recorded, opened.prompts)
+        outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
+        opened.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
+    if json:
+        print_json(summary.model_dump(mode="json", by_alias=True))
+    else:
+        stdout.print(generation_table(summary))
+        stdout.print(plain(generation_line(summary)))
+    if end.reason:
+        log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
+    return end.exit_code(failed=summary.failed + summary.quarantined)
+
+
 @app.command(help_epilogue="Example: critique-graph graph actor_critic --png loop.png")
-def graph(name: Literal["actor_critic"] = "actor_critic", /, *, png: Path | None = None) -> int:
+def graph(
+    name: Literal["actor_critic", "flawed_paths", "auto_critique"] = "actor_critic", /, *, png: Path | None = None
+) -> int:
     """Draw a graph: mermaid text on stdout, or a picture.
 
     Args:
@@ -219,6 +322,24 @@ def create_loop(settings: LoopSettings) -> Callable[..., Any]:
         load_model(settings.critic, base_url=critic_url if settings.critic.startswith("openai:") else None),
         **settings.model_dump(include=LOOP_FIELDS),
     )
+
+
+def load_makers(settings: GenerateSettings) -> tuple[BaseChatModel, BaseChatModel, str | BaseChatModel]:
+    """Load the actor, the annotator and the corruptor of a verb that makes data.
+
+    Raises:
+        InputError: a model string names none, or a server that was named does not answer.
+        MissingDependencyError: a model needs an extra that is not installed.
+    """
+    other_url = settings.annotator_base_url or settings.base_url
+    for url in {settings.base_url, other_url} - {None}:
+        check_server(str(url))
+
+    def load(spec: str, url: str | None) -> BaseChatModel:
+        return load_model(spec, base_url=url if spec.startswith("openai:") else None)
+
+    corruptor = settings.corruptor if settings.corruptor == "exact" else load(settings.corruptor, other_url)
+    return load(settings.actor, settings.base_url), load(settings.annotator, other_url), corruptor
 
 
 def check_server(url: str) -> None:

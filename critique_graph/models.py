@@ -79,13 +79,22 @@ def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict
     return {name: value for name, value in settings.items() if name in known}
 
 
-def _miniature(role: str) -> BaseChatModel:
+def can_continue(model: BaseChatModel) -> bool:
+    """Tell whether a model's calls take `continue_final_message`: to go on with a final message of its own."""
+    return bool(getattr(type(model), "continues_final_message", False))
+
+
+def _miniature(name: str) -> BaseChatModel:
+    if name == "annotator":
+        from critique_graph.miniature.annotator import ExactAnnotator
+
+        return ExactAnnotator()
     roles: dict[str, Role] = {"actor": "actor", "critic": "critic"}
-    if role not in roles:
-        raise InputError(f"There is no miniature:{role}; use miniature:actor or miniature:critic.")
-    path = weights_path(roles[role])
+    if name not in roles:
+        raise InputError(f"There is no miniature:{name}; use miniature:actor, miniature:critic or miniature:annotator.")
+    path = weights_path(roles[name])
     if not (path / "config.json").is_file():
-        raise InputError(f"miniature:{role} has no weights in {path}; make them with `critique-graph miniature train`.")
+        raise InputError(f"miniature:{name} has no weights in {path}; make them with `critique-graph miniature train`.")
     return _transformers(str(path))
 
 

@@ -35,6 +35,17 @@ def outcome_of(result: Mapping[str, Any]) -> Outcome:
     return Outcome("failed" if retried else "quarantined", one_line(f"{first['kind']}: {first['message']}"))
 
 
+def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
+    """Judge a result of the graphs that make data: a path that was refused is dropped, one that was cut off retried."""
+    failures = [path["failure"] for path in result["paths"] if path["failure"] is not None]
+    for failure in failures:
+        if failure["kind"] in RETRIED_KINDS:
+            return Outcome("failed", one_line(f"{failure['kind']}: {failure['message']}"))
+    if failures and len(failures) == len(result["paths"]):
+        return Outcome("quarantined", one_line(f"{failures[0]['kind']}: {failures[0]['message']}"))
+    return Outcome("done")
+
+
 def outcome_of_error(error: Exception) -> Outcome:
     """Judge an exception out of the graph: a fault of ours or of a grader, which would only happen again."""
     return Outcome("quarantined", one_line(f"{type(error).__name__}: {error}"))

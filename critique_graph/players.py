@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -15,7 +15,7 @@ from critique_graph.calls import Caller, CallLog
 from critique_graph.grading.grader import Grader
 from critique_graph.models import load_model
 from critique_graph.schema import Role
-from critique_graph.state import Context
+from critique_graph.state import Context, GenerationContext
 
 State = TypeVar("State")
 Result = TypeVar("Result")
@@ -55,6 +55,39 @@ class Players:
             role=role,
             temperature=context.critic_temperature,
             max_tokens=context.critic_max_tokens,
+            seed=context.seed,
+            log=self.log,
+        )
+
+
+@dataclass(frozen=True)
+class DataPlayers:
+    """The same for the graphs that make data: an actor, an annotator, and what inserts errors."""
+
+    actor: str | BaseChatModel
+    annotator: str | BaseChatModel
+    corruptor: str | BaseChatModel
+    """A model, or `exact`."""
+    defaults: GenerationContext
+    grader: Grader
+    log: CallLog | None = None
+
+    def context(self) -> GenerationContext:
+        """Give the settings in force."""
+        given = get_runtime(GenerationContext).context
+        if given is None:
+            return self.defaults
+        return self.defaults.model_copy(update=given.model_dump(exclude_unset=True))
+
+    def caller(self, role: Literal["actor", "annotator", "corruptor"]) -> Caller:
+        """Give what makes the calls of `role` in this invocation."""
+        context = self.context()
+        is_actor = role == "actor"
+        return Caller(
+            model=load_model(getattr(context, role) or getattr(self, role)),
+            role=role,
+            temperature=context.refine_temperature if is_actor else context.annotator_temperature,
+            max_tokens=context.max_tokens if is_actor else context.annotator_max_tokens,
             seed=context.seed,
             log=self.log,
         )

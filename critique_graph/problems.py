@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from critique_graph.errors import InputError
 from critique_graph.grading.extract import extract_reference
@@ -30,6 +31,7 @@ def load_problems(
     answer_field: str | None = None,
     limit: int | None = None,
     seed: int = 0,
+    split: Literal["train", "validation", "test"] = "test",
 ) -> Iterator[Problem]:
     """Give the problems of a set one by one.
 
@@ -43,6 +45,7 @@ def load_problems(
         answer_field: Field of the reference answer; by default the first there is of `ANSWER_FIELDS`.
         limit: Give the first so many problems (of the miniature: 100 unless told).
         seed: Draws the miniature's problems.
+        split: Of the miniature; data for training comes from `train`.
 
     Raises:
         InputError: The set cannot be used, or, when it is reached, one of its rows.
@@ -55,7 +58,7 @@ def load_problems(
         # Its generator is not needed for any other set.
         from critique_graph.miniature.task import generate_problems
 
-        return generate_problems(limit or MINIATURE_LIMIT, seed=seed)
+        return generate_problems(limit or MINIATURE_LIMIT, seed=seed, split=split)
     if name.startswith("hf:"):
         rows, stem, source = hub_rows(name), name.split(":")[1].split("/")[-1], name
     else:

@@ -54,9 +54,9 @@ class Progress:
         """Count a problem that ended; `result` is the graph's, where it gave one."""
         self._statuses[outcome.status] += 1
         if result is not None:
-            usage = result["usage"]["total"]
-            self._tokens += usage["input_tokens"] + usage["output_tokens"]
-            self._compare(result)
+            roles = [usage for role, usage in result["usage"].items() if role != "total"]
+            self._tokens += sum(usage["input_tokens"] + usage["output_tokens"] for usage in roles)
+            self._count(result)
         if not self._console.is_terminal and time.monotonic() - self._shown >= PLAIN_SECONDS:
             self._print()
 
@@ -66,9 +66,7 @@ class Progress:
         fresh, seconds = ended - self._skipped, time.monotonic() - self._started
         parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
         parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]
-        if self._graded:
-            first, final = self._first_right / self._graded, self._final_right / self._graded
-            parts.append(f"accuracy {first:.1%} → {final:.1%}")
+        parts += self._findings()
         parts.append(f"{self._tokens:,} tokens")
         if fresh and seconds > 0:
             parts.append(f"{fresh / seconds:.1f} problems/s")
@@ -77,7 +75,14 @@ class Progress:
                 parts.append(f"{left} left")
         return Text(" · ".join(parts))
 
-    def _compare(self, result: Mapping[str, Any]) -> None:
+    def _findings(self) -> list[str]:
+        """Say what was found so far."""
+        if not self._graded:
+            return []
+        first, final = self._first_right / self._graded, self._final_right / self._graded
+        return [f"accuracy {first:.1%} → {final:.1%}"]
+
+    def _count(self, result: Mapping[str, Any]) -> None:
         """Count whether the first response and the final answer are right, where both are graded."""
         first = ((result["chains"][0]["response"] or {}).get("grade") or {}).get("outcome")
         final = (result["grade"] or {}).get("outcome")
@@ -90,3 +95,20 @@ class Progress:
         self._shown = time.monotonic()
         if not self._quiet:
             self._console.print(self.line(), soft_wrap=True)
+
+
+class DataProgress(Progress):
+    """The same where data is made: how many critiques were kept, of every strategy."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        super().__init__(console=console, quiet=quiet)
+        self._kept: Counter[str] = Counter()
+        self._made = 0
+
+    def _count(self, result: Mapping[str, Any]) -> None:
+        self._made += len(result["paths"])
+        self._kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
+
+    def _findings(self) -> list[str]:
+        by_strategy = ", ".join(f"{name} {count}" for name, count in sorted(self._kept.items()))
+        return [f"{self._kept.total()} of {self._made} paths kept" + (f" ({by_strategy})" if by_strategy else "")]

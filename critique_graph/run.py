@@ -20,8 +20,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
+from critique_graph.corruption import CORRUPT_INSTRUCTION, DEFINITIONS
 from critique_graph.errors import CritiqueGraphError
 from critique_graph.journal import read_journal
+from critique_graph.nodes.annotate import HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
@@ -44,28 +46,46 @@ RECURSION_LIMIT = 256
 
 
 @dataclass(frozen=True)
-class RunEnd:
+class SessionEnd:
     """How a session of a run ended."""
 
     state: RunState
     reason: str | None
     """Why it stopped early; None otherwise."""
-    summary: Summary
 
-    @property
-    def exit_code(self) -> int:
+    def exit_code(self, *, failed: int) -> int:
         """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted."""
         if self.state == "interrupted":
             return 130
         if self.state == "stopped_early":
             return 4
-        return 3 if self.summary.failed or self.summary.quarantined else 0
+        return 3 if failed else 0
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The same of a run of the loop, with what was found."""
+
+    state: RunState
+    reason: str | None
+    summary: Summary
+
+    @property
+    def exit_code(self) -> int:
+        """As `SessionEnd.exit_code`."""
+        return SessionEnd(self.state, self.reason).exit_code(failed=self.summary.failed + self.summary.quarantined)
 
 
 def prompts_hash() -> str:
     """Give a hash of the wording of the loop's prompts: a run must not mix two."""
     messages = (*solve_messages("q"), *critique_messages("q", "r"), *refine_messages("q", "r", "c"))
     return hashlib.sha256("\0".join(f"{m.type}: {m.text}" for m in messages).encode()).hexdigest()[:12]
+
+
+def data_prompts_hash() -> str:
+    """Give the same of the prompts that make data."""
+    wording = (CORRUPT_INSTRUCTION, HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END, *DEFINITIONS.values())
+    return hashlib.sha256("\0".join((prompts_hash(), *wording)).encode()).hexdigest()[:12]
 
 
 async def run_problems(
@@ -78,7 +98,30 @@ async def run_problems(
     concurrency: int = CONCURRENCY,
     progress: Progress | None = None,
 ) -> RunEnd:
-    """Drive `graph` over `problems`, then write the run's traces and manifest.
+    """Drive the actor-critic graph over `problems`, and summarise; see `drive`."""
+    drained = await drive(
+        graph, problems, run, settings=settings, total=total, concurrency=concurrency, progress=progress
+    )
+    rows = read_journal(run.path / JOURNAL)
+    summary = summarise(rows, run=str(run.path), seconds=run.journal.seconds(), total=total)
+    outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
+    run.write_manifest(drained.state, reason=drained.reason, outcomes=outcomes, tokens=summary.tokens.model_dump())
+    return RunEnd(drained.state, drained.reason, summary)
+
+
+async def drive(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    problems: Iterable[Problem],
+    run: RunFolder,
+    *,
+    settings: Mapping[str, JsonValue],
+    total: int | None = None,
+    concurrency: int = CONCURRENCY,
+    progress: Progress | None = None,
+    judge: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
+    schema: str = TRACE_SCHEMA,
+) -> SessionEnd:
+    """Drive `graph` over `problems`, then write the run's traces.
 
     Problems that an earlier session finished are skipped; one it left halfway goes on from its last finished
     call. The first SIGINT or SIGTERM gives problems in flight `DRAIN_SECONDS` to end; the next one aborts.
@@ -91,20 +134,18 @@ async def run_problems(
         total: How many problems there are, where that is known: for the ETA, and to count those not reached.
         concurrency: Problems in flight at once.
         progress: Shows how the run goes.
+        judge: Says how a problem ended, by the graph's result.
+        schema: What the traces call themselves.
 
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True))
+    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True), judge, schema)
     with session.progress:
         session.progress.total = total
         await session.work(concurrency)
     run.write_traces()
-    rows = read_journal(run.path / JOURNAL)
-    summary = summarise(rows, run=str(run.path), seconds=run.journal.seconds(), total=total)
-    outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
-    run.write_manifest(session.state, reason=session.reason, outcomes=outcomes, tokens=summary.tokens.model_dump())
-    return RunEnd(session.state, session.reason, summary)
+    return SessionEnd(session.state, session.reason)
 
 
 class _Session:
@@ -117,6 +158,8 @@ class _Session:
         run: RunFolder,
         settings: Mapping[str, JsonValue],
         progress: Progress,
+        judge: Callable[[Mapping[str, Any]], Outcome],
+        schema: str,
     ) -> None:
         self.state: RunState = "running"
         self.reason: str | None = None
@@ -125,6 +168,8 @@ class _Session:
         self._problems = enumerate(problems)
         self._journal = run.journal
         self._settings = dict(settings)
+        self._judge = judge
+        self._schema = schema
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
         self._not_done: list[Outcome] = []
         """Outcomes since the last problem that was done."""
@@ -161,7 +206,7 @@ class _Session:
         try:
             result = await self._graph.ainvoke(state, self._config)
             trace = self._to_trace(problem, result, time.perf_counter() - started)
-            outcome = outcome_of(result)
+            outcome = self._judge(result)
         except CritiqueGraphError:  # not this problem's fault: a full disk, a model that cannot be loaded
             raise
         except Exception as error:  # the boundary: whatever a problem sets off becomes its outcome
@@ -175,7 +220,7 @@ class _Session:
         """Give the `Trace` of a result as JSON; the graph's output is plain JSON already."""
         return orjson.dumps(
             {
-                "schema": TRACE_SCHEMA,
+                "schema": self._schema,
                 "problem": problem.model_dump(mode="json"),
                 "graph": self._graph.get_name(),
                 "settings": self._settings,

@@ -11,7 +11,42 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 TRACE_SCHEMA = "critique-graph.trace/1"
 
 Verdict = Literal["correct", "wrong"]
-Role = Literal["actor", "critic"]
+Role = Literal["actor", "critic", "annotator", "corruptor"]
+Strategy = Literal["rg1", "rg2", "rg3", "correct"]
+ErrorType = Literal[
+    "calculation_error",
+    "counting_error",
+    "referencing_context_value_error",
+    "referencing_previous_step_value_error",
+    "unit_conversion_error",
+    "operator_error",
+    "missing_step",
+    "confusing_formula_error",
+    "adding_irrelevant_information",
+]
+Until = Literal["first_error", "all_steps"]
+Stage = Literal["paths", "annotate", "filter"]
+DropReason = Literal[
+    # paths
+    "answer_right",  # it was to be flawed, and its answer equals the reference
+    "answer_wrong",  # it was to be correct
+    "ungraded",  # no answer to read, or one that cannot be compared
+    "truncated",  # the token limit cut it off
+    "duplicate",  # the same text as an earlier path of the problem
+    "enough",  # the problem has as many of the strategy as asked for
+    "not_corrupted",  # the corruptor wrote no other step
+    # annotate
+    "unreadable",  # the critique has no readable verdict, or not every step is one of the path's
+    "verdict_disagrees",  # with the reference
+    "step_disagrees",  # its first wrong step is not where the error is known to be
+    "leak",  # it speaks of the reference answer, which only the annotator knows
+    # filter
+    "too_few_right",  # refinements with the critique
+    "no_lift",  # refinements with the critique are right no more often than those without it
+    "does_harm",  # refinements of a correct path are wrong
+    # any
+    "failed",  # a model call failed for good
+]
 Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
 FailureKind = Literal[
@@ -196,6 +231,61 @@ class Chain(Record):
         """Tokens this chain used in `role`, over all rounds."""
         calls = [r.call for r in (self.responses if role == "actor" else self.rounds)]
         return sum((call.usage for call in calls), Usage())
+
+
+class KnownError(Record):
+    """What is known of a flawed path's error, other than that its answer is wrong."""
+
+    step: int | None = None
+    """0-based index of the first wrong step, among the steps of `split_steps`."""
+    type: ErrorType | None = None
+    description: str | None = None
+    """What was changed, for the annotator."""
+
+
+class Trial(Record):
+    """Refinements of a path with its critique, and as many without: the Monte-Carlo filter's evidence.
+
+    Fewer than asked for where the decision was certain before the last.
+    """
+
+    asked: int
+    tried: int
+    right_with: int
+    right_without: int
+
+    @property
+    def lift(self) -> float:
+        """Share of right refinements with the critique less that without it."""
+        return (self.right_with - self.right_without) / self.tried
+
+
+class Drop(Record):
+    """Where and why a path left the funnel."""
+
+    stage: Stage
+    reason: DropReason
+
+
+class FlawedPath(Record):
+    """One path that critiques are written about, correct ones included, and all that became of it."""
+
+    name: str
+    """Unique within its problem, e.g. `rg2-0`; the key of its calls."""
+    strategy: Strategy
+    response: Response | None = None
+    """None only where a call failed, or a corruptor wrote nothing."""
+    known: KnownError = KnownError()
+    critique: Critique | None = None
+    calls: tuple[Call, ...] = ()
+    """Of everything but the response and its refinements: the annotator's and the corruptor's."""
+    trial: Trial | None = None
+    drop: Drop | None = None
+    failure: Failure | None = None
+
+    def dropped(self, stage: Stage, reason: DropReason, failure: Failure | None = None) -> "FlawedPath":
+        """Give this path as dropped."""
+        return self.model_copy(update={"drop": Drop(stage=stage, reason=reason), "failure": failure})
 
 
 class BallotEntry(Record):

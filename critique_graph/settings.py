@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from critique_graph.problems import MINIATURE_LIMIT
-from critique_graph.state import Context
+from critique_graph.state import Context, GenerationContext
 
 
 class LoopSettings(Context):
@@ -22,8 +22,8 @@ class LoopSettings(Context):
     """Server of an `openai:` critic, where it is not the actor's."""
 
 
-class RunSettings(LoopSettings):
-    """Settings of `critique-graph run`."""
+class ProblemSettings(BaseModel):
+    """Which problems a verb works on, and how many at once."""
 
     problems: Annotated[str, Parameter(show=False)] = "miniature"
     """`miniature`, a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`."""
@@ -40,3 +40,23 @@ class RunSettings(LoopSettings):
     def problem_limit(self) -> int | None:
         """The limit in force: the miniature's problems have no end of their own."""
         return self.limit or (MINIATURE_LIMIT if self.problems == "miniature" else None)
+
+
+class RunSettings(LoopSettings, ProblemSettings):
+    """Settings of `critique-graph run`."""
+
+
+class GenerateSettings(GenerationContext, ProblemSettings):
+    """Settings of `critique-graph generate`."""
+
+    actor: str = "miniature:actor"
+    """Model that samples, continues and refines: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`."""
+    annotator: str = "miniature:annotator"
+    """Model that writes the critiques, with the reference answer as a hint: `openai:NAME`, `vllm:PATH`, or
+    `miniature:annotator`, which is exact, for the miniature's problems alone."""
+    corruptor: str = "exact"
+    """What inserts the errors of rg3: `exact`, which changes equations, or a model."""
+    base_url: str | None = None
+    """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
+    annotator_base_url: str | None = None
+    """Server of an `openai:` annotator and corruptor, where it is not the actor's."""

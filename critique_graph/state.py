@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from critique_graph.schema import Chain, Gate, VoteRule
+from critique_graph.schema import Chain, ErrorType, FlawedPath, Gate, Strategy, Until, Usage, VoteRule
 
 
 class ActorCriticInput(TypedDict):
@@ -50,6 +50,41 @@ def read_chains(state: ActorCriticState) -> list[Chain]:
 def write_chains(chains: Iterable[Chain]) -> dict[str, Any]:
     """Give the state update that stores `chains`."""
     return {"chains": [chain.model_dump(mode="json") for chain in chains]}
+
+
+def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Add the usages of roles (JSON of `Usage`), as several nodes report them."""
+    return {
+        role: (Usage.model_validate(before.get(role, {})) + Usage.model_validate(new.get(role, {}))).model_dump()
+        for role in {**before, **new}
+    }
+
+
+class AutoCritiqueState(ActorCriticInput):
+    """State of the graphs that make data. `paths` holds `FlawedPath` records as JSON, in order of their names."""
+
+    paths: NotRequired[list[dict[str, Any]]]
+    usage: NotRequired[Annotated[dict[str, Any], add_usages]]
+
+
+class AutoCritiqueOutput(TypedDict):
+    """What a caller gets: `FlawedPath` and `Usage` records as JSON."""
+
+    paths: list[dict[str, Any]]
+    usage: dict[str, dict[str, Any]]
+
+
+def read_paths(state: AutoCritiqueState) -> list[FlawedPath]:
+    """Give the paths of a state as records."""
+    return [FlawedPath.model_validate(path) for path in state.get("paths", [])]
+
+
+def write_paths(paths: Iterable[FlawedPath], **usage: Usage) -> dict[str, Any]:
+    """Give the state update that stores `paths` and adds what each role has used."""
+    return {
+        "paths": [path.model_dump(mode="json") for path in paths],
+        "usage": {role: used.model_dump() for role, used in usage.items()},
+    }
 
 
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"})]
@@ -98,3 +133,61 @@ class Context(BaseModel):
     def needs_verdicts(self) -> bool:
         """True when the vote needs a verdict on every final response, refined ones included."""
         return self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
+
+
+class GenerationContext(BaseModel):
+    """Settings of the graphs that make data. The paper does not give these values: the defaults are ours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    actor: ModelName = None
+    """Model that solves, continues and refines; empty: the one the graph was created with."""
+    annotator: ModelName = None
+    """Model that writes the critiques, with hints no critic gets; empty: the one the graph was created with."""
+    corruptor: ModelName = None
+    """Model that inserts an error (RG3), or `exact`: arithmetic alone; empty: the one the graph was created with."""
+    strategies: tuple[Strategy, ...] = ("rg1", "rg2", "rg3", "correct")
+    """How paths come about: `rg1`, sampled wrong; `rg2`, continued ever hotter from a cut; `rg3`, from an inserted
+    error; `correct`, sampled right."""
+    paths: int = Field(default=2, ge=1, le=64)
+    """Paths of a strategy that a problem goes on with, at most."""
+    samples: int = Field(default=8, ge=1, le=512)
+    """Responses sampled for `rg1` and `correct`; also for the templates of the others."""
+    attempts: int = Field(default=4, ge=1, le=64)
+    """Paths tried of `rg2`, and of `rg3`."""
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    """Of these samples."""
+    rise_from: float = Field(default=0.7, ge=0, le=5)
+    """`rg2`: temperature of the first step after the cut."""
+    rise: float = Field(default=0.1, ge=0, le=5)
+    """`rg2`: how much each further step adds."""
+    rise_to: float = Field(default=1.3, ge=0, le=5)
+    """`rg2`: the highest temperature."""
+    rollouts: int = Field(default=4, ge=0, le=64)
+    """`rg2`: continuations from before and from after the first new step, which show whether it is wrong; 0: none, and
+    nothing is known of the place."""
+    error_types: tuple[ErrorType, ...] = get_args(ErrorType)
+    """`rg3`: errors to insert."""
+    annotate_until: Until = "first_error"
+    """Where a critique ends."""
+    refinements: int = Field(default=8, ge=1, le=512)
+    """Refinements with the critique, and as many without, by which a critique is kept or dropped."""
+    refine_temperature: float = Field(default=0.7, ge=0, le=5)
+    """Of these, of `rg3`'s continuations, and of the rollouts."""
+    min_right: int = Field(default=2, ge=1)
+    """Right refinements with the critique that it takes to keep one of a wrong path; there must also be more than
+    without it. Of a right path, all refinements but one must stay right."""
+    max_tokens: int = Field(default=1024, ge=1)
+    """Most tokens of one response."""
+    annotator_max_tokens: int = Field(default=1536, ge=1)
+    """Most tokens of one critique, its reasoning included, and of one inserted error."""
+    annotator_temperature: float = Field(default=0.0, ge=0, le=5)
+    """Of critiques and inserted errors."""
+    seed: int = 0
+    """Every call's seed and every choice is derived from this, the problem's id and the place in the graph."""
+
+    @model_validator(mode="after")
+    def _check_min_right(self) -> Self:
+        if self.min_right > self.refinements:
+            raise ValueError(f"min_right ({self.min_right}) must not be more than refinements ({self.refinements})")
+        return self

@@ -155,6 +155,29 @@ def split_steps(response: str) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def is_answer(step: str) -> bool:
+    """Tell a step that gives the answer ("The answer is ...") from one that reasons."""
+    return _ANSWER.match(step) is not None
+
+
+def text_before(response: str, index: int) -> str:
+    """Give a response up to its step `index`, without the space before that."""
+    return response[: _place(response, index)].rstrip()
+
+
+def text_through(response: str, index: int) -> str:
+    """Give a response up to the end of its step `index`."""
+    return response[: _place(response, index) + len(split_steps(response)[index])]
+
+
+def _place(response: str, index: int) -> int:
+    """Where a step begins: steps are slices of the response, in order."""
+    place = 0
+    for step in split_steps(response)[:index]:
+        place = response.index(step, place) + len(step)
+    return response.index(split_steps(response)[index], place)
+
+
 def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
     """Find the step that each sentence of a critique judges: its index in `split_steps(response)`.
 

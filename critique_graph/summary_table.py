@@ -3,6 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
+from critique_graph.funnel import GenerationSummary
 from critique_graph.intervals import Rate
 from critique_graph.summary import Summary
 
@@ -43,6 +44,34 @@ def summary_table(summary: Summary) -> Table:
     add("time", f"{summary.seconds:.1f} s")
     add("run", summary.run)
     return table
+
+
+def generation_table(summary: GenerationSummary) -> Table:
+    """Lay out the funnel of a run that makes data, a line for every stage and strategy."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "strategy"):
+        table.add_column(name, style="bold")
+    for name in ("in", "out"):
+        table.add_column(name, justify="right")
+    table.add_column("dropped", overflow="fold")
+    for stage, passages in summary.funnel.items():
+        for strategy, passage in passages.items():
+            dropped = ", ".join(f"{count} {reason}" for reason, count in passage.dropped.items())
+            table.add_row(stage, strategy, str(passage.in_), str(passage.out), dropped)
+    return table
+
+
+def generation_line(summary: GenerationSummary) -> str:
+    """Say in a few lines what was made and what it is worth."""
+    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
+    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
+    return (
+        f"{summary.kept} critiques kept of {summary.done} of {summary.problems} problems{faults}\n"
+        f"refinements right with the critique: {percent(summary.right_with)}, without: "
+        f"{percent(summary.right_without)}, n = {summary.right_with.n}\n"
+        f"error found where it is known to be: {percent(summary.located)}, n = {summary.located.n}\n"
+        f"{summary.tokens['total']:,} tokens, {summary.seconds:.1f} s · {summary.dataset}"
+    )
 
 
 def percent(rate: Rate, *, sign: str = "", unit: str = "%") -> str:

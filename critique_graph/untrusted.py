@@ -8,9 +8,9 @@ same prompt.
 import re
 from typing import Literal
 
-Fence = Literal["problem", "response", "critique"]
+Fence = Literal["problem", "response", "critique", "hints"]
 
-_FENCE_TAG = re.compile(r"<(?=\s*+/?\s*+(?:problem|response|critique))", re.IGNORECASE)
+_FENCE_TAG = re.compile(r"<(?=\s*+/?\s*+(?:problem|response|critique|hints))", re.IGNORECASE)
 _ROLE_TOKEN = re.compile(
     r"<\|[^|<>\n]{1,40}\|>"  # <|im_start|>, <|eot_id|>, <|end_of_text|> and their kin
     r"|<\uff5c[^\uff5c<>\n]{1,40}\uff5c>"  # DeepSeek's full-width form

@@ -54,6 +54,7 @@ class ChatLocal(BaseChatModel):
     timeout: float | None = Field(default=None, gt=0)
     """Seconds a call may take, waiting for its turn included; then `TimeoutError`."""
 
+    continues_final_message: ClassVar[bool] = True
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
 
     @abstractmethod

@@ -10,7 +10,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import certifi
@@ -42,6 +42,9 @@ class ChatOpenAIServer(ChatOpenAI):
         reply = await model.ainvoke("What is 2 + 3?", seed=7)
         ```
     """
+
+    continues_final_message: ClassVar[bool] = True
+    """As far as we are concerned; a server that cannot says so when it is asked to."""
 
     max_retries: int | None = 0
     stream_usage: bool | None = True

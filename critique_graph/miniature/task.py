@@ -43,6 +43,12 @@ _FEWER = ("{new} has {n} fewer {noun} than {name}.", "{new} has {n} fewer than {
 _TIMES = ("{new} has {n} times as many {noun} as {name}.", "{new} has {n} times as many as {name}.")
 _ASIDES = ("{other} is {n} years old.", "{name} lives at number {n}.", "It takes {n} minutes.")
 
+FORMS: dict[Symbol, dict[bool, tuple[str, ...]]] = {
+    "+": {False: _GAINS, True: _MORE},
+    "-": {False: _LOSSES, True: _FEWER},
+    "*": {False: _GROWTHS, True: _TIMES},
+}
+"""How a step's sentence reads, by its operation and whether another person has the result."""
 
 TOGETHER = "Together they have"
 """The subject of a step that adds up the quantities of two people."""
@@ -203,11 +209,7 @@ class _Draft:
         n = rng.choice(fitting[symbol])
         self._used.add(n)
         is_new = rng.random() < 0.4
-        forms = {
-            "+": (_GAINS, _MORE),
-            "-": (_LOSSES, _FEWER),
-            "*": (_GROWTHS, _TIMES),
-        }[symbol][is_new]
+        forms = FORMS[symbol][is_new]
         new = self._cast[-1]
         text = rng.choice(forms).format(name=self._name, new=new, other=self._cast[0], n=n, noun=self.noun)
         self.sentences.append(text)

@@ -1,0 +1,157 @@
+"""What became of every path of a run that makes data: the funnel, and what was kept.
+
+Read in one pass over the run's traces, one at a time.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Literal, get_args
+
+from pydantic import Field, JsonValue
+
+from critique_graph.errors import InputError
+from critique_graph.intervals import Rate, wilson
+from critique_graph.journal import JournalRow
+from critique_graph.schema import FlawedPath, Problem, Record, Stage, Strategy, Usage
+
+PATHS_SCHEMA = "critique-graph.paths/1"
+STAGES: tuple[Stage, ...] = get_args(Stage)
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+
+class PathsTrace(Record):
+    """All the paths of one problem (format `critique-graph.paths/1`)."""
+
+    schema_: Literal["critique-graph.paths/1"] = Field(default="critique-graph.paths/1", alias="schema")
+    problem: Problem
+    graph: str
+    settings: dict[str, JsonValue]
+    paths: tuple[FlawedPath, ...]
+    usage: dict[str, Usage]
+    seconds: float
+
+
+class Passage(Record):
+    """Paths of one strategy through one stage; `in_` is `out` and all of `dropped` together."""
+
+    in_: int = Field(serialization_alias="in", validation_alias="in")
+    out: int
+    dropped: dict[str, int]
+    """By reason."""
+
+
+class GenerationSummary(Record):
+    """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
+
+    problems: int
+    done: int
+    failed: int
+    quarantined: int
+    pending: int
+    funnel: dict[Stage, dict[Strategy, Passage]]
+    kept: int
+    kept_by_strategy: dict[Strategy, int]
+    kept_by_level: dict[int, int]
+    located: Rate
+    """Critiques, of paths whose error's place is known, that find it there (checked before the filter)."""
+    right_with: Rate
+    """Refinements with the critique that came out right, of all flawed paths tried."""
+    right_without: Rate
+    tokens: dict[str, int]
+    """By role, and `total`."""
+    tokens_per_kept: float | None
+    seconds: float
+    run: str
+    dataset: str
+
+
+def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
+    """Give the traces of a journal's finished problems.
+
+    Raises:
+        InputError: The journal is of another verb.
+    """
+    for row in rows:
+        if row.trace is not None and row.outcome.status == "done":
+            try:
+                yield PathsTrace.model_validate_json(row.trace)
+            except ValueError as error:
+                raise InputError(f"the trace of {row.id} is not one of `critique-graph generate`.") from error
+
+
+def summarise_paths(
+    rows: Iterable[JournalRow], *, run: str, dataset: str, seconds: float, total: int | None = None
+) -> GenerationSummary:
+    """Summarise a run's journal; paths of problems that are not done are not counted.
+
+    Args:
+        rows: The journal's problems.
+        run: Path of the run folder.
+        dataset: Path of the data set.
+        seconds: How long the run took, all sessions together.
+        total: Problems in the set; None where unknown.
+    """
+    statuses: Counter[str] = Counter()
+    levels: Counter[int] = Counter()
+    kept: Counter[Strategy] = Counter()
+    drops: defaultdict[tuple[Stage, Strategy], Counter[str]] = defaultdict(Counter)
+    usage: defaultdict[str, Usage] = defaultdict(Usage)
+    located, trials = Counter[bool](), Counter[str]()
+
+    def counted() -> Iterator[JournalRow]:
+        for row in rows:
+            statuses[row.outcome.status] += 1
+            yield row
+
+    for trace in read_paths_traces(counted()):
+        for role, used in trace.usage.items():
+            usage[role] += used
+        for path in trace.paths:
+            if path.drop is not None:
+                drops[path.drop.stage, path.strategy][path.drop.reason] += 1
+            else:
+                kept[path.strategy] += 1
+                levels[trace.problem.level or 0] += 1
+            if path.known.step is not None and path.critique is not None:
+                located[path.drop is None or path.drop.reason != "step_disagrees"] += 1
+            if path.trial is not None and path.strategy != "correct":
+                trials["tried"] += path.trial.tried
+                trials["with"] += path.trial.right_with
+                trials["without"] += path.trial.right_without
+    tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
+    tokens["total"] = sum(tokens.values())
+    settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
+    problems = max(total or 0, statuses.total())
+    return GenerationSummary(
+        problems=problems,
+        **settled,
+        pending=problems - sum(settled.values()),
+        funnel=_funnel(kept, drops),
+        kept=kept.total(),
+        kept_by_strategy={strategy: kept[strategy] for strategy in STRATEGIES},
+        kept_by_level=dict(sorted(levels.items())),
+        located=wilson(located[True], located.total()),
+        right_with=wilson(trials["with"], trials["tried"]),
+        right_without=wilson(trials["without"], trials["tried"]),
+        tokens=tokens,
+        tokens_per_kept=tokens["total"] / kept.total() if kept else None,
+        seconds=round(seconds, 3),
+        run=run,
+        dataset=dataset,
+    )
+
+
+def _funnel(
+    kept: Counter[Strategy], drops: defaultdict[tuple[Stage, Strategy], Counter[str]]
+) -> dict[Stage, dict[Strategy, Passage]]:
+    """Count backwards: what comes out of the last stage was kept, what comes out of another went into the next."""
+    funnel: dict[Stage, dict[Strategy, Passage]] = {stage: {} for stage in STAGES}
+    for strategy in STRATEGIES:
+        out = kept[strategy]
+        for stage in reversed(STAGES):
+            dropped = drops[stage, strategy]
+            funnel[stage][strategy] = Passage(
+                **{"in": out + dropped.total()}, out=out, dropped=dict(sorted(dropped.items()))
+            )
+            out += dropped.total()
+    return funnel

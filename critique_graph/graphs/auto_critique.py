@@ -1,0 +1,64 @@
+"""AutoMathCritique: paths, critiques of them, and a filter that keeps the critiques that help (paper §2).
+
+sample_paths ─► continue_paths ─► corrupt_paths ─► annotate ─► filter
+"""
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
+from critique_graph.nodes.annotate import create_annotate
+from critique_graph.nodes.filter import create_filter
+from critique_graph.players import DataPlayers
+from critique_graph.state import GenerationContext
+
+
+def create_auto_critique(
+    actor: str | BaseChatModel = "miniature:actor",
+    annotator: str | BaseChatModel = "miniature:annotator",
+    corruptor: str | BaseChatModel = "exact",
+    *,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+    **settings: Any,
+) -> DataGraph:
+    """Create the graph that makes critique data of one problem, uncompiled. The problem needs a reference answer.
+
+    Every path that was made is in the result, with the stage that dropped it and why; those without `drop` are data.
+
+    Example:
+        >>> graph = create_auto_critique(samples=8).compile()
+        >>> problem = {"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"}
+        >>> kept = [path for path in graph.invoke({**problem, "reference": "27"})["paths"] if path["drop"] is None]
+
+    Args:
+        actor: Samples, continues and refines.
+        annotator: Writes the critiques, with the reference answer and what is known of the error as hints.
+        corruptor: Inserts errors: a model, or `exact` (arithmetic alone).
+        grader: Reads and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+        settings: Fields of `GenerationContext`.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    players = DataPlayers(
+        actor=actor,
+        annotator=annotator,
+        corruptor=corruptor,
+        defaults=GenerationContext(**settings),
+        grader=grader or default_grader(),
+        log=log,
+    )
+    builder = new_data_graph()
+    last = add_paths(builder, players)
+    builder.add_node("annotate", create_annotate(players))
+    builder.add_node("filter", create_filter(players))
+    builder.add_edge(last, "annotate")
+    builder.add_edge("annotate", "filter")
+    builder.add_edge("filter", END)
+    return builder

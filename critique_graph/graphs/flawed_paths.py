@@ -1,0 +1,79 @@
+"""Flawed reasoning paths, and right ones beside them: RG1, RG2 and RG3 of AutoMathCritique (paper §2).
+
+sample_paths ─► continue_paths ─► corrupt_paths
+"""
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.nodes.continue_paths import create_continue_paths
+from critique_graph.nodes.corrupt_paths import create_corrupt_paths
+from critique_graph.nodes.sample_paths import create_sample_paths
+from critique_graph.players import DataPlayers
+from critique_graph.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState, GenerationContext
+
+DataGraph = StateGraph[AutoCritiqueState, GenerationContext, ActorCriticInput, AutoCritiqueOutput]
+
+
+def create_flawed_paths(
+    actor: str | BaseChatModel = "miniature:actor",
+    corruptor: str | BaseChatModel = "exact",
+    *,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+    **settings: Any,
+) -> DataGraph:
+    """Create the graph that makes paths of one problem, uncompiled. The problem needs a reference answer.
+
+    Example:
+        >>> graph = create_flawed_paths(samples=8).compile()
+        >>> problem = {"question": "Ann has 12 apples. Ann buys 15 more. How many has Ann?", "reference": "27"}
+        >>> paths = graph.invoke(problem)["paths"]
+
+    Args:
+        actor: Samples and continues. RG2 and RG3 need one that can continue its own message.
+        corruptor: Inserts errors: a model, or `exact` (arithmetic alone).
+        grader: Reads and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+        settings: Fields of `GenerationContext`.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    players = DataPlayers(
+        actor=actor,
+        annotator=actor,  # annotates nothing here
+        corruptor=corruptor,
+        defaults=GenerationContext(**settings),
+        grader=grader or default_grader(),
+        log=log,
+    )
+    builder = new_data_graph()
+    last = add_paths(builder, players)
+    builder.add_edge(last, END)
+    return builder
+
+
+def new_data_graph() -> DataGraph:
+    """Give an empty graph with the state of those that make data."""
+    return StateGraph(
+        AutoCritiqueState,
+        context_schema=GenerationContext,
+        input_schema=ActorCriticInput,
+        output_schema=AutoCritiqueOutput,
+    )
+
+
+def add_paths(builder: DataGraph, players: DataPlayers) -> str:
+    """Add the nodes that make paths; gives the last one's name."""
+    builder.add_node("sample_paths", create_sample_paths(players))
+    builder.add_node("continue_paths", create_continue_paths(players))
+    builder.add_node("corrupt_paths", create_corrupt_paths(players))
+    builder.add_edge(START, "sample_paths")
+    builder.add_edge("sample_paths", "continue_paths")
+    builder.add_edge("continue_paths", "corrupt_paths")
+    return "corrupt_paths"

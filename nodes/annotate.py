@@ -1,0 +1,111 @@
+"""The annotator's critique of every path: written with hints no critic gets, and checked against what is known."""
+
+import asyncio
+import re
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
+from critique_graph.nodes.paths import is_right, usage_of
+from critique_graph.players import BothWays, DataPlayers, emit
+from critique_graph.schema import Call, Critique, DropReason, Failure, FlawedPath, Until
+from critique_graph.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.steps import split_steps
+from critique_graph.untrusted import fence
+
+MAX_ASKED = 2
+"""Calls for one critique: a malformed one is asked for once more."""
+
+HINTS_INSTRUCTION = """\
+The hints are for you alone; whoever reads your critique does not have them. Find the error as if you had none, show by
+the problem and the steps before it that it is one, and mention neither the hints nor a reference answer."""
+UNTIL_FIRST_ERROR = "End your steps with the first wrong one; then judge the final answer."
+UNTIL_THE_END = "Judge every step, those after a wrong one too; a step that only goes on from an error is wrong."
+
+_LEAK = re.compile(
+    r"\b(?:reference|ground[ -]truth|gold|given|known|provided|expected)\s(?:final\s)?(?:answer|solution)\b|\bhints?\b",
+    re.IGNORECASE,
+)
+
+
+def annotate_messages(
+    question: str, path: FlawedPath, reference: str, *, until: Until = "first_error"
+) -> list[BaseMessage]:
+    """Build the annotator's prompt: the critic's, and the hints of the path's strategy (paper §2)."""
+    assert path.response is not None
+    hints = [f"The reference answer is {reference}."]
+    if is_right(path.response):
+        hints.append("The response has this answer.")
+    else:
+        hints.append("The response has another answer.")
+    if path.known.step is not None:
+        hints.append(f"The first wrong step is: {split_steps(path.response.text)[path.known.step]}")
+    if path.known.type is not None:
+        hints.append(f"The error is of this type: {path.known.type}. {path.known.description}.")
+    ending = UNTIL_FIRST_ERROR if until == "first_error" else UNTIL_THE_END
+    return [
+        HumanMessage(
+            f"{fence('problem', question)}\n\n{fence('response', path.response.text)}\n\n"
+            f"{fence('hints', chr(10).join(hints))}\n\n{CRITIQUE_INSTRUCTION}\n{ending}\n\n{HINTS_INSTRUCTION}"
+        )
+    ]
+
+
+def create_annotate(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+    """Create the node that has every path annotated."""
+
+    async def annotate(state: AutoCritiqueState) -> dict[str, Any]:
+        context, call_annotator, calls = players.context(), players.caller("annotator"), list[Call]()
+
+        async def annotated(path: FlawedPath) -> FlawedPath:
+            if path.drop is not None or path.response is None:
+                return path
+            messages = annotate_messages(
+                state["question"], path, str(state.get("reference")), until=context.annotate_until
+            )
+            for asked in range(MAX_ASKED):
+                outcome = await call_annotator(messages, CallKey(problem_id(state), "annotator", path.name, asked))
+                if isinstance(outcome, Failure):
+                    return path.dropped("annotate", "failed", outcome)
+                calls.append(outcome.call)
+                critique = to_critique(outcome, path.response.text)
+                path = path.model_copy(update={"critique": critique, "calls": (*path.calls, outcome.call)})
+                if is_readable(critique):
+                    break
+            reason = disagreement(path)
+            emit("annotated", path=path.name, drop=reason, text=critique.text)
+            return path if reason is None else path.dropped("annotate", reason)
+
+        paths = await asyncio.gather(*map(annotated, read_paths(state)))
+        return write_paths(paths, annotator=usage_of(calls))
+
+    return BothWays(annotate)
+
+
+def is_readable(critique: Critique) -> bool:
+    """Tell whether a critique has a verdict, and steps that are all the path's and judged."""
+    return (
+        critique.final is not None
+        and len(critique.steps) > 0
+        and all(step.verdict is not None and step.step_index is not None for step in critique.steps)
+    )
+
+
+def disagreement(path: FlawedPath) -> DropReason | None:
+    """Say how a path's critique contradicts what is known, if it does."""
+    critique, response = path.critique, path.response
+    assert critique is not None
+    assert response is not None
+    if not is_readable(critique):
+        return "unreadable"
+    if (critique.final == "correct") != is_right(response):
+        return "verdict_disagrees"
+    if critique.first_error is not None and is_right(response):
+        return "verdict_disagrees"
+    place = None if critique.first_error is None else critique.steps[critique.first_error].step_index
+    if path.known.step is not None and place != path.known.step:
+        return "step_disagrees"
+    return "leak" if _LEAK.search(critique.text) else None

@@ -1,0 +1,114 @@
+"""RG2: a right path is cut, and the actor goes on from there, a little hotter with every step."""
+
+import asyncio
+import random
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import Caller, CallKey
+from critique_graph.models import can_continue
+from critique_graph.nodes.paths import (
+    checked_flawed,
+    continued,
+    is_right,
+    reasoning_steps,
+    template_of,
+    to_graded,
+    usage_of,
+)
+from critique_graph.players import BothWays, DataPlayers, emit
+from critique_graph.schema import Call, Failure, FlawedPath, KnownError, Reply
+from critique_graph.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
+from critique_graph.steps import split_steps, text_before, text_through
+
+MAX_STEPS = 64
+"""Steps after the cut; a path that goes on longer counts as truncated."""
+
+
+def create_continue_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+    """Create the node that continues a template from a cut.
+
+    Rollouts from before and after the first new step tell whether that is where the path broke: it is taken for the
+    error's place if at least half of the rollouts are lost by it. Nothing else guarantees that.
+    """
+
+    async def continue_paths(state: AutoCritiqueState) -> dict[str, Any]:
+        context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
+        template = template_of(paths)
+        if "rg2" not in context.strategies or template is None:
+            return {}
+        if not can_continue(call_actor.model):
+            emit("refused", strategy="rg2", reason="the actor's model cannot continue a message of its own")
+            return {}
+        problem, calls = problem_id(state), list[Call]()
+
+        async def attempt(index: int) -> FlawedPath:
+            name = f"rg2-{index}"
+            rng = random.Random(f"{context.seed}/{problem}/{name}")
+            cut = rng.randrange(1, len(reasoning_steps(template.text)))
+            begun = text_before(template.text, cut)
+            outcome = await _heated(call_actor, state, context, begun, CallKey(problem, "actor", name, 0), calls)
+            path = FlawedPath(name=name, strategy="rg2", known=KnownError(step=cut))
+            if isinstance(outcome, Failure):
+                return path.dropped("paths", "failed", outcome)
+            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+
+        async def right_rollouts(begun: str, name: str) -> int:
+            async def roll_out(index: int) -> bool:
+                outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, index))
+                if isinstance(outcome, Failure):
+                    return False
+                calls.append(outcome.call)
+                return is_right(await to_graded(outcome, state, players.grader))
+
+            return sum(await asyncio.gather(*map(roll_out, range(context.rollouts))))
+
+        async def located(path: FlawedPath) -> FlawedPath:
+            """Keep the place only if rollouts confirm it."""
+            if path.drop is not None or path.response is None or path.known.step is None:
+                return path
+            text, cut = path.response.text, path.known.step
+            before, after = await asyncio.gather(
+                right_rollouts(text_before(text, cut), f"{path.name}/before"),
+                right_rollouts(text_through(text, cut), f"{path.name}/after"),
+            )
+            is_confirmed = context.rollouts > 0 and 2 * (before - after) >= context.rollouts
+            return path if is_confirmed else path.model_copy(update={"known": KnownError()})
+
+        made: list[FlawedPath] = []
+        for path in await asyncio.gather(*map(attempt, range(context.attempts))):
+            is_whole = path.drop is None
+            made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
+        made = await asyncio.gather(*map(located, made))
+        return write_paths([*paths, *made], actor=usage_of(calls))
+
+    return BothWays(continue_paths)
+
+
+async def _heated(
+    call_actor: Caller,
+    state: AutoCritiqueState,
+    context: GenerationContext,
+    begun: str,
+    key: CallKey,
+    calls: list[Call],
+) -> Reply | Failure:
+    """Go on step by step. Each call writes on to the end, and its first step is kept.
+
+    To stop a call after one step would take a stop string, and where a step and its line end are one token, as they
+    often are, the next call would go on from tokens the model never saw.
+    """
+    reply, text = Reply(text=begun, call=Call(model="")), begun
+    for number in range(MAX_STEPS):
+        temperature = min(context.rise_to, context.rise_from + number * context.rise)
+        outcome = await continued(call_actor, state, text, key._replace(round=number), temperature=temperature)
+        if isinstance(outcome, Failure):
+            return outcome
+        reply = outcome
+        calls.append(reply.call)
+        known, steps = len(split_steps(text)), split_steps(reply.text)
+        if len(steps) <= known + 1:
+            return reply
+        text = text_through(reply.text, known)
+    return Reply(text=text, call=reply.call.model_copy(update={"finish_reason": "length"}))

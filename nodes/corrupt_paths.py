@@ -1,0 +1,69 @@
+"""RG3: one error of a known type is inserted into a right path, and the actor goes on from it."""
+
+import asyncio
+import random
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.corruption import Corrupted, Corruptor, ExactCorruptor, ModelCorruptor
+from critique_graph.models import can_continue
+from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded, usage_of
+from critique_graph.players import BothWays, DataPlayers, emit
+from critique_graph.schema import Call, Failure, FlawedPath, KnownError
+from critique_graph.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.steps import text_before
+
+
+def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+    """Create the node that branches off from a template at an inserted error."""
+
+    async def corrupt_paths(state: AutoCritiqueState) -> dict[str, Any]:
+        context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
+        template = template_of(paths)
+        if "rg3" not in context.strategies or template is None:
+            return {}
+        if not can_continue(call_actor.model):
+            emit("refused", strategy="rg3", reason="the actor's model cannot continue a message of its own")
+            return {}
+        corrupt: Corruptor = ExactCorruptor(context.seed)
+        if (context.corruptor or players.corruptor) != "exact":
+            corrupt = ModelCorruptor(players.caller("corruptor"))
+        problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
+
+        async def attempt(index: int) -> FlawedPath:
+            name = f"rg3-{index}"
+            rng = random.Random(f"{context.seed}/{problem}/{name}")
+            place = rng.randrange(len(steps))
+            types = rng.sample(context.error_types, k=len(context.error_types))
+            changed = await corrupt(state["question"], steps, place, types, CallKey(problem, "corruptor", name, 0))
+            path = FlawedPath(name=name, strategy="rg3")
+            if isinstance(changed, Failure):
+                return path.dropped("paths", "failed", changed)
+            if changed is None:
+                return path.dropped("paths", "not_corrupted")
+            path = _with_error(path, place, changed)
+            begun = text_before(template.text, place)
+            separator = template.text[len(begun) :][: template.text[len(begun) :].index(steps[place])]
+            key = CallKey(problem, "actor", name, 0)
+            outcome = await continued(call_actor, state, f"{begun}{separator}{changed.step}", key)
+            if isinstance(outcome, Failure):
+                return path.dropped("paths", "failed", outcome)
+            calls.append(outcome.call)
+            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+
+        made: list[FlawedPath] = []
+        for path in await asyncio.gather(*map(attempt, range(context.attempts))):
+            is_whole = path.drop is None
+            made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
+        corruptor = usage_of(call for path in made for call in path.calls)
+        return write_paths([*paths, *made], actor=usage_of(calls), corruptor=corruptor)
+
+    return BothWays(corrupt_paths)
+
+
+def _with_error(path: FlawedPath, place: int, changed: Corrupted) -> FlawedPath:
+    known = KnownError(step=place, type=changed.type, description=changed.description)
+    calls = () if changed.call is None else (changed.call,)
+    return path.model_copy(update={"known": known, "calls": calls})

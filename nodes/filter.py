@@ -1,0 +1,98 @@
+"""The Monte-Carlo filter: a critique is kept if refinements with it come out right, and more often than without it."""
+
+import asyncio
+import re
+from typing import Any, Literal
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.nodes.paths import is_right, to_graded, usage_of
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.players import BothWays, DataPlayers, emit
+from critique_graph.schema import Call, DropReason, Failure, FlawedPath, Trial
+from critique_graph.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
+
+WAVE = 4
+"""Refinements of a kind at once; after each wave, no more are made if they could change nothing."""
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+    """Create the node that tries every critique on its path."""
+
+    async def filter_critiques(state: AutoCritiqueState) -> dict[str, Any]:
+        context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
+        calls: list[Call] = []
+
+        async def comes_out_right(path: FlawedPath, critique: str, arm: str, index: int) -> bool | Failure:
+            assert path.response is not None
+            messages = refine_messages(state["question"], path.response.text, critique)
+            key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
+            outcome = await call_actor(messages, key, seed_key=common)  # what differs is the critique alone
+            if isinstance(outcome, Failure):
+                return outcome
+            calls.append(outcome.call)
+            refinement = await to_graded(outcome, state, players.grader)
+            return is_right(refinement) and not is_shortcut(refinement.text, path.response.text)
+
+        async def tried(path: FlawedPath) -> FlawedPath:
+            if path.drop is not None or path.critique is None:
+                return path
+            critique, arms = path.critique.text, {"with": 0, "without": 0}
+            if path.strategy == "correct":
+                del arms["without"]
+            trial = Trial(asked=context.refinements, tried=0, right_with=0, right_without=0)
+            while trial.tried < trial.asked and decision(path, trial, context) is None:
+                wave = range(trial.tried, min(trial.tried + WAVE, trial.asked))
+                asked = [(arm, index) for arm in arms for index in wave]
+                texts = {"with": critique, "without": ""}
+                outcomes = await asyncio.gather(
+                    *(comes_out_right(path, texts[arm], arm, index) for arm, index in asked)
+                )
+                for (arm, _), outcome in zip(asked, outcomes, strict=True):
+                    if isinstance(outcome, Failure):
+                        return path.dropped("filter", "failed", outcome)
+                    arms[arm] += outcome
+                trial = trial.model_copy(
+                    update={
+                        "tried": wave.stop,
+                        "right_with": arms["with"],
+                        "right_without": arms.get("without", 0),
+                    }
+                )
+            path = path.model_copy(update={"trial": trial})
+            reason = decision(path, trial, context)
+            emit("tried", path=path.name, drop=reason if reason != "kept" else None, **trial.model_dump())
+            return path if reason is None or reason == "kept" else path.dropped("filter", reason)
+
+        paths = await asyncio.gather(*map(tried, read_paths(state)))
+        return write_paths(paths, actor=usage_of(calls))
+
+    return BothWays(filter_critiques)
+
+
+def decision(path: FlawedPath, trial: Trial, context: GenerationContext) -> DropReason | Literal["kept"] | None:
+    """Say what becomes of a path, as soon as no further refinement can change it; None until then."""
+    rest = trial.asked - trial.tried
+    if path.strategy == "correct":
+        if trial.right_with >= trial.asked - 1:
+            return "kept"
+        return "does_harm" if trial.right_with + rest < trial.asked - 1 else None
+    if trial.right_with + rest < context.min_right:
+        return "too_few_right"
+    if trial.right_with + rest <= trial.right_without:
+        return "no_lift"
+    if trial.right_with >= context.min_right and trial.right_with > trial.right_without + rest:
+        return "kept"
+    return None
+
+
+def is_shortcut(refinement: str, response: str) -> bool:
+    """Tell a refinement that gives an answer without working it out: with three numbers less than before, or fewer.
+
+    The official code's guard against answers copied from a critique (`selfimprove/inference.py`), which also counts the
+    numbers of a reference solution; here there need not be one.
+    """
+    return len(_NUMBER.findall(refinement)) < len(_NUMBER.findall(response)) - 2

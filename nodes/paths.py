@@ -1,0 +1,99 @@
+"""What the nodes that make paths share: templates, continuations, grades."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from critique_graph.calls import Caller, CallKey
+from critique_graph.grading.grader import Grader
+from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.schema import Call, Failure, FlawedPath, Reply, Response, Usage
+from critique_graph.state import AutoCritiqueState
+from critique_graph.steps import is_answer, split_steps
+from critique_graph.untrusted import strip_role_tokens
+
+
+def template_of(paths: Iterable[FlawedPath]) -> Response | None:
+    """Give the first right response of two steps or more: what flawed paths branch off from."""
+    for path in paths:
+        if path.response is not None and is_right(path.response) and len(reasoning_steps(path.response.text)) >= 2:
+            return path.response
+    return None
+
+
+def reasoning_steps(response: str) -> list[str]:
+    """Give the steps of a response before its answer."""
+    steps = list(split_steps(response))
+    return steps[:-1] if steps and is_answer(steps[-1]) else steps
+
+
+def is_right(response: Response) -> bool:
+    """Tell whether a complete response has the reference's answer."""
+    return not response.is_truncated and response.grade is not None and response.grade.is_correct
+
+
+async def graded(response: Response, state: AutoCritiqueState, grader: Grader) -> Response:
+    """Give a response with its grade.
+
+    Raises:
+        ValueError: The problem has no reference.
+    """
+    reference = state.get("reference")
+    if reference is None:
+        raise ValueError("generation needs a reference answer in the input, got none.")
+    return response.model_copy(update={"grade": await grader.grade(response.answer, reference)})
+
+
+def continue_messages(question: str, begun: str) -> list[BaseMessage]:
+    """Build the prompt that has the actor go on with a response it has begun."""
+    return [*solve_messages(question), AIMessage(strip_role_tokens(begun))]
+
+
+async def continued(
+    call_actor: Caller,
+    state: AutoCritiqueState,
+    begun: str,
+    key: CallKey,
+    *,
+    temperature: float | None = None,
+) -> Reply | Failure:
+    """Have the actor go on with `begun`; gives the reply with the whole response as its text."""
+    messages = continue_messages(state["question"], begun)
+    outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
+    if isinstance(outcome, Failure):
+        return outcome
+    return outcome.model_copy(update={"text": begun + outcome.text})
+
+
+async def to_graded(outcome: Reply, state: AutoCritiqueState, grader: Grader) -> Response:
+    """Make a whole reply a response with its grade."""
+    return await graded(to_response(outcome, grader), state, grader)
+
+
+def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int) -> FlawedPath:
+    """Drop a path whose answer is not wrong, that is known, or that is one too many of its strategy."""
+    response = path.response
+    assert response is not None
+    earlier = list(earlier)
+    if response.is_truncated:
+        return path.dropped("paths", "truncated")
+    if response.grade is None or response.grade.outcome == "ungraded":
+        return path.dropped("paths", "ungraded")
+    if response.grade.is_correct:
+        return path.dropped("paths", "answer_right")
+    if any(other.response is not None and other.response.text == response.text for other in earlier):
+        return path.dropped("paths", "duplicate")
+    if sum(other.strategy == path.strategy and other.drop is None for other in earlier) >= most:
+        return path.dropped("paths", "enough")
+    return path
+
+
+def usage_of(calls: Iterable[Call]) -> Usage:
+    """Sum what calls have used."""
+    return sum((call.usage for call in calls), Usage())
+
+
+def emitted(path: FlawedPath) -> dict[str, Any]:
+    """Give what a stream shows of a path."""
+    return {"path": path.name, "strategy": path.strategy, "drop": path.drop and path.drop.reason}

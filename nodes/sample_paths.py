@@ -1,0 +1,57 @@
+"""RG1: whole paths sampled at a high temperature. The wrong ones are flawed paths, right ones get critiques too."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.nodes.paths import graded, is_right, usage_of
+from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.players import BothWays, DataPlayers
+from critique_graph.schema import Failure, FlawedPath, Response, Strategy
+from critique_graph.state import AutoCritiqueState, problem_id, write_paths
+
+
+def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+    """Create the node that samples responses; later nodes take a right one as their template."""
+
+    async def sample_paths(state: AutoCritiqueState) -> dict[str, Any]:
+        context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
+        messages = solve_messages(state["question"])
+
+        async def sample(index: int) -> Response | Failure:
+            key = CallKey(problem, "actor", "sample", index)
+            outcome = await call_actor(messages, key, temperature=context.temperature)
+            if isinstance(outcome, Failure):
+                return outcome
+            return await graded(to_response(outcome, players.grader), state, players.grader)
+
+        responses = await asyncio.gather(*map(sample, range(context.samples)))
+        taken: Counter[Strategy] = Counter()
+        seen: set[str] = set()
+        paths: list[FlawedPath] = []
+        for index, response in enumerate(responses):
+            if isinstance(response, Failure):
+                path = FlawedPath(name=f"sample-{index}", strategy="rg1").dropped("paths", "failed", response)
+            else:
+                strategy: Strategy = "correct" if is_right(response) else "rg1"
+                path = FlawedPath(name=f"sample-{index}", strategy=strategy, response=response)
+                if response.is_truncated:
+                    path = path.dropped("paths", "truncated")
+                elif response.grade is None or response.grade.outcome == "ungraded":
+                    path = path.dropped("paths", "ungraded")
+                elif response.text in seen:
+                    path = path.dropped("paths", "duplicate")
+                elif strategy not in context.strategies:
+                    path = path.dropped("paths", "answer_right" if strategy == "correct" else "answer_wrong")
+                elif taken[strategy] == context.paths:
+                    path = path.dropped("paths", "enough")
+                else:
+                    taken[strategy] += 1
+                seen.add(response.text)
+            paths.append(path)
+        return write_paths(paths, actor=usage_of(r.call for r in responses if isinstance(r, Response)))
+
+    return BothWays(sample_paths)
