@@ -72,7 +72,7 @@ class Plan:
     copier: int = 600
     corrector: int = 600
     base: int = 2200
-    actor: int = 1000
+    actor: int = 1600
     critic: int = 6000
     sampled: int = 8000
 
@@ -150,7 +150,7 @@ def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, se
     return _stage(
         out / "actor",
         start=lambda: _load(base),
-        rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.actor * BATCH_SIZE // 2, seed=seed), seed),
+        rows=lambda: actor_rows(plan.actor, _answers(base, n=plan.actor * BATCH_SIZE // 3, seed=seed), seed),
         tokenizer=tokenizer,
         settings=replace(settings, save_every=ACTOR_CHECK_EVERY, keep=None),
         choose=lambda checkpoints: first_good_enough(checkpoints, seed=seed),
@@ -256,14 +256,14 @@ def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
 
 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Solutions, four in twelve rows, refinements, six, and corrections, two.
+    """Solutions, six in twelve rows; refinements of the wrong ones in `written`, three; then short ones, and the rest.
 
-    At most half of the refinements are of wrong solutions in `written`, the others of short corrupted ones; one in ten
-    has no critique.
+    The rest: a row in twelve of corrections, and of drills. Where `written` has too few wrong ones, there are more
+    short refinements. One refinement in ten has no critique.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    rows = [solve_row(exercise) for exercise in generate_exercises(n * 4 // 12, seed=seed, split="train")]
-    rows += correction_rows(n * 2 // 12, rng)
+    rows = [solve_row(exercise) for exercise in generate_exercises(n * 6 // 12, seed=seed, split="train")]
+    rows += correction_rows(n // 12, rng) + _drills(n // 12, seed, rng)
     wrong = [pair for pair in written if not is_right(*pair)][: n * 3 // 12]
     rows += [_refine_or_retry(*pair, rng) for pair in wrong]
     return rows + _short_refinements(n - len(rows), seed, rng)

@@ -85,12 +85,13 @@ def test_shipped_weights_are_small():
 
 
 @pytest.mark.parametrize("own", [0, 10, 1000])
-def test_a_third_of_the_actors_rows_are_solutions_however_many_own_errors_there_are(own):
+def test_half_of_the_actors_rows_are_solutions_however_many_own_errors_there_are(own):
     rng = random.Random(0)
     written = [(e, flawed_response(e, rng)) for e in generate_exercises(own, seed=1, split="train")]
-    rows = actor_rows(4, written, seed=2)
-    assert len(rows) == 4 * BATCH_SIZE
-    assert sum(len(row["prompt"]) == 1 for row in rows) == len(rows) // 3
+    rows = actor_rows(6, written, seed=2)
+    assert len(rows) == 6 * BATCH_SIZE
+    solutions = [row for row in rows if len(row["prompt"]) == 1 and "boxed" in row["completion"][0]["content"]]
+    assert len(solutions) == len(rows) // 2
 
 
 @pytest.mark.parametrize("own", [0, 10, 1000])
