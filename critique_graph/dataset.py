@@ -11,7 +11,7 @@ import yaml
 from critique_graph.atomic import write_atomically
 from critique_graph.funnel import STAGES, STRATEGIES, GenerationSummary, PathsTrace
 from critique_graph.nodes.paths import is_right
-from critique_graph.schema import FlawedPath, Problem, Record, Strategy, Verdict
+from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
 from critique_graph.summary_table import percent
 
 ROW_SCHEMA = "critique-graph.critique/1"
@@ -54,11 +54,11 @@ def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
     for trace in traces:
         for path in trace.paths:
             if path.drop is None:
-                yield _row(trace.problem, path)
+                yield _row(trace, path)
 
 
-def _row(problem: Problem, path: FlawedPath) -> CritiqueRow:
-    response, critique, trial = path.response, path.critique, path.trial
+def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
+    problem, response, critique, trial = trace.problem, path.response, path.critique, path.trial
     assert response is not None
     assert critique is not None
     assert critique.final is not None
@@ -83,8 +83,8 @@ def _row(problem: Problem, path: FlawedPath) -> CritiqueRow:
         refinements=trial.tried,
         right_with=trial.right_with,
         right_without=trial.right_without,
-        actor=response.call.model,
-        annotator=path.calls[-1].model,
+        actor=str(trace.settings["actor"]),
+        annotator=str(trace.settings["annotator"]),
     )
 
 
@@ -123,14 +123,15 @@ def write_card(folder: Path, summary: GenerationSummary, settings: dict[str, Any
 {yaml.safe_dump(header, sort_keys=False)}---
 # Step-level critiques of {summary.done} problems
 
-{summary.kept} critiques ({kept}), made by `critique-graph generate` from {settings["problems"]}. Every verdict agrees with
-the reference answer. Critiques of wrong answers were kept because the actor's refinements with them came out right, and
-more often than without them; those of right answers because refinements with them stay right.
+{summary.kept} critiques ({kept}), made by `critique-graph generate` from {settings["problems"]}.
+Every verdict agrees with the reference answer. Critiques of wrong answers were kept because the actor's refinements
+with them came out right, and more often than without them; those of right answers because refinements stay right.
 
 - Actor: {settings["actor"]}. Annotator: {settings["annotator"]}. Errors of rg3 inserted by: {settings["corruptor"]}.
 - Seed {settings["seed"]}; prompts {prompts}; {summary.tokens["total"]:,} tokens, {summary.seconds:.0f} s.
 - Refinements with a critique came out right in {percent(summary.right_with)}, without in
-  {percent(summary.right_without)} (n = {summary.right_with.n} each; of all flawed paths that were tried).
+  {percent(summary.right_without)} (n = {summary.right_with.n} each, of all flawed paths, each tried until its case was
+  clear; the intervals take the refinements of a path for independent).
 - Critiques found the error where it is known to be in {percent(summary.located)} (n = {summary.located.n}).
 
 ## Funnel

@@ -1,14 +1,13 @@
 """What the nodes that make paths share: templates, continuations, grades."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls import Caller, CallKey
 from critique_graph.grading.grader import Grader
 from critique_graph.nodes.solve import solve_messages, to_response
-from critique_graph.schema import Call, Failure, FlawedPath, Reply, Response, Usage
+from critique_graph.schema import Call, DropReason, Failure, FlawedPath, Reply, Response, Usage
 from critique_graph.state import AutoCritiqueState
 from critique_graph.steps import is_answer, split_steps
 from critique_graph.untrusted import strip_role_tokens
@@ -76,11 +75,9 @@ def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int
     response = path.response
     assert response is not None
     earlier = list(earlier)
-    if response.is_truncated:
-        return path.dropped("paths", "truncated")
-    if response.grade is None or response.grade.outcome == "ungraded":
-        return path.dropped("paths", "ungraded")
-    if response.grade.is_correct:
+    if reason := unusable(response):
+        return path.dropped("paths", reason)
+    if is_right(response):
         return path.dropped("paths", "answer_right")
     if any(other.response is not None and other.response.text == response.text for other in earlier):
         return path.dropped("paths", "duplicate")
@@ -89,11 +86,14 @@ def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int
     return path
 
 
+def unusable(response: Response) -> DropReason | None:
+    """Say why a response cannot be a path, if so: it was cut off, or has no answer that can be compared."""
+    if response.is_truncated:
+        return "truncated"
+    is_graded = response.grade is not None and response.grade.outcome != "ungraded"
+    return None if is_graded and response.answer is not None else "ungraded"
+
+
 def usage_of(calls: Iterable[Call]) -> Usage:
     """Sum what calls have used."""
     return sum((call.usage for call in calls), Usage())
-
-
-def emitted(path: FlawedPath) -> dict[str, Any]:
-    """Give what a stream shows of a path."""
-    return {"path": path.name, "strategy": path.strategy, "drop": path.drop and path.drop.reason}

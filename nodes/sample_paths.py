@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls import CallKey
-from critique_graph.nodes.paths import graded, is_right, usage_of
+from critique_graph.nodes.paths import graded, is_right, unusable, usage_of
 from critique_graph.nodes.solve import solve_messages, to_response
 from critique_graph.players import BothWays, DataPlayers
 from critique_graph.schema import Failure, FlawedPath, Response, Strategy
@@ -38,10 +38,8 @@ def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dic
             else:
                 strategy: Strategy = "correct" if is_right(response) else "rg1"
                 path = FlawedPath(name=f"sample-{index}", strategy=strategy, response=response)
-                if response.is_truncated:
-                    path = path.dropped("paths", "truncated")
-                elif response.grade is None or response.grade.outcome == "ungraded":
-                    path = path.dropped("paths", "ungraded")
+                if reason := unusable(response):
+                    path = path.dropped("paths", reason)
                 elif response.text in seen:
                     path = path.dropped("paths", "duplicate")
                 elif strategy not in context.strategies:

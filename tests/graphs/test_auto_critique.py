@@ -1,0 +1,217 @@
+"""The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
+
+import asyncio
+from collections import Counter
+from typing import Any, ClassVar
+
+import pytest
+from fakes import ScriptedModel, critique_text, reply, solution
+from langchain_core.messages import AIMessage
+from pydantic import ValidationError
+
+from critique_graph.graphs.auto_critique import create_auto_critique
+from critique_graph.graphs.flawed_paths import create_flawed_paths
+
+QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
+STEPS = ("3 + 4 = 7.", "7 * 2 = 14.")
+RIGHT, WRONG = solution(14, *STEPS), solution(9, "3 + 4 = 7.", "7 + 2 = 9.")
+
+
+class Continuing(ScriptedModel):
+    """A scripted model that can go on with a message of its own."""
+
+    continues_final_message: ClassVar[bool] = True
+
+
+def paths_of(graph: Any, **given: Any) -> list[dict[str, Any]]:
+    return asyncio.run(graph.compile().ainvoke({"question": QUESTION, "reference": "14", **given}))["paths"]
+
+
+def drops(paths: list[dict[str, Any]]) -> list[str | None]:
+    return [path["drop"] and path["drop"]["reason"] for path in paths]
+
+
+def test_sampled_paths_are_told_apart_by_their_answer_and_only_so_many_are_kept():
+    others = [solution(n, "3 + 4 = 8.") for n in (8, 10, 11)]
+    cut_off = reply(RIGHT, finish_reason="length")
+    actor = ScriptedModel(replies=[RIGHT, WRONG, WRONG, *others, "I do not know.", cut_off])
+    paths = paths_of(create_flawed_paths(actor, samples=8))
+    assert [path["strategy"] for path in paths] == ["correct", *["rg1"] * 7]
+    assert drops(paths) == [None, None, "duplicate", None, "enough", "enough", "ungraded", "truncated"]
+    assert {settings["temperature"] for settings in actor.settings} == {1.0}
+
+
+def test_sampled_path_whose_call_failed_is_recorded():
+    actor = ScriptedModel(replies=[ValueError("no such model"), WRONG])
+    paths = paths_of(create_flawed_paths(actor, samples=2))
+    assert drops(paths) == ["failed", None]
+    assert "no such model" in paths[0]["failure"]["message"]
+
+
+def test_path_is_continued_from_a_cut_ever_hotter_and_located_only_where_rollouts_confirm_it():
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return RIGHT
+        begun = messages[-1].text
+        if begun.endswith("3 + 4 = 7."):
+            # The attempt, made at the first temperature of the rise, goes wrong; rollouts from the same place do not.
+            return (
+                "\n7 * 2 = 15.\nSo 15.\nThe answer is 15."
+                if temperature() == 0.75
+                else "\n7 * 2 = 14.\nThe answer is 14."
+            )
+        return "\nSo 15.\nThe answer is 15." if begun.endswith("15.") and "So" not in begun else "\nThe answer is 15."
+
+    actor = Continuing(answer=answer)
+
+    settings = {"samples": 1, "attempts": 1, "strategies": ("rg2",), "rise_from": 0.75, "rise": 0.5, "rise_to": 1.0}
+    (_, path) = paths_of(create_flawed_paths(actor, **settings))
+    assert path["response"]["text"] == "3 + 4 = 7.\n7 * 2 = 15.\nSo 15.\nThe answer is 15."
+    assert path["known"]["step"] == 1
+    heated = [s["temperature"] for s in actor.settings if s.get("continue_final_message") and s["temperature"] != 0.7]
+    assert heated == [0.75, 1.0, 1.0]
+
+    (_, unsure) = paths_of(create_flawed_paths(Continuing(answer=answer), **settings, rollouts=0))
+    assert unsure["known"]["step"] is None
+
+
+def test_inserted_error_is_known_by_place_and_type_and_the_actor_goes_on_from_it():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is \\boxed{99}." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    graph = create_flawed_paths(Continuing(answer=answer), samples=1, attempts=8, paths=8, strategies=("rg3",))
+    made = [path for path in paths_of(graph) if path["strategy"] == "rg3" and path["drop"] is None]
+    assert made
+    for path in made:
+        lines, place = path["response"]["text"].splitlines(), path["known"]["step"]
+        assert lines[:place] == list(STEPS[:place])
+        assert lines[place] != STEPS[place]
+        assert path["known"]["type"].endswith("error")
+        assert STEPS[place].rstrip(".") in path["known"]["description"]
+
+
+def test_error_can_come_from_a_model():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    corruptor = ScriptedModel(answer=lambda messages: "Step sentence: 4 + 4 = 8.\nExplanation: There are 3 apples.")
+    graph = create_flawed_paths(
+        Continuing(answer=answer),
+        corruptor,
+        samples=1,
+        attempts=1,
+        error_types=("counting_error",),
+        strategies=("rg3",),
+    )
+    (_, path) = paths_of(graph)
+    assert path["known"]["description"] == "There are 3 apples."
+    assert path["known"]["type"] == "counting_error"
+    assert "4 + 4 = 8." in path["response"]["text"]
+    assert "things, days or terms are counted wrongly" in corruptor.texts[0]
+
+
+def test_actor_that_cannot_continue_makes_sampled_paths_alone_and_says_so():
+    graph = create_flawed_paths(ScriptedModel(answer=lambda messages: RIGHT), samples=1).compile()
+
+    async def follow() -> list[Any]:
+        given = {"question": QUESTION, "reference": "14"}
+        return [event async for event in graph.astream(given, stream_mode="custom") if event["event"] == "refused"]
+
+    assert [event["strategy"] for event in asyncio.run(follow())] == ["rg2", "rg3"]
+
+
+def test_problem_needs_a_reference():
+    with pytest.raises(ValueError, match="needs a reference answer"):
+        paths_of(create_flawed_paths(ScriptedModel(answer=lambda messages: RIGHT)), reference=None)
+
+
+def test_impossible_rule_is_refused():
+    with pytest.raises(ValidationError, match="min_right"):
+        create_auto_critique(refinements=2, min_right=3)
+
+
+# What becomes of one wrong path, `WRONG`, or of one right one.
+
+JUDGED_WRONG = critique_text("Wrong").replace("3 + 4 = 7.", "7 + 2 = 9.", 1)
+
+
+def made(first: str, annotations: list[Any], refined: Any, **settings: Any) -> tuple[dict[str, Any], Any, Any]:
+    """The path, the actor and the annotator of a graph whose actor answers `first` and refines by `refined`."""
+
+    def answer(messages: Any) -> str:
+        return first if len(messages) == 1 else refined("<critique>\n\n" not in messages[-1].text)
+
+    actor, annotator = ScriptedModel(answer=answer), ScriptedModel(replies=annotations)
+    graph = create_auto_critique(actor, annotator, samples=1, **{"strategies": ("rg1", "correct"), **settings})
+    (path,) = paths_of(graph)
+    return path, actor, annotator
+
+
+def test_critique_that_helps_is_kept_with_its_evidence():
+    path, actor, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT if has_critique else WRONG)
+    assert path["drop"] is None
+    assert path["critique"]["final"] == "wrong"
+    assert path["trial"] == {"asked": 8, "tried": 8, "right_with": 8, "right_without": 0}
+    assert "The reference answer is 14." in annotator.texts[0]
+    assert all("14." not in prompt[-1].text.partition("</critique>")[0] for prompt in actor.prompts[1:])
+
+
+def test_both_arms_draw_with_the_same_seeds():
+    _, actor, _ = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT)
+    arms = {True: Counter(), False: Counter()}
+    for prompt, settings in zip(actor.prompts[1:], actor.settings[1:], strict=True):
+        arms["<critique>\n\n" in prompt[-1].text][settings["seed"]] += 1
+    assert arms[True] == arms[False]
+
+
+@pytest.mark.parametrize(
+    ("refined", "reason", "tried"),
+    [
+        (lambda has_critique: WRONG, "too_few_right", 8),
+        (lambda has_critique: RIGHT, "no_lift", 8),
+        (lambda has_critique: WRONG if has_critique else RIGHT, "no_lift", 4),
+        (lambda has_critique: solution(14, "So."), "too_few_right", 8),
+    ],
+    ids=["never right", "right without it too", "worse than without it: certain early", "answers without working out"],
+)
+def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried: int):
+    path, *_ = made(WRONG, [JUDGED_WRONG], refined)
+    assert path["drop"] == {"stage": "filter", "reason": reason}
+    assert path["trial"]["tried"] == tried
+
+
+def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
+    judged = critique_text("Correct")
+    kept, actor, _ = made(RIGHT, [judged], lambda has_critique: RIGHT)
+    assert (kept["strategy"], kept["drop"]) == ("correct", None)
+    assert len(actor.prompts) == 1 + 8
+    harmful, *_ = made(RIGHT, [judged], lambda has_critique: WRONG)
+    assert harmful["drop"] == {"stage": "filter", "reason": "does_harm"}
+    assert harmful["trial"]["tried"] == 4
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        (critique_text("Correct"), "verdict_disagrees"),
+        ("It is wrong.", "unreadable"),
+        (JUDGED_WRONG.replace("7 + 2 = 9.", "Cats chase mice at night."), "unreadable"),
+        (JUDGED_WRONG.replace("Explanation: ", "Explanation: By the reference answer, ", 1), "leak"),
+    ],
+)
+def test_critique_that_contradicts_what_is_known_is_dropped(annotation: str, reason: str):
+    path, *_ = made(WRONG, [annotation, annotation], lambda has_critique: RIGHT)
+    assert path["drop"] == {"stage": "annotate", "reason": reason}
+
+
+def test_malformed_critique_is_asked_for_once_more():
+    path, _, annotator = made(
+        WRONG, ["It is wrong.", JUDGED_WRONG], lambda has_critique: RIGHT if has_critique else WRONG
+    )
+    assert path["drop"] is None
+    assert len(path["calls"]) == len(annotator.prompts) == 2
+
+
+def test_annotator_can_be_asked_for_every_step():
+    _, _, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT, annotate_until="all_steps")
+    assert "Judge every step" in annotator.texts[0]
