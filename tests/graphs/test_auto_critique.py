@@ -49,21 +49,18 @@ def test_sampled_path_whose_call_failed_is_recorded():
 
 
 def test_path_is_continued_from_a_cut_ever_hotter_and_located_only_where_rollouts_confirm_it():
+    actor = Continuing()
+
     def answer(messages: Any) -> str:
         if not isinstance(messages[-1], AIMessage):
             return RIGHT
         begun = messages[-1].text
-        if begun.endswith("3 + 4 = 7."):
-            # The attempt, made at the first temperature of the rise, goes wrong; rollouts from the same place do not.
-            return (
-                "\n7 * 2 = 15.\nSo 15.\nThe answer is 15."
-                if temperature() == 0.75
-                else "\n7 * 2 = 14.\nThe answer is 14."
-            )
-        return "\nSo 15.\nThe answer is 15." if begun.endswith("15.") and "So" not in begun else "\nThe answer is 15."
+        if begun == "3 + 4 = 7.":  # the attempt, at the temperature the rise begins with, goes wrong; rollouts do not
+            is_attempt = actor.settings[-1]["temperature"] == 0.75
+            return "\n7 * 2 = 15.\nSo 15.\nThe answer is 15." if is_attempt else "\n7 * 2 = 14.\nThe answer is 14."
+        return "\nThe answer is 15." if "So" in begun else "\nSo 15.\nThe answer is 15."
 
-    actor = Continuing(answer=answer)
-
+    actor.answer = answer
     settings = {"samples": 1, "attempts": 1, "strategies": ("rg2",), "rise_from": 0.75, "rise": 0.5, "rise_to": 1.0}
     (_, path) = paths_of(create_flawed_paths(actor, **settings))
     assert path["response"]["text"] == "3 + 4 = 7.\n7 * 2 = 15.\nSo 15.\nThe answer is 15."
@@ -71,7 +68,7 @@ def test_path_is_continued_from_a_cut_ever_hotter_and_located_only_where_rollout
     heated = [s["temperature"] for s in actor.settings if s.get("continue_final_message") and s["temperature"] != 0.7]
     assert heated == [0.75, 1.0, 1.0]
 
-    (_, unsure) = paths_of(create_flawed_paths(Continuing(answer=answer), **settings, rollouts=0))
+    (_, unsure) = paths_of(create_flawed_paths(actor, **settings, rollouts=0))
     assert unsure["known"]["step"] is None
 
 
