@@ -1,6 +1,7 @@
 """The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
 
 import asyncio
+import random
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -9,8 +10,10 @@ from fakes import ScriptedModel, critique_text, reply, solution
 from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
+from critique_graph.calls import CallKey
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.schema import Reply
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
 STEPS = ("3 + 4 = 7.", "7 * 2 = 14.")
@@ -212,3 +215,66 @@ def test_malformed_critique_is_asked_for_once_more():
 def test_annotator_can_be_asked_for_every_step():
     _, _, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT, annotate_until="all_steps")
     assert "Judge every step" in annotator.texts[0]
+
+
+class Killed(Exception):
+    pass
+
+
+class MortalLog:
+    """A journal that dies after so many new calls, and remembers those before."""
+
+    def __init__(self) -> None:
+        self.replies: dict[CallKey, Reply] = {}
+        self.lives: int | None = None
+
+    def recall(self, key: CallKey) -> Reply | None:
+        return self.replies.get(key)
+
+    def record(self, key: CallKey, reply: Reply) -> None:
+        if self.lives == 0:
+            raise Killed
+        self.lives = None if self.lives is None else self.lives - 1
+        assert key not in self.replies, "a call was made twice"
+        self.replies[key] = reply
+
+
+def unpredictable() -> Continuing:
+    """A model whose replies are drawn by prompt and seed: right and wrong ones, of every kind of call."""
+    model = Continuing()
+
+    def answer(messages: Any) -> str:
+        said = "".join(message.text for message in messages)
+        rng = random.Random(f"{said}/{model.settings[-1]['seed']}")
+        if "Correctness of the step" in messages[-1].text and "<hints>" in messages[-1].text:
+            return JUDGED_WRONG if "another answer" in messages[-1].text else critique_text("Correct")
+        if isinstance(messages[-1], AIMessage):
+            return rng.choice(("\n7 * 2 = 14.\nThe answer is 14.", "\n7 + 2 = 9.\nThe answer is 9."))
+        has_critique = "<critique>\nStep" in messages[-1].text
+        return rng.choice((RIGHT, RIGHT, RIGHT, WRONG) if has_critique else (RIGHT, WRONG))
+
+    model.answer = answer
+    return model
+
+
+def test_run_that_dies_in_any_stage_ends_as_one_that_does_not():
+    def graph(log: MortalLog) -> Any:
+        settings = {"samples": 4, "attempts": 2, "refinements": 4, "rollouts": 2}
+        return create_auto_critique(unpredictable(), unpredictable(), log=log, **settings)
+
+    whole = MortalLog()
+    expected = paths_of(graph(whole))
+    assert any(path["drop"] is None for path in expected)
+    for calls in range(0, len(whole.replies), 5):
+        log = MortalLog()
+        log.lives = calls
+        with pytest.raises(Killed):
+            paths_of(graph(log))
+        log.lives = None
+        assert without_seconds(paths_of(graph(log))) == without_seconds(expected)
+
+
+def without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_seconds(item) for key, item in value.items() if key != "seconds"}
+    return [without_seconds(item) for item in value] if isinstance(value, list) else value

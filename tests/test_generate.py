@@ -1,0 +1,80 @@
+"""`critique-graph generate`: the funnel, the data set, and runs that stop in the middle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from critique_graph.cli import run_command
+from critique_graph.critique import parse_critique
+from critique_graph.miniature.annotator import read_exercise
+from critique_graph.miniature.task import split_of
+
+SMALL = ("--samples", "4", "--attempts", "2", "--refinements", "4", "--rollouts", "2", "--quiet", "--json")
+
+
+def generate(out: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict[str, Any], list[Any]]:
+    """The summary and the data set's rows."""
+    assert run_command(["generate", *(arguments or ("miniature",)), "--out", str(out), *SMALL]) == 0
+    lines = (out / "dataset" / "train.jsonl").read_text().splitlines()
+    return json.loads(capsys.readouterr().out), [json.loads(line) for line in lines]
+
+
+def test_data_set_and_funnel_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    summary, rows = generate(tmp_path / "run", capsys, "miniature", "--limit", "8", "--seed", "3")
+    assert (summary["problems"], summary["done"]) == (8, 8)
+    assert summary["kept"] == len(rows) == sum(summary["kept_by_strategy"].values()) > 0
+    for strategy in ("rg1", "rg2", "rg3", "correct"):
+        passages = [summary["funnel"][stage][strategy] for stage in ("paths", "annotate", "filter")]
+        for passage in passages:
+            assert passage["in"] == passage["out"] + sum(passage["dropped"].values())
+        assert [passage["out"] for passage in passages[:2]] == [passage["in"] for passage in passages[1:]]
+        assert passages[-1]["out"] == summary["kept_by_strategy"][strategy]
+    assert summary["tokens"]["total"] > 0
+    for row in rows:
+        assert (row["verdict"] == "correct") == row["is_correct"] == (row["answer"] == row["reference"])
+        assert row["is_correct"] == (row["strategy"] == "correct")
+        critique = parse_critique(row["critique"], row["response"])
+        assert critique.final == row["verdict"]
+        assert row["error_step"] in (None, row["first_error"])
+        assert row["is_correct"] or row["right_with"] > row["right_without"]
+
+
+def test_problems_of_the_miniature_are_for_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "4", "--strategies", "correct")
+    assert {split_of(read_exercise(row["question"]).operations) for row in rows} == {"train"}
+
+
+def test_same_command_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    given = ("--limit", "4", "--seed", "5")
+    first = generate(tmp_path / "run", capsys, *given)
+    again = generate(tmp_path / "run", capsys, *given)
+    assert again[1] == first[1]
+    assert again[0]["funnel"] == first[0]["funnel"]
+
+
+def test_data_set_loads_and_its_card_says_how_it_was_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    datasets = pytest.importorskip("datasets")
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "4")
+    folder = tmp_path / "run" / "dataset"
+    loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded["critique"] == [row["critique"] for row in rows]
+    card = (folder / "README.md").read_text()
+    assert "Actor: miniature:actor. Annotator: miniature:annotator." in card
+    assert "| filter | correct |" in card
+
+
+def test_problem_without_a_reference_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "problems.jsonl").write_text('{"id": "a", "question": "What is 2 + 3?"}\n')
+    assert run_command(["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run")]) == 2
+    assert "problem 'a' has no reference answer; generation needs one." in " ".join(capsys.readouterr().err.split())
+
+
+def test_annotator_that_knows_the_miniature_alone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
+    arguments = ["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL]
+    run_command(arguments)
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["kept"] == 0
+    assert set(summary["funnel"]["annotate"]["rg1"]["dropped"]) <= {"failed"}
