@@ -20,6 +20,7 @@ from critique_graph.miniature.train import (
     first_good_enough,
     new_model,
     save,
+    solver_rows,
     train_miniature,
 )
 
@@ -27,7 +28,7 @@ from critique_graph.miniature.train import (
 @pytest.mark.slow
 def test_smoke_plan_trains_a_pair_that_answers_and_resumes_without_training_again(tmp_path):
     results = train_miniature(tmp_path, plan=SMOKE)
-    stages = ("copier", "corrector", "base", "actor", "critic")
+    stages = ("copier", "corrector", "base", "solver", "actor", "critic")
     assert {name: result.steps for name, result in results.items()} == dict.fromkeys(stages, 2)
     evaluation = asyncio.run(evaluate_pair(f"hf:{tmp_path}/actor", f"hf:{tmp_path}/critic", n=2, samples=1))
     assert evaluation.actor.greedy.n == 2
@@ -53,14 +54,14 @@ def test_folder_of_other_things_is_refused(tmp_path):
         train_miniature(tmp_path, plan=SMOKE)
 
 
-def test_actor_is_the_first_checkpoint_that_solves_enough(tmp_path, monkeypatch):
-    monkeypatch.setattr("critique_graph.miniature.train.ACTOR_CHECKS", 20)
+def test_solver_is_the_first_checkpoint_that_solves_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr("critique_graph.miniature.train.SOLVER_CHECKS", 20)
     tokenizer = build_tokenizer()
     save(new_model(tokenizer, seed=0), tokenizer, tmp_path / "checkpoint-50")
     assert first_good_enough(tmp_path, seed=1) is None
     for step in (100, 150):
         shutil.copytree(weights_path("actor"), tmp_path / f"checkpoint-{step}")
-    monkeypatch.setattr("critique_graph.miniature.train.ACTOR_ACCURACY", 0.25)
+    monkeypatch.setattr("critique_graph.miniature.train.SOLVER_ACCURACY", 0.25)
     assert first_good_enough(tmp_path, seed=1) == tmp_path / "checkpoint-100"
 
 
@@ -85,13 +86,23 @@ def test_shipped_weights_are_small():
 
 
 @pytest.mark.parametrize("own", [0, 10, 1000])
-def test_half_of_the_actors_rows_are_solutions_however_many_own_errors_there_are(own):
+def test_half_of_the_solvers_rows_are_solutions_however_many_own_errors_there_are(own):
     rng = random.Random(0)
     written = [(e, flawed_response(e, rng)) for e in generate_exercises(own, seed=1, split="train")]
-    rows = actor_rows(6, written, seed=2)
+    rows = solver_rows(6, written, seed=2)
     assert len(rows) == 6 * BATCH_SIZE
     solutions = [row for row in rows if len(row["prompt"]) == 1 and "boxed" in row["completion"][0]["content"]]
     assert len(solutions) == len(rows) // 2
+
+
+@pytest.mark.parametrize("own", [0, 10, 1000])
+def test_at_most_half_of_the_actors_rows_are_refinements_of_its_own_answers(own):
+    rng = random.Random(0)
+    written = [(e, flawed_response(e, rng)) for e in generate_exercises(own, seed=1, split="train")]
+    rows = actor_rows(4, written, seed=2)
+    assert len(rows) == 4 * BATCH_SIZE
+    questions = {e.problem.question for e, _ in written}
+    assert sum(any(q in row["prompt"][0]["content"] for q in questions) for row in rows) == min(own, len(rows) // 2)
 
 
 @pytest.mark.parametrize("own", [0, 10, 1000])
