@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
+import orjson
 import pydantic
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
@@ -22,7 +23,8 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
-from critique_graph.dataset import write_card, write_dataset
+from critique_graph.atomic import write_atomically
+from critique_graph.dataset import read_dataset, write_card, write_dataset
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
 from critique_graph.funnel import PATHS_SCHEMA, read_paths_traces, summarise_paths
@@ -31,6 +33,7 @@ from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.journal import read_journal
 from critique_graph.live import LiveView, plain
+from critique_graph.mathcritique import examples, write_example
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.models import can_continue, load_model
 from critique_graph.outcomes import outcome_of_paths
@@ -43,12 +46,14 @@ from critique_graph.schema import Problem
 from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
 from critique_graph.state import Context, GenerationContext
 from critique_graph.summary_table import generation_line, generation_table, summary_table
+from critique_graph.trainers.rows import Task, task_rows
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
 }
+Format = Literal["trl", "mathcritique"]
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 DATA_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
@@ -260,6 +265,35 @@ def generate(
     if end.reason:
         log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
     return end.exit_code(failed=summary.failed + summary.quarantined)
+
+
+@app.command(help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
+def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None = None) -> int:
+    """Turn a data set of `generate` into rows for training, as JSON lines.
+
+    Args:
+        run: A run folder, or a data set's file.
+        to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses.
+        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
+        out: Write here; by default to standard output.
+    """
+    rows = read_dataset(run)
+    records: Iterator[Any] = map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task)
+    lines = (orjson.dumps(record) + b"\n" for record in records)
+    if out is None:
+        sys.stdout.buffer.writelines(lines)
+        return 0
+    written = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal written
+        for line in lines:
+            written += 1
+            yield line
+
+    write_atomically(out, counted())
+    log.print(f"{written} rows written: {out}", markup=False)
+    return 0
 
 
 @app.command(help_epilogue="Example: critique-graph graph actor_critic --png loop.png")

@@ -9,6 +9,7 @@ import orjson
 import yaml
 
 from critique_graph.atomic import write_atomically
+from critique_graph.errors import InputError
 from critique_graph.funnel import STAGES, STRATEGIES, GenerationSummary, PathsTrace
 from critique_graph.nodes.paths import is_right
 from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
@@ -41,6 +42,8 @@ class CritiqueRow(Record):
     """The same as it is known from the way the path was made; null where it is not."""
     error_type: str | None
     error_description: str | None
+    refinement: str | None
+    """The first right refinement with the critique."""
     refinements: int
     """Refinements tried with the critique, and as many without (none without, of a right response)."""
     right_with: int
@@ -80,12 +83,35 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         error_step=path.known.step,
         error_type=path.known.type,
         error_description=path.known.description,
+        refinement=trial.refinement,
         refinements=trial.tried,
         right_with=trial.right_with,
         right_without=trial.right_without,
         actor=str(trace.settings["actor"]),
         annotator=str(trace.settings["annotator"]),
     )
+
+
+def read_dataset(path: Path) -> Iterator[CritiqueRow]:
+    """Give the rows of a data set: of a run folder, its `dataset`, or the file itself.
+
+    Raises:
+        InputError: There is none, or a line is not a row.
+    """
+    places = [path, path / TRAIN, path / "dataset" / TRAIN]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        raise InputError(f"{path}: there is no data set here. Give a run folder of `generate`, or a {TRAIN}.")
+    return _read_lines(file)
+
+
+def _read_lines(file: Path) -> Iterator[CritiqueRow]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield CritiqueRow.model_validate_json(line)
+            except ValueError as error:
+                raise InputError(f"{file}, line {number} is not a row of {ROW_SCHEMA}.") from error
 
 
 def write_dataset(folder: Path, traces: Iterable[PathsTrace]) -> int:
@@ -142,8 +168,7 @@ with them came out right, and more often than without them; those of right answe
 
 ## Fields
 
-One JSON object a line, `{ROW_SCHEMA}`: `id question reference level source strategy response answer is_correct critique
-verdict first_error error_step error_type error_description refinements right_with right_without actor annotator`.
+One JSON object a line, `{ROW_SCHEMA}`: `{" ".join(CritiqueRow.model_fields)}`.
 
 The method is that of "Enhancing LLM Reasoning via Critique Models with Test-Time and Training-Time Supervision" (arXiv
 2411.16579). The problems keep the licence of their source.

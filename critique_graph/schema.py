@@ -253,6 +253,8 @@ class Trial(Record):
     tried: int
     right_with: int
     right_without: int
+    refinement: str | None = None
+    """The first right one with the critique."""
 
     @property
     def lift(self) -> float:

@@ -26,7 +26,7 @@ def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str,
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
         calls: list[Call] = []
 
-        async def comes_out_right(path: FlawedPath, critique: str, arm: str, index: int) -> bool | Failure:
+        async def right_refinement(path: FlawedPath, critique: str, arm: str, index: int) -> str | Failure | None:
             assert path.response is not None
             messages = refine_messages(state["question"], path.response.text, critique)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
@@ -35,7 +35,8 @@ def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str,
                 return outcome
             calls.append(outcome.call)
             refinement = await to_graded(outcome, state, players.grader)
-            return is_right(refinement) and not is_shortcut(refinement.text, path.response.text)
+            is_good = is_right(refinement) and not is_shortcut(refinement.text, path.response.text)
+            return refinement.text if is_good else None
 
         async def tried(path: FlawedPath) -> FlawedPath:
             if path.drop is not None or path.critique is None:
@@ -49,22 +50,31 @@ def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str,
                 asked = [(arm, index) for arm in arms for index in wave]
                 texts = {"with": critique, "without": ""}
                 outcomes = await asyncio.gather(
-                    *(comes_out_right(path, texts[arm], arm, index) for arm, index in asked)
+                    *(right_refinement(path, texts[arm], arm, index) for arm, index in asked)
                 )
+                first_right = trial.refinement
                 for (arm, _), outcome in zip(asked, outcomes, strict=True):
                     if isinstance(outcome, Failure):
                         return path.dropped("filter", "failed", outcome)
-                    arms[arm] += outcome
+                    arms[arm] += outcome is not None
+                    if arm == "with" and first_right is None:
+                        first_right = outcome
                 trial = trial.model_copy(
                     update={
                         "tried": wave.stop,
                         "right_with": arms["with"],
                         "right_without": arms.get("without", 0),
+                        "refinement": first_right,
                     }
                 )
             path = path.model_copy(update={"trial": trial})
             reason = decision(path, trial, context)
-            emit("tried", path=path.name, drop=reason if reason != "kept" else None, **trial.model_dump())
+            emit(
+                "tried",
+                path=path.name,
+                drop=reason if reason != "kept" else None,
+                **trial.model_dump(exclude={"refinement"}),
+            )
             return path if reason is None or reason == "kept" else path.dropped("filter", reason)
 
         paths = await asyncio.gather(*map(tried, read_paths(state)))

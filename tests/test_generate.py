@@ -8,8 +8,10 @@ import pytest
 
 from critique_graph.cli import run_command
 from critique_graph.critique import parse_critique
+from critique_graph.mathcritique import read_example
 from critique_graph.miniature.annotator import read_exercise
 from critique_graph.miniature.task import split_of
+from critique_graph.nodes.critique import critique_messages
 
 SMALL = ("--samples", "4", "--attempts", "2", "--refinements", "4", "--rollouts", "2", "--quiet", "--json")
 
@@ -78,3 +80,29 @@ def test_annotator_that_knows_the_miniature_alone_says_so(tmp_path: Path, capsys
     summary = json.loads(capsys.readouterr().out)
     assert summary["kept"] == 0
     assert set(summary["funnel"]["annotate"]["rg1"]["dropped"]) <= {"failed"}
+
+
+def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "8", "--seed", "3")
+    wrong = [row for row in rows if not row["is_correct"]]
+
+    def export(*arguments: str) -> list[Any]:
+        assert run_command(["export", str(tmp_path / "run"), *arguments, "--out", str(tmp_path / "rows.jsonl")]) == 0
+        return [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+
+    critic = export("--to", "trl", "--task", "critic")
+    assert [row["completion"][0]["content"] for row in critic] == [row["critique"] for row in rows]
+    expected = critique_messages(rows[0]["question"], rows[0]["response"])
+    assert critic[0]["prompt"] == [{"role": "user", "content": expected[0].text}]
+    refiner = export("--to", "trl", "--task", "refiner")
+    assert [row["completion"][0]["content"] for row in refiner] == [row["refinement"] for row in wrong]
+    assert [len(row["prompt"]) for row in refiner] == [3] * len(wrong)
+    assert len(export("--to", "trl", "--task", "actor")) == len(rows)
+    assert [read_example(record).critique for record in export("--to", "mathcritique")] == [
+        row["critique"] for row in wrong
+    ]
+
+
+def test_export_of_something_else_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run_command(["export", str(tmp_path), "--to", "trl"]) == 2
+    assert "there is no data set here" in " ".join(capsys.readouterr().err.split())

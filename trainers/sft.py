@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Literal, TypedDict
+from typing import Literal
 
 from datasets import Dataset
-from langchain_core.messages import BaseMessage
 from torch.optim import Optimizer
 from transformers import (
     PreTrainedModel,
@@ -32,35 +31,9 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from critique_graph.trainers.muon import MuonWithAdamW
+from critique_graph.trainers.rows import Row
 
 logger = logging.getLogger(__name__)
-
-
-Message = dict[str, str]
-"""One turn of a conversation: `role` and `content`."""
-
-
-class Row(TypedDict):
-    """What is context (`prompt`) and what is learned (`completion`)."""
-
-    prompt: list[Message]
-    completion: list[Message]
-
-
-_ROLES = {"human": "user", "ai": "assistant", "system": "system"}
-
-
-def as_messages(messages: Sequence[BaseMessage]) -> list[Message]:
-    """LangChain messages in the form chat templates read."""
-    return [{"role": _ROLES[message.type], "content": message.text} for message in messages]
-
-
-def row(prompt: Sequence[BaseMessage], completion: str) -> Row:
-    """Make a row from the messages a node sends and the text the model should answer."""
-    return {
-        "prompt": as_messages(prompt),
-        "completion": [{"role": "assistant", "content": completion}],
-    }
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.schema import Critique, StepVerdict
-from critique_graph.trainers.sft import Row, row
+from critique_graph.trainers.rows import Row, row
 from critique_graph.untrusted import fence
 
 SUMS_PER_DRILL = 12

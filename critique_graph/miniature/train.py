@@ -41,7 +41,8 @@ from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.sft import Row, SFTResult, SFTSettings, train_sft
+from critique_graph.trainers.rows import Row
+from critique_graph.trainers.sft import SFTResult, SFTSettings, train_sft
 
 logger = logging.getLogger(__name__)
 

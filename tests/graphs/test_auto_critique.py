@@ -151,7 +151,7 @@ def test_critique_that_helps_is_kept_with_its_evidence():
     path, actor, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT if has_critique else WRONG)
     assert path["drop"] is None
     assert path["critique"]["final"] == "wrong"
-    assert path["trial"] == {"asked": 8, "tried": 8, "right_with": 8, "right_without": 0}
+    assert path["trial"] == {"asked": 8, "tried": 8, "right_with": 8, "right_without": 0, "refinement": RIGHT}
     assert "The reference answer is 14." in annotator.texts[0]
     assert all("14." not in prompt[-1].text.partition("</critique>")[0] for prompt in actor.prompts[1:])
 

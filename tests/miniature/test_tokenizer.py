@@ -11,7 +11,7 @@ from critique_graph.miniature.tokenizer import CONSTANT_TEXTS, SPECIAL_TOKENS, b
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.sft import as_messages
+from critique_graph.trainers.rows import as_messages
 
 
 @pytest.fixture(scope="module")
