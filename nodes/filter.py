@@ -69,12 +69,7 @@ def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str,
                 )
             path = path.model_copy(update={"trial": trial})
             reason = decision(path, trial, context)
-            emit(
-                "tried",
-                path=path.name,
-                drop=reason if reason != "kept" else None,
-                **trial.model_dump(exclude={"refinement"}),
-            )
+            emit("tried", path=path.name, decision=reason, **trial.model_dump(exclude={"refinement"}))
             return path if reason is None or reason == "kept" else path.dropped("filter", reason)
 
         paths = await asyncio.gather(*map(tried, read_paths(state)))

@@ -26,13 +26,8 @@ def test_released_examples_come_back_as_they_were(kind: str):
 
 @pytest.mark.parametrize("answer_form", ["gsm8k", "math"])
 def test_example_comes_back_as_it_was(answer_form: str):
-    example = MathCritiqueExample(
-        question="What is 2 + 3?",
-        response="It is 6.",
-        critique="Wrong.",
-        refinement="It is 5.",
-        answer_form=answer_form,
-    )
+    texts = {"question": "What is 2 + 3?", "response": "It is 6.", "critique": "Wrong.", "refinement": "It is 5."}
+    example = MathCritiqueExample(**texts, answer_form=answer_form)
     assert read_example(write_example(example)) == example
 
 
