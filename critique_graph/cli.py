@@ -36,7 +36,8 @@ from critique_graph.live import LiveView, plain
 from critique_graph.mathcritique import examples, write_example
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.models import can_continue, load_model
-from critique_graph.outcomes import outcome_of_paths
+from critique_graph.nodes.annotate import annotate_messages
+from critique_graph.outcomes import outcome_of_paths, unreadable_annotator
 from critique_graph.output import Flag, log, print_json, print_text, stdout
 from critique_graph.problems import load_problems
 from critique_graph.progress import DataProgress, Progress
@@ -44,6 +45,7 @@ from critique_graph.run import data_prompts_hash, drive, prompts_hash, run_probl
 from critique_graph.run_folder import JOURNAL, open_run
 from critique_graph.schema import Problem
 from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
+from critique_graph.show import drawn, shown
 from critique_graph.state import Context, GenerationContext
 from critique_graph.summary_table import generation_line, generation_table, summary_table
 from critique_graph.trainers.rows import Task, task_rows
@@ -186,6 +188,7 @@ def generate(
     settings: Annotated[GenerateSettings, Parameter(name="*")] = GenerateSettings(),  # noqa: B008 - frozen
     out: Path | None = None,
     fresh: Flag = False,
+    preview: int | None = None,
     json: Flag = False,
     quiet: Flag = False,
 ) -> int:
@@ -198,11 +201,15 @@ def generate(
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
         out: The run's folder; by default a new one under `runs/`.
         fresh: Start over in a folder that holds a run.
+        preview: Stop after so many problems, and print an annotator's prompt and what was kept; the same command
+            without it goes on from there.
         json: Print the summary as one JSON object.
         quiet: No progress.
     """
     if problems is not None:
         settings = settings.model_copy(update={"problems": problems})
+    if preview is not None:
+        settings = settings.model_copy(update={"limit": preview})
 
     def load() -> Iterator[Problem]:
         found = load_problems(
@@ -242,6 +249,7 @@ def generate(
                 concurrency=settings.concurrency,
                 progress=DataProgress(console=log, quiet=quiet),
                 judge=outcome_of_paths,
+                suspect=unreadable_annotator,
                 schema=PATHS_SCHEMA,
             )
         )
@@ -257,6 +265,15 @@ def generate(
         write_card(dataset, summary, recorded, opened.prompts)
         outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
         opened.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
+    if preview is not None:
+        first = next(read_paths_traces(read_journal(folder / JOURNAL)), None)
+        if first is not None and (annotated := [path for path in first.paths if path.critique is not None]):
+            messages = annotate_messages(
+                first.problem.question, annotated[0], str(first.problem.answer), until=settings.annotate_until
+            )
+            log.print(plain(messages[-1].text), style="dim")
+        for row in read_dataset(folder):
+            log.print(shown(row))
     if json:
         print_json(summary.model_dump(mode="json", by_alias=True))
     else:
@@ -265,6 +282,20 @@ def generate(
     if end.reason:
         log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
     return end.exit_code(failed=summary.failed + summary.quarantined)
+
+
+@app.command(help_epilogue="Example: critique-graph show runs/data -n 5")
+def show(run: Path, /, *, count: Annotated[int, Parameter(alias="-n")] = 20, seed: int = 0) -> int:
+    """Print records of a data set of `generate`, drawn at random, for people to read.
+
+    Args:
+        run: A run folder, or a data set's file.
+        count: How many.
+        seed: Draws them.
+    """
+    for row in drawn(read_dataset(run), count, seed=seed):
+        stdout.print(shown(row))
+    return 0
 
 
 @app.command(help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")

@@ -46,6 +46,15 @@ def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
     return Outcome("done")
 
 
+def unreadable_annotator(result: Mapping[str, Any]) -> str | None:
+    """Say so if every critique of a problem is unreadable, with the first of them: the annotator knows no format."""
+    critiques = [path["critique"]["text"] for path in result["paths"] if path["critique"] is not None]
+    drops = [path["drop"] for path in result["paths"] if path["critique"] is not None]
+    if critiques and all(drop is not None and drop["reason"] == "unreadable" for drop in drops):
+        return f"by critiques that cannot be read: {one_line(critiques[0], limit=300)!r}"
+    return None
+
+
 def outcome_of_error(error: Exception) -> Outcome:
     """Judge an exception out of the graph: a fault of ours or of a grader, which would only happen again."""
     return Outcome("quarantined", one_line(f"{type(error).__name__}: {error}"))

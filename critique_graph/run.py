@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 CONCURRENCY = 64
 """Problems in flight at once."""
-NOT_DONE_IN_A_ROW = 20
-"""So many problems without one done between them: something is wrong with all of them, and the run stops."""
+TROUBLES_IN_A_ROW = 20
+"""So many problems with none between them that went well: something is wrong with all, and the run stops."""
 DRAIN_SECONDS = 10.0
 """After the first SIGINT or SIGTERM, problems in flight have so long to end; then their calls are cut off."""
 RECURSION_LIMIT = 256
@@ -119,6 +119,7 @@ async def drive(
     concurrency: int = CONCURRENCY,
     progress: Progress | None = None,
     judge: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
+    suspect: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
     schema: str = TRACE_SCHEMA,
 ) -> SessionEnd:
     """Drive `graph` over `problems`, then write the run's traces.
@@ -135,12 +136,14 @@ async def drive(
         concurrency: Problems in flight at once.
         progress: Shows how the run goes.
         judge: Says how a problem ended, by the graph's result.
+        suspect: Says what is wrong with a result that is done all the same, if anything: so many such problems in a
+            row as those that are not done stop the run.
         schema: What the traces call themselves.
 
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True), judge, schema)
+    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True), judge, suspect, schema)
     with session.progress:
         session.progress.total = total
         await session.work(concurrency)
@@ -159,6 +162,7 @@ class _Session:
         settings: Mapping[str, JsonValue],
         progress: Progress,
         judge: Callable[[Mapping[str, Any]], Outcome],
+        suspect: Callable[[Mapping[str, Any]], str | None],
         schema: str,
     ) -> None:
         self.state: RunState = "running"
@@ -169,10 +173,11 @@ class _Session:
         self._journal = run.journal
         self._settings = dict(settings)
         self._judge = judge
+        self._suspect = suspect
         self._schema = schema
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
-        self._not_done: list[Outcome] = []
-        """Outcomes since the last problem that was done."""
+        self._troubles: list[str] = []
+        """What was wrong with the problems since the last one with which nothing was."""
         self._bound = asyncio.timeout(None)
 
     async def work(self, concurrency: int) -> None:
@@ -214,7 +219,8 @@ class _Session:
             outcome = outcome_of_error(error)
         await self._journal.settle(problem, outcome, trace)
         self.progress.update(outcome, result)
-        self._watch(outcome)
+        trouble = self._suspect(result) if outcome.status == "done" and result is not None else None
+        self._watch(trouble if outcome.status == "done" else f"{outcome.status} by {outcome.reason}")
 
     def _to_trace(self, problem: Problem, result: Mapping[str, Any], seconds: float) -> bytes:
         """Give the `Trace` of a result as JSON; the graph's output is plain JSON already."""
@@ -229,12 +235,11 @@ class _Session:
             }
         )
 
-    def _watch(self, outcome: Outcome) -> None:
-        """Stop the run when problem after problem is not done."""
-        self._not_done = [] if outcome.status == "done" else [*self._not_done, outcome]
-        if len(self._not_done) == NOT_DONE_IN_A_ROW and self.state == "running":
-            first = self._not_done[0]
-            self.reason = f"{NOT_DONE_IN_A_ROW} problems in a row {first.status}, first by {first.reason}"
+    def _watch(self, trouble: str | None) -> None:
+        """Stop the run when something is wrong with problem after problem."""
+        self._troubles = [] if trouble is None else [*self._troubles, trouble]
+        if len(self._troubles) == TROUBLES_IN_A_ROW and self.state == "running":
+            self.reason = f"{TROUBLES_IN_A_ROW} problems in a row went wrong, the first {self._troubles[0]}"
             self._stop("stopped_early")
 
     def _interrupt(self) -> None:

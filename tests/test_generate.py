@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ScriptedModel
 
 from critique_graph.cli import run_command
 from critique_graph.critique import parse_critique
@@ -106,3 +107,44 @@ def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, ca
 def test_export_of_something_else_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run_command(["export", str(tmp_path), "--to", "trl"]) == 2
     assert "there is no data set here" in " ".join(capsys.readouterr().err.split())
+
+
+def test_preview_shows_a_prompt_and_records_and_the_whole_run_goes_on_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    command = ["generate", "--seed", "3", "--out", str(tmp_path / "run"), *SMALL]
+    assert run_command([*command, "--preview", "4"]) == 0
+    printed = capsys.readouterr()
+    preview = json.loads(printed.out)
+    assert preview["problems"] == 4
+    assert "The reference answer is" in printed.err
+    assert printed.err.count("right refinements:") == preview["kept"] > 0
+    assert run_command([*command, "--limit", "5"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["problems"] == 5
+    assert whole["kept"] >= preview["kept"]
+
+
+def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "4", "--seed", "3")
+    assert run_command(["show", str(tmp_path / "run"), "-n", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("right refinements:") == min(2, len(rows))
+
+
+def test_annotator_that_never_keeps_to_the_format_stops_the_run_and_is_quoted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: (RIGHT, ScriptedModel(answer=chat), "exact"))
+    lines = [json.dumps({"question": f"What is 2 + 3? ({n})", "answer": "5"}) for n in range(100)]
+    (tmp_path / "problems.jsonl").write_text("\n".join(lines))
+    code = run_command(["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL])
+    assert code == 4
+    assert "critiques that cannot be read: 'What a lovely solution!'" in " ".join(capsys.readouterr().err.split())
+
+
+RIGHT = ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5.")
+
+
+def chat(messages: Any) -> str:
+    return "What a lovely solution!"

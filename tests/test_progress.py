@@ -6,7 +6,7 @@ from rich.console import Console
 
 from critique_graph import progress
 from critique_graph.outcomes import Outcome
-from critique_graph.progress import Progress
+from critique_graph.progress import DataProgress, Progress
 
 DONE = Outcome("done")
 
@@ -15,7 +15,10 @@ def result(first: str, final: str) -> dict[str, Any]:
     return {
         "chains": [{"response": {"grade": {"outcome": first}}}],
         "grade": {"outcome": final},
-        "usage": {"total": {"input_tokens": 1000, "output_tokens": 234}},
+        "usage": {
+            "actor": {"input_tokens": 700, "output_tokens": 200},
+            "critic": {"input_tokens": 300, "output_tokens": 34},
+        },
     }
 
 
@@ -81,3 +84,10 @@ def test_quiet_prints_nothing(is_terminal: bool) -> None:
     with Progress(console=target, quiet=True) as shown:
         shown.update(DONE, result("correct", "correct"))
     assert output(target) == ""
+
+
+def test_line_of_a_run_that_makes_data_counts_paths_by_strategy() -> None:
+    progress = DataProgress(console=Console(file=io.StringIO()))
+    paths = [{"strategy": "rg1", "drop": None}, {"strategy": "rg2", "drop": None}, {"strategy": "rg2", "drop": {}}]
+    progress.update(Outcome("done"), {"paths": paths, "usage": {"actor": {"input_tokens": 7, "output_tokens": 3}}})
+    assert "1/? problems · 2 of 3 paths kept (rg1 1, rg2 1) · 10 tokens" in progress.line().plain

@@ -129,7 +129,9 @@ async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     model = HashedModel(faults={"": ConnectionError("connection refused")})
     end = await play(tmp_path, model, addition_problems(100))
     assert (end.state, end.exit_code) == ("stopped_early", 4)
-    assert end.reason == "20 problems in a row failed, first by connection: ConnectionError: connection refused"
+    assert end.reason == (
+        "20 problems in a row went wrong, the first failed by connection: ConnectionError: connection refused"
+    )
     assert 20 <= end.summary.failed <= 23
     assert end.summary.failed + end.summary.pending == end.summary.problems == 100
     assert manifest(tmp_path)["state"] == "stopped_early"
