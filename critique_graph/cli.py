@@ -6,6 +6,7 @@ complete, 2 bad input, 3 finished with failed problems, 4 stopped early, 130 int
 
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
 from critique_graph.atomic import write_atomically
-from critique_graph.dataset import read_dataset, write_card, write_dataset
+from critique_graph.dataset import read_dataset, write_card, write_dataset, write_parquet
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
 from critique_graph.funnel import PATHS_SCHEMA, read_paths_traces, summarise_paths
@@ -55,7 +56,7 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
 }
-Format = Literal["trl", "mathcritique"]
+Format = Literal["trl", "mathcritique", "parquet"]
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 DATA_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
@@ -210,6 +211,8 @@ def generate(
         settings = settings.model_copy(update={"problems": problems})
     if preview is not None:
         settings = settings.model_copy(update={"limit": preview})
+    if re.fullmatch(r"hf:.*:.*:test", settings.problems):
+        raise InputError(f"{settings.problems}: a test split makes no training data; name the one for training.")
 
     def load() -> Iterator[Problem]:
         found = load_problems(
@@ -304,11 +307,17 @@ def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None 
 
     Args:
         run: A run folder, or a data set's file.
-        to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses.
+        to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses;
+            `parquet`: the data set as it is.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
         out: Write here; by default to standard output.
     """
     rows = read_dataset(run)
+    if to == "parquet":
+        if out is None:
+            raise InputError("--to parquet needs --out FILE.parquet.")
+        log.print(f"{write_parquet(out, rows)} rows written: {out}", markup=False)
+        return 0
     records: Iterator[Any] = map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task)
     lines = (orjson.dumps(record) + b"\n" for record in records)
     if out is None:

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import yaml
 
 from critique_graph.atomic import write_atomically
-from critique_graph.errors import InputError
+from critique_graph.errors import InputError, MissingDependencyError
 from critique_graph.funnel import STAGES, STRATEGIES, GenerationSummary, PathsTrace
 from critique_graph.nodes.paths import is_right
 from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
@@ -126,6 +127,44 @@ def write_dataset(folder: Path, traces: Iterable[PathsTrace]) -> int:
 
     write_atomically(folder / TRAIN, lines())
     return counts["rows"]
+
+
+def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
+    """Write rows as Parquet; gives how many.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingDependencyError("pyarrow", extra="data", purpose="Writing Parquet files") from error
+    kinds = {int: arrow.int64(), bool: arrow.bool_()}
+    fields = [
+        arrow.field(name, next((kinds[kind] for kind in kinds if _holds(kind, field.annotation)), arrow.string()))
+        for name, field in CritiqueRow.model_fields.items()
+    ]
+    count = 0
+    partial = file.with_name(f".{file.name}.part")
+    with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
+        for batch in batched(rows, 1000):
+            writer.write_table(arrow.Table.from_pylist([row.model_dump(mode="json") for row in batch], writer.schema))
+            count += len(batch)
+    partial.replace(file)
+    return count
+
+
+def _holds(kind: type, annotation: Any) -> bool:
+    """Whether a field is of a kind, or that or nothing."""
+    return annotation is kind or kind in get_args(annotation)
+
+
+def batched(rows: Iterable[CritiqueRow], size: int) -> Iterator[list[CritiqueRow]]:
+    """Give the rows in lists of `size`, the last one shorter."""
+    rows = iter(rows)
+    while batch := list(islice(rows, size)):
+        yield batch
 
 
 def write_card(folder: Path, summary: GenerationSummary, settings: dict[str, Any], prompts: str) -> None:

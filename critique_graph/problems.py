@@ -45,7 +45,7 @@ def load_problems(
         answer_field: Field of the reference answer; by default the first there is of `ANSWER_FIELDS`.
         limit: Give the first so many problems (of the miniature: 100 unless told).
         seed: Draws the miniature's problems.
-        split: Of the miniature; data for training comes from `train`.
+        split: Of the miniature, and of `hf:` sets that name none; data for training comes from `train`.
 
     Raises:
         InputError: The set cannot be used, or, when it is reached, one of its rows.
@@ -60,7 +60,7 @@ def load_problems(
 
         return generate_problems(limit or MINIATURE_LIMIT, seed=seed, split=split)
     if name.startswith("hf:"):
-        rows, stem, source = hub_rows(name), name.split(":")[1].split("/")[-1], name
+        rows, stem, source = hub_rows(name, split=split), name.split(":")[1].split("/")[-1], name
     else:
         path = Path(name)
         rows, stem, source = file_rows(path), path.name.split(".")[0], path.name

@@ -151,8 +151,8 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}: this is not a Parquet file that can be read ({error}).") from error
 
 
-def hub_rows(spec: str) -> Iterator[Row]:
-    """Stream the rows of `hf:owner/name[:config[:split]]`; the split is `test` unless told, or the only one.
+def hub_rows(spec: str, *, split: str = "test") -> Iterator[Row]:
+    """Stream the rows of `hf:owner/name[:config[:split]]`; where it names no split, of `split`, or of the only one.
 
     Raises:
         InputError: The data set cannot be loaded, or, later, streaming it breaks off.
@@ -160,18 +160,18 @@ def hub_rows(spec: str) -> Iterator[Row]:
     match = _HUB_SPEC.fullmatch(spec)
     if match is None:
         raise InputError(f"{spec}: a data set of the hub is named hf:owner/name[:config[:split]].")
-    name, config, split = match.groups()
+    name, config, named = match.groups()
     try:
         from datasets import IterableDatasetDict, load_dataset
         from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise MissingDependencyError("datasets", extra="data", purpose="Loading from the hub") from error
     try:
-        rows = load_dataset(name, config or None, split=split, streaming=True)
+        rows = load_dataset(name, config or None, split=named, streaming=True)
         if isinstance(rows, IterableDatasetDict):
-            if "test" not in rows and len(rows) > 1:
+            if split not in rows and len(rows) > 1:
                 raise InputError(f"{spec}: name the split, one of {', '.join(rows)}: hf:{name}:{config or ''}:SPLIT.")
-            rows = rows["test"] if "test" in rows else next(iter(rows.values()))
+            rows = rows[split] if split in rows else next(iter(rows.values()))
         for number, row in enumerate(rows):
             yield Row(spec, "row", number, row)
     except (OSError, ValueError, DatasetsError) as error:

@@ -104,6 +104,19 @@ def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, ca
     ]
 
 
+def test_export_to_parquet_has_the_same_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "8", "--seed", "3")
+    file = tmp_path / "rows.parquet"
+    assert run_command(["export", str(tmp_path / "run"), "--to", "parquet", "--out", str(file)]) == 0
+    assert parquet.read_table(file).to_pylist() == rows
+
+
+def test_test_split_of_the_hub_is_refused(capsys: pytest.CaptureFixture[str]):
+    assert run_command(["generate", "hf:openai/gsm8k:main:test"]) == 2
+    assert "a test split makes no training data" in " ".join(capsys.readouterr().err.split())
+
+
 def test_export_of_something_else_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run_command(["export", str(tmp_path), "--to", "trl"]) == 2
     assert "there is no data set here" in " ".join(capsys.readouterr().err.split())
