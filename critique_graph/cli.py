@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,10 +25,10 @@ from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
 from critique_graph.atomic import write_atomically
-from critique_graph.dataset import read_dataset, write_card, write_dataset, write_parquet
+from critique_graph.dataset import dataset_rows, read_dataset, write_card, write_dataset, write_parquet
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.funnel import PATHS_SCHEMA, read_paths_traces, summarise_paths
+from critique_graph.funnel import PATHS_SCHEMA, count_kept, read_paths_traces, summarise_paths
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
@@ -45,6 +45,7 @@ from critique_graph.progress import DataProgress, Progress
 from critique_graph.run import data_prompts_hash, drive, prompts_hash, run_problems
 from critique_graph.run_folder import JOURNAL, open_run
 from critique_graph.schema import Problem
+from critique_graph.selection import is_enough, quotas, read_ratio, selected
 from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
 from critique_graph.show import drawn, shown
 from critique_graph.state import Context, GenerationContext
@@ -234,6 +235,8 @@ def generate(
         log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
     folder = out or Path("runs") / f"data-{time.strftime('%Y%m%d-%H%M%S')}"
     recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
+    shares = read_ratio(settings.ratio)
+    dataset, journal = folder / "dataset", folder / JOURNAL
     with open_run(folder, recorded, prompts=data_prompts_hash(), fresh=fresh) as opened:
         makers = create_auto_critique(
             actor,
@@ -242,6 +245,12 @@ def generate(
             log=opened.journal,
             **settings.model_dump(include=DATA_FIELDS),
         ).compile(name="auto_critique")
+        kept = count_kept(journal)
+
+        def watch(result: Mapping[str, Any]) -> str | None:
+            kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
+            return unreadable_annotator(result)
+
         end = asyncio.run(
             drive(
                 makers,
@@ -252,16 +261,18 @@ def generate(
                 concurrency=settings.concurrency,
                 progress=DataProgress(console=log, quiet=quiet),
                 judge=outcome_of_paths,
-                suspect=unreadable_annotator,
+                suspect=watch,
+                is_enough=lambda: is_enough(kept, shares, settings.target),
                 schema=PATHS_SCHEMA,
             )
         )
-        dataset, journal = folder / "dataset", folder / JOURNAL
-        write_dataset(dataset, read_paths_traces(read_journal(journal)))
+        quota = quotas(count_kept(journal), shares, settings.target)
+        rows = selected(dataset_rows(read_paths_traces(read_journal(journal))), quota, shares)
         summary = summarise_paths(
             read_journal(journal),
             run=str(folder),
             dataset=str(dataset),
+            dataset_rows=write_dataset(dataset, rows),
             seconds=opened.journal.seconds(),
             total=total,
         )
@@ -269,7 +280,7 @@ def generate(
         outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
         opened.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
     if preview is not None:
-        first = next(read_paths_traces(read_journal(folder / JOURNAL)), None)
+        first = next(read_paths_traces(read_journal(journal)), None)
         if first is not None and (annotated := [path for path in first.paths if path.critique is not None]):
             messages = annotate_messages(
                 first.problem.question, annotated[0], str(first.problem.answer), until=settings.annotate_until

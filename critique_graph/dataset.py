@@ -1,6 +1,5 @@
 """The data set that `critique-graph generate` leaves: rows as JSON lines, and a card that says how they were made."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -115,18 +114,19 @@ def _read_lines(file: Path) -> Iterator[CritiqueRow]:
                 raise InputError(f"{file}, line {number} is not a row of {ROW_SCHEMA}.") from error
 
 
-def write_dataset(folder: Path, traces: Iterable[PathsTrace]) -> int:
-    """Write the rows into `folder`; gives how many."""
+def write_dataset(folder: Path, rows: Iterable[CritiqueRow]) -> int:
+    """Write rows into `folder`; gives how many."""
     folder.mkdir(parents=True, exist_ok=True)
-    counts: Counter[str] = Counter()
+    count = 0
 
     def lines() -> Iterator[bytes]:
-        for row in dataset_rows(traces):
-            counts["rows"] += 1
+        nonlocal count
+        for row in rows:
+            count += 1
             yield orjson.dumps(row.model_dump(mode="json")) + b"\n"
 
     write_atomically(folder / TRAIN, lines())
-    return counts["rows"]
+    return count
 
 
 def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
@@ -174,7 +174,7 @@ def write_card(folder: Path, summary: GenerationSummary, settings: dict[str, Any
         "task_categories": ["text-generation"],
         "tags": ["math", "critique", "critique-graph"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": TRAIN}]}],
-        "size_categories": [_size(summary.kept)],
+        "size_categories": [_size(summary.rows)],
     }
     stages = "\n".join(
         f"| {stage} | {strategy} | {passage.in_} | {passage.out} | "
@@ -188,7 +188,8 @@ def write_card(folder: Path, summary: GenerationSummary, settings: dict[str, Any
 {yaml.safe_dump(header, sort_keys=False)}---
 # Step-level critiques of {summary.done} problems
 
-{summary.kept} critiques ({kept}), made by `critique-graph generate` from {settings["problems"]}.
+{summary.rows} critiques, of {summary.kept} that were kept ({kept}), made by `critique-graph generate` from
+{settings["problems"]}.
 Every verdict agrees with the reference answer. Critiques of wrong answers were kept because the actor's refinements
 with them came out right, and more often than without them; those of right answers because refinements stay right.
 

@@ -5,13 +5,14 @@ Read in one pass over the run's traces, one at a time.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field, JsonValue
 
 from critique_graph.errors import InputError
 from critique_graph.intervals import Rate, wilson
-from critique_graph.journal import JournalRow
+from critique_graph.journal import JournalRow, read_journal
 from critique_graph.schema import FlawedPath, Problem, Record, Stage, Strategy, Usage
 
 PATHS_SCHEMA = "critique-graph.paths/1"
@@ -50,6 +51,8 @@ class GenerationSummary(Record):
     pending: int
     funnel: dict[Stage, dict[Strategy, Passage]]
     kept: int
+    rows: int
+    """Of these, in the data set: as many as target and ratio ask for."""
     kept_by_strategy: dict[Strategy, int]
     kept_by_level: dict[int, int]
     located: Rate
@@ -79,8 +82,20 @@ def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
                 raise InputError(f"the trace of {row.id} is not one of `critique-graph generate`.") from error
 
 
+def count_kept(journal: Path) -> Counter[Strategy]:
+    """Count what a journal's finished problems have kept, by strategy."""
+    traces = read_paths_traces(read_journal(journal))
+    return Counter(path.strategy for trace in traces for path in trace.paths if path.drop is None)
+
+
 def summarise_paths(
-    rows: Iterable[JournalRow], *, run: str, dataset: str, seconds: float, total: int | None = None
+    rows: Iterable[JournalRow],
+    *,
+    run: str,
+    dataset: str,
+    dataset_rows: int,
+    seconds: float,
+    total: int | None = None,
 ) -> GenerationSummary:
     """Summarise a run's journal; paths of problems that are not done are not counted.
 
@@ -88,6 +103,7 @@ def summarise_paths(
         rows: The journal's problems.
         run: Path of the run folder.
         dataset: Path of the data set.
+        dataset_rows: Its size.
         seconds: How long the run took, all sessions together.
         total: Problems in the set; None where unknown.
     """
@@ -128,6 +144,7 @@ def summarise_paths(
         pending=problems - sum(settled.values()),
         funnel=_funnel(kept, drops),
         kept=kept.total(),
+        rows=dataset_rows,
         kept_by_strategy={strategy: kept[strategy] for strategy in STRATEGIES},
         kept_by_level=dict(sorted(levels.items())),
         located=wilson(located[True], located.total()),

@@ -120,6 +120,7 @@ async def drive(
     progress: Progress | None = None,
     judge: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
     suspect: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
+    is_enough: Callable[[], bool] = lambda: False,
     schema: str = TRACE_SCHEMA,
 ) -> SessionEnd:
     """Drive `graph` over `problems`, then write the run's traces.
@@ -138,12 +139,15 @@ async def drive(
         judge: Says how a problem ended, by the graph's result.
         suspect: Says what is wrong with a result that is done all the same, if anything: so many such problems in a
             row as those that are not done stop the run.
+        is_enough: Asked before a problem is begun; once it says so, none is, and those in flight end.
         schema: What the traces call themselves.
 
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    session = _Session(graph, problems, run, settings, progress or Progress(quiet=True), judge, suspect, schema)
+    session = _Session(
+        graph, problems, run, settings, progress or Progress(quiet=True), judge, suspect, is_enough, schema
+    )
     with session.progress:
         session.progress.total = total
         await session.work(concurrency)
@@ -163,6 +167,7 @@ class _Session:
         progress: Progress,
         judge: Callable[[Mapping[str, Any]], Outcome],
         suspect: Callable[[Mapping[str, Any]], str | None],
+        is_enough: Callable[[], bool],
         schema: str,
     ) -> None:
         self.state: RunState = "running"
@@ -174,6 +179,7 @@ class _Session:
         self._settings = dict(settings)
         self._judge = judge
         self._suspect = suspect
+        self._is_enough = is_enough
         self._schema = schema
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
         self._troubles: list[str] = []
@@ -195,7 +201,9 @@ class _Session:
             self.state = "complete"
 
     async def _work_off(self) -> None:
-        while self.state == "running" and (numbered := next(self._problems, None)) is not None:
+        while self.state == "running" and not self._is_enough():
+            if (numbered := next(self._problems, None)) is None:
+                break
             position, problem = numbered
             with self._journal.problem(problem, position) as status:
                 if status in ("done", "quarantined"):

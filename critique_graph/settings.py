@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from critique_graph.problems import MINIATURE_LIMIT
+from critique_graph.selection import read_ratio
 from critique_graph.state import Context, GenerationContext
 
 
@@ -60,3 +61,13 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
     annotator_base_url: str | None = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
+    target: int | None = Field(default=None, ge=1)
+    """Critiques to keep: no new problem is begun once there are so many; empty: all there are."""
+    ratio: tuple[str, ...] = ()
+    """Shares of strategies in the data set, e.g. `correct=0.3`; the other strategies share the rest as they come."""
+
+    @field_validator("ratio")
+    @classmethod
+    def _check_ratio(cls, ratio: tuple[str, ...]) -> tuple[str, ...]:
+        read_ratio(ratio)
+        return ratio

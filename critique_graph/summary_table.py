@@ -70,7 +70,7 @@ def generation_line(summary: GenerationSummary) -> str:
         f"refinements right with the critique: {percent(summary.right_with)}, without: "
         f"{percent(summary.right_without)}, n = {summary.right_with.n}\n"
         f"error found where it is known to be: {percent(summary.located)}, n = {summary.located.n}\n"
-        f"{summary.tokens['total']:,} tokens, {summary.seconds:.1f} s · {summary.dataset}"
+        f"{summary.tokens['total']:,} tokens, {summary.seconds:.1f} s · {summary.rows} rows in {summary.dataset}"
     )
 
 

@@ -83,6 +83,19 @@ def test_annotator_that_knows_the_miniature_alone_says_so(tmp_path: Path, capsys
     assert set(summary["funnel"]["annotate"]["rg1"]["dropped"]) <= {"failed"}
 
 
+def test_target_and_ratio_choose_the_first_rows_and_no_more_problems_are_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    given = ("--limit", "400", "--seed", "3", "--concurrency", "2")
+    wanted = ("--target", "4", "--ratio", "correct=0.5")
+    summary, rows = generate(tmp_path / "run", capsys, *given, *wanted)
+    assert summary["rows"] == len(rows) == 4
+    assert [row["is_correct"] for row in rows].count(True) == 2
+    assert summary["done"] < summary["problems"] == 400
+    more, _ = generate(tmp_path / "run", capsys, *given, "--target", "5")
+    assert more["rows"] == 5
+
+
 def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     _, rows = generate(tmp_path / "run", capsys, "--limit", "8", "--seed", "3")
     wrong = [row for row in rows if not row["is_correct"]]
