@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +40,7 @@ from critique_graph.models import can_continue, load_model
 from critique_graph.nodes.annotate import annotate_messages
 from critique_graph.outcomes import outcome_of_paths, unreadable_annotator
 from critique_graph.output import Flag, log, print_json, print_text, stdout
+from critique_graph.overlap import Overlap
 from critique_graph.problems import load_problems
 from critique_graph.progress import DataProgress, Progress
 from critique_graph.run import data_prompts_hash, drive, prompts_hash, run_problems
@@ -229,7 +230,14 @@ def generate(
                 raise InputError(f"problem {problem.id!r} has no reference answer; generation needs one.")
             yield problem
 
-    total = None if settings.problems.startswith("hf:") else sum(1 for _ in load())  # finds bad rows before any call
+    left_out: Mapping[str, int] = {}
+    problems_to_do: Callable[[], Iterable[Problem]] = load
+    if settings.exclude or settings.distinct:
+        overlap = Overlap(problem for spec in settings.exclude for problem in load_problems(spec))
+        fitting = list(overlap.distinct(load(), repeated=settings.distinct))
+        left_out, problems_to_do = overlap.left_out, lambda: fitting
+    is_streamed = settings.problems.startswith("hf:") and problems_to_do is load
+    total = None if is_streamed else sum(1 for _ in problems_to_do())  # finds bad rows before any call
     actor, annotator, corruptor = load_makers(settings)
     if not can_continue(actor) and {"rg2", "rg3"} & set(settings.strategies):
         log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
@@ -254,7 +262,7 @@ def generate(
         end = asyncio.run(
             drive(
                 makers,
-                load(),
+                problems_to_do(),
                 opened,
                 settings=recorded,
                 total=total,
@@ -273,6 +281,7 @@ def generate(
             run=str(folder),
             dataset=str(dataset),
             dataset_rows=write_dataset(dataset, rows),
+            left_out=left_out,
             seconds=opened.journal.seconds(),
             total=total,
         )

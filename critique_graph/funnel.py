@@ -4,7 +4,7 @@ Read in one pass over the run's traces, one at a time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -49,6 +49,8 @@ class GenerationSummary(Record):
     failed: int
     quarantined: int
     pending: int
+    left_out: dict[str, int]
+    """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
     funnel: dict[Stage, dict[Strategy, Passage]]
     kept: int
     rows: int
@@ -94,6 +96,7 @@ def summarise_paths(
     run: str,
     dataset: str,
     dataset_rows: int,
+    left_out: Mapping[str, int],
     seconds: float,
     total: int | None = None,
 ) -> GenerationSummary:
@@ -104,6 +107,7 @@ def summarise_paths(
         run: Path of the run folder.
         dataset: Path of the data set.
         dataset_rows: Its size.
+        left_out: Problems not begun, by reason.
         seconds: How long the run took, all sessions together.
         total: Problems in the set; None where unknown.
     """
@@ -142,6 +146,7 @@ def summarise_paths(
         problems=problems,
         **settled,
         pending=problems - sum(settled.values()),
+        left_out=dict(left_out),
         funnel=_funnel(kept, drops),
         kept=kept.total(),
         rows=dataset_rows,

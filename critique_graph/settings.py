@@ -61,6 +61,10 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
     annotator_base_url: str | None = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
+    exclude: tuple[str, ...] = ()
+    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
+    distinct: bool = False
+    """Leave out near copies of earlier problems. Needs the extra `data`."""
     target: int | None = Field(default=None, ge=1)
     """Critiques to keep: no new problem is begun once there are so many; empty: all there are."""
     ratio: tuple[str, ...] = ()

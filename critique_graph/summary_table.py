@@ -65,8 +65,10 @@ def generation_line(summary: GenerationSummary) -> str:
     """Say in a few lines what was made and what it is worth."""
     shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
     faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
+    near_copies = ", ".join(f"{count} {reason}" for reason, count in summary.left_out.items())
     return (
-        f"{summary.kept} critiques kept of {summary.done} of {summary.problems} problems{faults}\n"
+        (f"left out as near copies: {near_copies}\n" if near_copies else "")
+        + f"{summary.kept} critiques kept of {summary.done} of {summary.problems} problems{faults}\n"
         f"refinements right with the critique: {percent(summary.right_with)}, without: "
         f"{percent(summary.right_without)}, n = {summary.right_with.n}\n"
         f"error found where it is known to be: {percent(summary.located)}, n = {summary.located.n}\n"

@@ -96,6 +96,20 @@ def test_target_and_ratio_choose_the_first_rows_and_no_more_problems_are_begun(
     assert more["rows"] == 5
 
 
+def test_near_copies_of_a_test_set_and_of_earlier_problems_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("datasketch")
+    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: (RIGHT, ScriptedModel(answer=chat), "exact"))
+    questions = ["What is 2 + 3?", "Natalia sold 5 clips in May. How many is that?", "what is 2  + 3 ?"]
+    for name, texts in (("train", questions), ("test", questions[1:2])):
+        rows = [json.dumps({"question": text, "answer": "5"}) for text in texts]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+    given = (str(tmp_path / "train.jsonl"), "--exclude", str(tmp_path / "test.jsonl"), "--distinct")
+    summary, _ = generate(tmp_path / "run", capsys, *given)
+    assert (summary["problems"], summary["left_out"]) == (1, {"excluded": 1, "repeated": 1})
+
+
 def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     _, rows = generate(tmp_path / "run", capsys, "--limit", "8", "--seed", "3")
     wrong = [row for row in rows if not row["is_correct"]]
