@@ -5,10 +5,12 @@ that one engine, which works on them together.
 """
 
 import asyncio
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Protocol
 
@@ -55,11 +57,18 @@ class ChatLocal(BaseChatModel):
     """Seconds a call may take, waiting for its turn included; then `TimeoutError`."""
 
     continues_final_message: ClassVar[bool] = True
+    engine_module: ClassVar[str]
+    """Of the engine; it has a function `shared_engine`."""
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
 
     @abstractmethod
     def _shared_engine(self) -> Engine:
         """Give the engine for the model's settings; the first call may start it."""
+
+    async def _import_engine(self) -> None:
+        """Import the engine's module, which takes seconds and reads files, in a thread and not in the event loop."""
+        if not hasattr(sys.modules.get(self.engine_module), "shared_engine"):  # a module half imported has none yet
+            await asyncio.to_thread(import_module, self.engine_module)
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -90,6 +99,7 @@ class ChatLocal(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         request = self._request(messages, stop, **kwargs)
+        await self._import_engine()
         self._shared_engine().submit(request)
         async with asyncio.timeout(self.timeout):
             return self._result(request, await asyncio.wrap_future(request.future))
@@ -136,6 +146,7 @@ class ChatLocal(BaseChatModel):
         request.future.add_done_callback(lambda _: put(None))
         deadline = None if self.timeout is None else loop.time() + self.timeout
         splitter = _splitter(request)
+        await self._import_engine()
         self._shared_engine().submit(request)
         try:
             while True:

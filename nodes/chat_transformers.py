@@ -37,6 +37,7 @@ class ChatTransformers(ChatLocal):
     max_batch_size: int = Field(default=64, gt=0)
     """Calls that generate at the same time; more wait. Memory grows with it."""
 
+    engine_module: ClassVar[str] = "critique_graph.nodes.transformers_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "dtype")
 
     _engine: "Engine | None" = PrivateAttr(default=None)

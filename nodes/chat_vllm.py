@@ -37,6 +37,7 @@ class ChatVLLM(ChatLocal):
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 
+    engine_module: ClassVar[str] = "critique_graph.nodes.vllm_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (
         *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
     )  # fmt: skip

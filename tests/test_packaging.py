@@ -36,7 +36,7 @@ def test_public_names_are_sorted_and_exist(package: str):
 
 
 def test_fixed_names_are_public():
-    fixed = {"create_actor_critic", "parse_critique", "render_critique", "split_steps", "grade", "load_problems",
+    fixed = {"create_actor_critic", "create_flawed_paths", "create_auto_critique", "ChatVLLM", "parse_critique", "render_critique", "split_steps", "grade", "load_problems",
              "read_traces", "ChatTransformers"}  # fmt: skip
     assert fixed <= set(critique_graph.__all__)
 

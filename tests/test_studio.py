@@ -80,3 +80,30 @@ async def test_actor_critic_is_served_described_and_answers(server: str):
     assert schemas["context_schema"]["properties"]["samples"]["description"]
     assert {"answer", "chains", "ballot", "usage"} <= result.keys()
     assert len(result["chains"]) == 2
+    assert all(chain["response"]["text"] for chain in result["chains"]), result["chains"]
+
+
+async def test_auto_critique_can_be_followed_step_by_step(server: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        parts = client.runs.stream(
+            None,
+            "auto_critique",
+            input={
+                "question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?",
+                "reference": "27",
+            },
+            context={"samples": 2, "attempts": 1, "refinements": 2},
+            stream_mode="updates",
+        )
+        updates = [part.data async for part in parts if part.event == "updates"]
+
+    assert [node for update in updates for node in update] == [
+        "sample_paths",
+        "continue_paths",
+        "corrupt_paths",
+        "annotate",
+        "filter",
+    ]
+    assert updates[0]["sample_paths"]["paths"][0]["response"]["text"]
