@@ -36,8 +36,19 @@ def test_public_names_are_sorted_and_exist(package: str):
 
 
 def test_fixed_names_are_public():
-    fixed = {"create_actor_critic", "create_flawed_paths", "create_auto_critique", "ChatVLLM", "parse_critique", "render_critique", "split_steps", "grade", "load_problems",
-             "read_traces", "ChatTransformers"}  # fmt: skip
+    fixed = {
+        "ChatTransformers",
+        "ChatVLLM",
+        "create_actor_critic",
+        "create_auto_critique",
+        "create_flawed_paths",
+        "grade",
+        "load_problems",
+        "parse_critique",
+        "read_traces",
+        "render_critique",
+        "split_steps",
+    }
     assert fixed <= set(critique_graph.__all__)
 
 
