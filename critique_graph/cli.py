@@ -6,10 +6,9 @@ complete, 2 bad input, 3 finished with failed problems, 4 stopped early, 130 int
 
 import asyncio
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,31 +24,25 @@ from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
 from critique_graph.atomic import write_atomically
-from critique_graph.dataset import dataset_rows, read_dataset, write_card, write_dataset, write_parquet
+from critique_graph.dataset import read_dataset, write_parquet
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.funnel import PATHS_SCHEMA, count_kept, read_paths_traces, summarise_paths
+from critique_graph.generate import Makers, first_annotation, generate_data, training_problems
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.journal import read_journal
 from critique_graph.live import LiveView, plain
 from critique_graph.mathcritique import examples, write_example
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.models import can_continue, load_model
-from critique_graph.nodes.annotate import annotate_messages
-from critique_graph.outcomes import outcome_of_paths, unreadable_annotator
 from critique_graph.output import Flag, log, print_json, print_text, stdout
-from critique_graph.overlap import Overlap
 from critique_graph.problems import load_problems
 from critique_graph.progress import DataProgress, Progress
-from critique_graph.run import data_prompts_hash, drive, prompts_hash, run_problems
-from critique_graph.run_folder import JOURNAL, open_run
-from critique_graph.schema import Problem
-from critique_graph.selection import is_enough, quotas, read_ratio, selected
+from critique_graph.run import prompts_hash, run_problems
+from critique_graph.run_folder import open_run
 from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
 from critique_graph.show import drawn, shown
-from critique_graph.state import Context, GenerationContext
+from critique_graph.state import Context
 from critique_graph.summary_table import generation_line, generation_table, summary_table
 from critique_graph.trainers.rows import Task, task_rows
 
@@ -61,7 +54,6 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
 Format = Literal["trl", "mathcritique", "parquet"]
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
-DATA_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
 
 app = App(
     name="critique-graph",
@@ -213,88 +205,16 @@ def generate(
         settings = settings.model_copy(update={"problems": problems})
     if preview is not None:
         settings = settings.model_copy(update={"limit": preview})
-    if re.fullmatch(r"hf:.*:.*:test", settings.problems):
-        raise InputError(f"{settings.problems}: a test split makes no training data; name the one for training.")
-
-    def load() -> Iterator[Problem]:
-        found = load_problems(
-            settings.problems,
-            question_field=settings.question_field,
-            answer_field=settings.answer_field,
-            limit=settings.problem_limit,
-            seed=settings.seed,
-            split="train",
-        )
-        for problem in found:
-            if problem.answer is None:
-                raise InputError(f"problem {problem.id!r} has no reference answer; generation needs one.")
-            yield problem
-
-    left_out: Mapping[str, int] = {}
-    problems_to_do: Callable[[], Iterable[Problem]] = load
-    if settings.exclude or settings.distinct:
-        overlap = Overlap(problem for spec in settings.exclude for problem in load_problems(spec))
-        fitting = list(overlap.distinct(load(), repeated=settings.distinct))
-        left_out, problems_to_do = overlap.left_out, lambda: fitting
-    is_streamed = settings.problems.startswith("hf:") and problems_to_do is load
-    total = None if is_streamed else sum(1 for _ in problems_to_do())  # finds bad rows before any call
-    actor, annotator, corruptor = load_makers(settings)
-    if not can_continue(actor) and {"rg2", "rg3"} & set(settings.strategies):
+    to_do = training_problems(settings)
+    makers = load_makers(settings)
+    if not can_continue(makers.actor) and {"rg2", "rg3"} & set(settings.strategies):
         log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
     folder = out or Path("runs") / f"data-{time.strftime('%Y%m%d-%H%M%S')}"
-    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
-    shares = read_ratio(settings.ratio)
-    dataset, journal = folder / "dataset", folder / JOURNAL
-    with open_run(folder, recorded, prompts=data_prompts_hash(), fresh=fresh) as opened:
-        makers = create_auto_critique(
-            actor,
-            annotator,
-            corruptor,
-            log=opened.journal,
-            **settings.model_dump(include=DATA_FIELDS),
-        ).compile(name="auto_critique")
-        kept = count_kept(journal)
-
-        def watch(result: Mapping[str, Any]) -> str | None:
-            kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
-            return unreadable_annotator(result)
-
-        end = asyncio.run(
-            drive(
-                makers,
-                problems_to_do(),
-                opened,
-                settings=recorded,
-                total=total,
-                concurrency=settings.concurrency,
-                progress=DataProgress(console=log, quiet=quiet),
-                judge=outcome_of_paths,
-                suspect=watch,
-                is_enough=lambda: is_enough(kept, shares, settings.target),
-                schema=PATHS_SCHEMA,
-            )
-        )
-        quota = quotas(count_kept(journal), shares, settings.target)
-        rows = selected(dataset_rows(read_paths_traces(read_journal(journal))), quota, shares)
-        summary = summarise_paths(
-            read_journal(journal),
-            run=str(folder),
-            dataset=str(dataset),
-            dataset_rows=write_dataset(dataset, rows),
-            left_out=left_out,
-            seconds=opened.journal.seconds(),
-            total=total,
-        )
-        write_card(dataset, summary, recorded, opened.prompts)
-        outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
-        opened.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
+    progress = DataProgress(console=log, quiet=quiet)
+    end, summary = generate_data(to_do, makers, folder, settings, fresh=fresh, progress=progress)
     if preview is not None:
-        first = next(read_paths_traces(read_journal(journal)), None)
-        if first is not None and (annotated := [path for path in first.paths if path.critique is not None]):
-            messages = annotate_messages(
-                first.problem.question, annotated[0], str(first.problem.answer), until=settings.annotate_until
-            )
-            log.print(plain(messages[-1].text), style="dim")
+        if (prompt := first_annotation(folder, settings)) is not None:
+            log.print(plain(prompt), style="dim")
         for row in read_dataset(folder):
             log.print(shown(row))
     if json:
@@ -418,8 +338,8 @@ def create_loop(settings: LoopSettings) -> Callable[..., Any]:
     )
 
 
-def load_makers(settings: GenerateSettings) -> tuple[BaseChatModel, BaseChatModel, str | BaseChatModel]:
-    """Load the actor, the annotator and the corruptor of a verb that makes data.
+def load_makers(settings: GenerateSettings) -> Makers:
+    """Load the models of a verb that makes data.
 
     Raises:
         InputError: a model string names none, or a server that was named does not answer.
@@ -432,8 +352,11 @@ def load_makers(settings: GenerateSettings) -> tuple[BaseChatModel, BaseChatMode
     def load(spec: str, url: str | None) -> BaseChatModel:
         return load_model(spec, base_url=url if spec.startswith("openai:") else None)
 
-    corruptor = settings.corruptor if settings.corruptor == "exact" else load(settings.corruptor, other_url)
-    return load(settings.actor, settings.base_url), load(settings.annotator, other_url), corruptor
+    return Makers(
+        actor=load(settings.actor, settings.base_url),
+        annotator=load(settings.annotator, other_url),
+        corruptor=settings.corruptor if settings.corruptor == "exact" else load(settings.corruptor, other_url),
+    )
 
 
 def check_server(url: str) -> None:

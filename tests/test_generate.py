@@ -9,11 +9,18 @@ from fakes import ScriptedModel
 
 from critique_graph.cli import run_command
 from critique_graph.critique import parse_critique
+from critique_graph.generate import Makers
 from critique_graph.mathcritique import read_example
 from critique_graph.miniature.annotator import read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
 
+CHATTY = Makers(
+    actor=ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
+    annotator=ScriptedModel(answer=lambda messages: "What a lovely solution!"),
+    corruptor="exact",
+)
+"""An annotator that keeps to no format."""
 SMALL = ("--samples", "4", "--attempts", "2", "--refinements", "4", "--rollouts", "2", "--quiet", "--json")
 
 
@@ -100,7 +107,7 @@ def test_near_copies_of_a_test_set_and_of_earlier_problems_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("datasketch")
-    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: (RIGHT, ScriptedModel(answer=chat), "exact"))
+    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: CHATTY)
     questions = ["What is 2 + 3?", "Natalia sold 5 clips in May. How many is that?", "what is 2  + 3 ?"]
     for name, texts in (("train", questions), ("test", questions[1:2])):
         rows = [json.dumps({"question": text, "answer": "5"}) for text in texts]
@@ -175,16 +182,9 @@ def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.Capt
 def test_annotator_that_never_keeps_to_the_format_stops_the_run_and_is_quoted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: (RIGHT, ScriptedModel(answer=chat), "exact"))
+    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: CHATTY)
     lines = [json.dumps({"question": f"What is 2 + 3? ({n})", "answer": "5"}) for n in range(100)]
     (tmp_path / "problems.jsonl").write_text("\n".join(lines))
     code = run_command(["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL])
     assert code == 4
     assert "critiques that cannot be read: 'What a lovely solution!'" in " ".join(capsys.readouterr().err.split())
-
-
-RIGHT = ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5.")
-
-
-def chat(messages: Any) -> str:
-    return "What a lovely solution!"
