@@ -65,7 +65,9 @@ app.command(miniature)
 
 
 @app.command(
-    help_epilogue='Example: critique-graph solve "Tom has 8 coins. Tom finds 17 more. How many coins does Tom have?"'
+    help_epilogue=(
+        'Example: critique-graph solve "Tom has 8 coins. Tom finds 7 more. Tom loses 5 coins. How many has Tom?"'
+    )
 )
 def solve(
     question: Annotated[str, Parameter(allow_leading_hyphen=True)],

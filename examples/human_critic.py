@@ -32,15 +32,19 @@ class HumanCritic(BaseChatModel):
 
 graph = create_actor_critic(critic=HumanCritic()).compile(checkpointer=InMemorySaver())
 thread: RunnableConfig = {"configurable": {"thread_id": "1"}}
-question = "Mia has 7 shells. Mia finds 16 more shells. How many shells does Mia have?"
+question = "Mia has 7 shells. Mia finds 6 more shells. Then Mia has 2 times as many. How many shells does Mia have?"
 
 paused = graph.invoke({"question": question}, thread)
 print(paused["__interrupt__"][0].value["please_critique"])
 
 critique = """\
-Step sentence: Mia has 7 + 16 = 23 shells.
+Step sentence: Mia has 7 + 6 = 13 shells.
 Correctness of the step: Correct
-Explanation: 7 + 16 is 23.
+Explanation: 7 + 6 is 13.
+
+Step sentence: Mia has 13 * 2 = 26 shells.
+Correctness of the step: Correct
+Explanation: Two times 13 is 26.
 
 Correctness of the final answer: Correct
 Explanation: No step is wrong."""

@@ -5,6 +5,7 @@ thread starts with the first request and ends when nothing is left to do; the we
 refers to the engine any more.
 """
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ from critique_graph.schema import Failure
 IDLE_SECONDS = 2.0
 """How long the thread waits for more work before it ends; the next request starts another."""
 
+EXIT_SECONDS = 10.0
+"""How long the end of the process waits for the thread: one killed inside torch takes the process down with it."""
+
 _ATTENTION_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
@@ -40,6 +44,7 @@ class Engine:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._loaded: _LoadedModel | None = None
+        self._is_ending = False
 
     def submit(self, request: Request) -> None:
         """Queue a request; its `future` gets the completion, or a `ModelCallError`."""
@@ -49,6 +54,14 @@ class Engine:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=f"engine {self.path}", daemon=True)
                 self._thread.start()
+
+    def end(self) -> None:
+        """End the thread before its next step, with whatever it was doing; for the end of the process."""
+        with self._changed:
+            self._is_ending, thread = True, self._thread
+            self._changed.notify()
+        if thread is not None:
+            thread.join(EXIT_SECONDS)
 
     @torch.inference_mode()
     def _work(self) -> None:
@@ -77,7 +90,8 @@ class Engine:
     def _next(self, *, running: int) -> list[Request] | None:
         """Take what can join `running` rows; None, and the end of the thread, when idle for long."""
         with self._changed:
-            if not running and not self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS):
+            has_work = running or self._changed.wait_for(lambda: self._waiting or self._is_ending, IDLE_SECONDS)
+            if not has_work or self._is_ending:
                 self._thread = None
                 return None
             count = min(len(self._waiting), self.max_batch_size - running)
@@ -97,6 +111,12 @@ def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) ->
         if (engine := _engines.get(key)) is None:
             engine = _engines[key] = Engine(path, device=device, dtype=dtype, max_batch_size=max_batch_size)
         return engine
+
+
+@atexit.register
+def _end_threads() -> None:
+    for engine in list(_engines.values()):
+        engine.end()
 
 
 def pick_device(name: str) -> torch.device:

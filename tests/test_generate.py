@@ -160,15 +160,15 @@ def test_preview_shows_a_prompt_and_records_and_the_whole_run_goes_on_from_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     command = ["generate", "--seed", "3", "--out", str(tmp_path / "run"), *SMALL]
-    assert run_command([*command, "--preview", "4"]) == 0
+    assert run_command([*command, "--preview", "8"]) == 0
     printed = capsys.readouterr()
     preview = json.loads(printed.out)
-    assert preview["problems"] == 4
+    assert preview["problems"] == 8
     assert "The reference answer is" in printed.err
     assert printed.err.count("right refinements:") == preview["kept"] > 0
-    assert run_command([*command, "--limit", "5"]) == 0
+    assert run_command([*command, "--limit", "9"]) == 0
     whole = json.loads(capsys.readouterr().out)
-    assert whole["problems"] == 5
+    assert whole["problems"] == 9
     assert whole["kept"] >= preview["kept"]
 
 

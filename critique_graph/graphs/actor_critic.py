@@ -46,7 +46,8 @@ def create_actor_critic(
 
     Example:
         >>> graph = create_actor_critic(samples=4, rounds=2).compile()
-        >>> result = graph.invoke({"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"})
+        >>> question = "Ann has 12 apples. Ann buys 6 more. Ann loses 9 apples. How many apples does Ann have?"
+        >>> result = graph.invoke({"question": question})
 
     Args:
         actor: Solves and refines: a chat model, or a string such as `hf:PATH` or `openai:NAME`.

@@ -32,8 +32,9 @@ def create_auto_critique(
 
     Example:
         >>> graph = create_auto_critique(samples=8).compile()
-        >>> problem = {"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"}
-        >>> kept = [path for path in graph.invoke({**problem, "reference": "27"})["paths"] if path["drop"] is None]
+        >>> question = "Ann has 12 apples. Ann buys 6 more. Ann loses 9 apples. How many apples does Ann have?"
+        >>> paths = graph.invoke({"question": question, "reference": "9"})["paths"]
+        >>> kept = [path for path in paths if path["drop"] is None]
 
     Args:
         actor: Samples, continues and refines.

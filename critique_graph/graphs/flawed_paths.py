@@ -31,8 +31,8 @@ def create_flawed_paths(
 
     Example:
         >>> graph = create_flawed_paths(samples=8).compile()
-        >>> problem = {"question": "Ann has 12 apples. Ann buys 15 more. How many has Ann?", "reference": "27"}
-        >>> paths = graph.invoke(problem)["paths"]
+        >>> question = "Ann has 12 apples. Ann buys 6 more. Ann loses 9 apples. How many apples does Ann have?"
+        >>> paths = graph.invoke({"question": question, "reference": "9"})["paths"]
 
     Args:
         actor: Samples and continues. RG2 and RG3 need one that can continue its own message.

@@ -70,12 +70,12 @@ def test_shipped_critic_finds_the_actors_errors_and_the_actor_uses_its_critiques
     found = asyncio.run(
         evaluate_pair("miniature:actor", "miniature:critic", n=200, seed=77, split="validation", samples=1)
     )
-    assert 0.4 < found.actor.greedy.value < 0.8
+    assert 0.5 < found.actor.greedy.value < 0.85
     assert found.critic.verdict_on_right.value > 0.8
     assert found.critic.verdict_on_wrong.value > 0.85
     assert found.critic.located.value > 0.8
     assert found.critic.parsed.value > 0.98
-    assert found.critic.aligned.value > 0.94
+    assert found.critic.aligned.value > 0.98
     assert found.round.gain.low > 0.05
     assert found.arms["critique of another problem"].critique_gains.low > 0
 

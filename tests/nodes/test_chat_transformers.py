@@ -510,3 +510,14 @@ def test_creating_a_model_does_not_import_torch():
         "ChatTransformers(model='any'); print({'torch', 'transformers'} & sys.modules.keys())"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_no_thread_is_left_in_torch_when_the_process_ends():
+    program = (
+        "import atexit, threading\n"
+        "atexit.register(lambda: print([t.name for t in threading.enumerate() if t.name.startswith('engine')]))\n"
+        "from critique_graph.models import load_model\n"
+        "load_model('miniature:actor').invoke('Tom has 8 coins.', max_tokens=5)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
