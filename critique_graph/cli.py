@@ -8,50 +8,42 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import httpx
-import orjson
 import pydantic
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
-from langchain_core.language_models import BaseChatModel
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
-from critique_graph.atomic import write_atomically
-from critique_graph.dataset import read_dataset, write_parquet
+from critique_graph.data_commands import export, generate, show
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.generate import Makers, first_annotation, generate_data, training_problems
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.live import LiveView, plain
-from critique_graph.mathcritique import examples, write_example
 from critique_graph.miniature.commands import app as miniature
-from critique_graph.models import can_continue, load_model
+from critique_graph.models import load_model
 from critique_graph.output import Flag, log, print_json, print_text, stdout
 from critique_graph.problems import load_problems
-from critique_graph.progress import DataProgress, Progress
+from critique_graph.progress import Progress
 from critique_graph.run import prompts_hash, run_problems
 from critique_graph.run_folder import open_run
-from critique_graph.settings import GenerateSettings, LoopSettings, RunSettings
-from critique_graph.show import drawn, shown
+from critique_graph.servers import check_server
+from critique_graph.settings import LoopSettings, RunSettings
 from critique_graph.state import Context
-from critique_graph.summary_table import generation_line, generation_table, summary_table
-from critique_graph.trainers.rows import Task, task_rows
+from critique_graph.summary_table import summary_table
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
 }
-Format = Literal["trl", "mathcritique", "parquet"]
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
@@ -62,6 +54,11 @@ app = App(
     version=lambda: version("critique-graph"),
 )
 app.command(miniature)
+app.command(
+    generate, help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data"
+)
+app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
+app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
 
 
 @app.command(
@@ -177,111 +174,8 @@ def run(
     return end.exit_code
 
 
-@app.command(help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data")
-def generate(
-    problems: str | None = None,
-    /,
-    *,
-    settings: Annotated[GenerateSettings, Parameter(name="*")] = GenerateSettings(),  # noqa: B008 - frozen
-    out: Path | None = None,
-    fresh: Flag = False,
-    preview: int | None = None,
-    json: Flag = False,
-    quiet: Flag = False,
-) -> int:
-    """Make a critique data set (AutoMathCritique): flawed paths, critiques, and a filter that keeps what helps.
-
-    Every problem needs its reference answer. The data set is in the run's folder, under `dataset`. The same command
-    again resumes.
-
-    Args:
-        problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
-        out: The run's folder; by default a new one under `runs/`.
-        fresh: Start over in a folder that holds a run.
-        preview: Stop after so many problems, and print an annotator's prompt and what was kept; the same command
-            without it goes on from there.
-        json: Print the summary as one JSON object.
-        quiet: No progress.
-    """
-    if problems is not None:
-        settings = settings.model_copy(update={"problems": problems})
-    if preview is not None:
-        settings = settings.model_copy(update={"limit": preview})
-    to_do = training_problems(settings)
-    makers = load_makers(settings)
-    if not can_continue(makers.actor) and {"rg2", "rg3"} & set(settings.strategies):
-        log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
-    folder = out or Path("runs") / f"data-{time.strftime('%Y%m%d-%H%M%S')}"
-    progress = DataProgress(console=log, quiet=quiet)
-    end, summary = generate_data(to_do, makers, folder, settings, fresh=fresh, progress=progress)
-    if preview is not None:
-        if (prompt := first_annotation(folder, settings)) is not None:
-            log.print(plain(prompt), style="dim")
-        for row in read_dataset(folder):
-            log.print(shown(row))
-    if json:
-        print_json(summary.model_dump(mode="json", by_alias=True))
-    else:
-        stdout.print(generation_table(summary))
-        stdout.print(plain(generation_line(summary)))
-    if end.reason:
-        log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
-    return end.exit_code(failed=summary.failed + summary.quarantined)
-
-
-@app.command(help_epilogue="Example: critique-graph show runs/data -n 5")
-def show(run: Path, /, *, count: Annotated[int, Parameter(alias="-n")] = 20, seed: int = 0) -> int:
-    """Print records of a data set of `generate`, drawn at random, for people to read.
-
-    Args:
-        run: A run folder, or a data set's file.
-        count: How many.
-        seed: Draws them.
-    """
-    for row in drawn(read_dataset(run), count, seed=seed):
-        stdout.print(shown(row))
-    return 0
-
-
-@app.command(help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
-def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None = None) -> int:
-    """Turn a data set of `generate` into rows for training, as JSON lines.
-
-    Args:
-        run: A run folder, or a data set's file.
-        to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses;
-            `parquet`: the data set as it is.
-        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
-        out: Write here; by default to standard output.
-    """
-    rows = read_dataset(run)
-    if to == "parquet":
-        if out is None:
-            raise InputError("--to parquet needs --out FILE.parquet.")
-        log.print(f"{write_parquet(out, rows)} rows written: {out}", markup=False)
-        return 0
-    records: Iterator[Any] = map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task)
-    lines = (orjson.dumps(record) + b"\n" for record in records)
-    if out is None:
-        sys.stdout.buffer.writelines(lines)
-        return 0
-    written = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal written
-        for line in lines:
-            written += 1
-            yield line
-
-    write_atomically(out, counted())
-    log.print(f"{written} rows written: {out}", markup=False)
-    return 0
-
-
 @app.command(help_epilogue="Example: critique-graph graph actor_critic --png loop.png")
-def graph(
-    name: Literal["actor_critic", "flawed_paths", "auto_critique"] = "actor_critic", /, *, png: Path | None = None
-) -> int:
+def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> int:
     """Draw a graph: mermaid text on stdout, or a picture.
 
     Args:
@@ -338,39 +232,6 @@ def create_loop(settings: LoopSettings) -> Callable[..., Any]:
         load_model(settings.critic, base_url=critic_url if settings.critic.startswith("openai:") else None),
         **settings.model_dump(include=LOOP_FIELDS),
     )
-
-
-def load_makers(settings: GenerateSettings) -> Makers:
-    """Load the models of a verb that makes data.
-
-    Raises:
-        InputError: a model string names none, or a server that was named does not answer.
-        MissingDependencyError: a model needs an extra that is not installed.
-    """
-    other_url = settings.annotator_base_url or settings.base_url
-    for url in {settings.base_url, other_url} - {None}:
-        check_server(str(url))
-
-    def load(spec: str, url: str | None) -> BaseChatModel:
-        return load_model(spec, base_url=url if spec.startswith("openai:") else None)
-
-    return Makers(
-        actor=load(settings.actor, settings.base_url),
-        annotator=load(settings.annotator, other_url),
-        corruptor=settings.corruptor if settings.corruptor == "exact" else load(settings.corruptor, other_url),
-    )
-
-
-def check_server(url: str) -> None:
-    """Tell at once, not after every call's retries, that nothing answers at `url`.
-
-    Raises:
-        InputError: there is no connection; any HTTP status at all counts as an answer.
-    """
-    try:
-        httpx.get(f"{url.rstrip('/')}/models", timeout=10)
-    except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise InputError(f"--base-url {url}: no server answers there ({error}).") from error
 
 
 @app.meta.default

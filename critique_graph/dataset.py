@@ -10,9 +10,9 @@ import yaml
 
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError, MissingDependencyError
-from critique_graph.funnel import STAGES, STRATEGIES, GenerationSummary, PathsTrace
+from critique_graph.funnel import GenerationSummary, PathsTrace
 from critique_graph.nodes.paths import is_right
-from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
+from critique_graph.schema import STAGES, STRATEGIES, FlawedPath, Record, Strategy, Verdict
 from critique_graph.summary_table import percent
 
 ROW_SCHEMA = "critique-graph.critique/1"
@@ -66,7 +66,6 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
     assert critique is not None
     assert critique.final is not None
     assert trial is not None
-    error = critique.first_error
     return CritiqueRow(
         id=f"{problem.id}/{path.name}",
         question=problem.question,
@@ -79,7 +78,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         is_correct=is_right(response),
         critique=critique.text,
         verdict=critique.final,
-        first_error=None if error is None else critique.steps[error].step_index,
+        first_error=critique.first_wrong_step,
         error_step=path.known.step,
         error_type=path.known.type,
         error_description=path.known.description,
@@ -148,7 +147,7 @@ def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
     count = 0
     partial = file.with_name(f".{file.name}.part")
     with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
-        for batch in batched(rows, 1000):
+        for batch in _batched(rows, 1000):
             writer.write_table(arrow.Table.from_pylist([row.model_dump(mode="json") for row in batch], writer.schema))
             count += len(batch)
     partial.replace(file)
@@ -160,7 +159,7 @@ def _holds(kind: type, annotation: Any) -> bool:
     return annotation is kind or kind in get_args(annotation)
 
 
-def batched(rows: Iterable[CritiqueRow], size: int) -> Iterator[list[CritiqueRow]]:
+def _batched(rows: Iterable[CritiqueRow], size: int) -> Iterator[list[CritiqueRow]]:
     """Give the rows in lists of `size`, the last one shorter."""
     rows = iter(rows)
     while batch := list(islice(rows, size)):

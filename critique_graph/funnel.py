@@ -6,18 +6,16 @@ Read in one pass over the run's traces, one at a time.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from critique_graph.errors import InputError
 from critique_graph.intervals import Rate, wilson
 from critique_graph.journal import JournalRow, read_journal
-from critique_graph.schema import FlawedPath, Problem, Record, Stage, Strategy, Usage
+from critique_graph.schema import STAGES, STRATEGIES, FlawedPath, Problem, Record, Stage, Strategy, Usage
 
 PATHS_SCHEMA = "critique-graph.paths/1"
-STAGES: tuple[Stage, ...] = get_args(Stage)
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 class PathsTrace(Record):
@@ -58,7 +56,7 @@ class GenerationSummary(Record):
     kept_by_strategy: dict[Strategy, int]
     kept_by_level: dict[int, int]
     located: Rate
-    """Critiques, of paths whose error's place is known, that find it there (checked before the filter)."""
+    """Critiques, of paths whose error's place is known, whose first wrong step is there; before the filter."""
     right_with: Rate
     """Refinements with the critique that came out right, of all flawed paths tried."""
     right_without: Rate
@@ -133,7 +131,7 @@ def summarise_paths(
                 kept[path.strategy] += 1
                 levels[trace.problem.level or 0] += 1
             if path.known.step is not None and path.critique is not None:
-                located[path.drop is None or path.drop.reason != "step_disagrees"] += 1
+                located[path.critique.first_wrong_step == path.known.step] += 1
             if path.trial is not None and path.strategy != "correct":
                 trials["tried"] += path.trial.tried
                 trials["with"] += path.trial.right_with

@@ -4,7 +4,7 @@ All are frozen pydantic models. Graph state holds their plain JSON form (`model_
 in LangGraph state will be blocked on restore. Readers ignore fields they do not know.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -26,6 +26,8 @@ ErrorType = Literal[
 ]
 Until = Literal["first_error", "all_steps"]
 Stage = Literal["paths", "annotate", "filter"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+STAGES: tuple[Stage, ...] = get_args(Stage)
 DropReason = Literal[
     # paths
     "answer_right",  # it was to be flawed, and its answer equals the reference
@@ -182,6 +184,11 @@ class Critique(Record):
     quality: Literal["nominal", "tolerated", "partial", "unparsed"] = "unparsed"
     """`nominal`: the exact format; `tolerated`: read whole, with warnings; `partial`: some part is missing;
     `unparsed`: no verdict at all."""
+
+    @property
+    def first_wrong_step(self) -> int | None:
+        """0-based index of the response's step that is judged wrong first; None when there is no such step."""
+        return None if self.first_error is None else self.steps[self.first_error].step_index
 
 
 class Round(Record):

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from math import floor
-from typing import Protocol, TypeVar, get_args
+from typing import Protocol, TypeVar
 
-from critique_graph.schema import Strategy
-
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+from critique_graph.schema import STRATEGIES, Strategy
 
 REST = "rest"
 """The strategies no ratio names, together."""
@@ -61,8 +60,8 @@ def quotas(counts: Mapping[Strategy, int], shares: Mapping[Strategy, float], tar
     for strategy, count in counts.items():
         there[_part(strategy, shares)] += count
     total = min([total, *(floor(there[name] / part + 1e-9) for name, part in parts.items() if part > 1e-9)])
-    quota: dict[str, int] = {name: round(part * total) for name, part in shares.items()}
-    return {**quota, REST: total - sum(quota.values())}
+    bounds = [round(total * share) for share in accumulate(parts.values(), initial=0.0)]
+    return {name: bound - before for name, (before, bound) in zip(parts, pairwise(bounds), strict=True)}
 
 
 def selected(made: Iterable[Made], quota: Mapping[str, int], shares: Mapping[Strategy, float]) -> Iterator[Made]:

@@ -165,6 +165,11 @@ def text_before(response: str, index: int) -> str:
     return response[: _place(response, index)].rstrip()
 
 
+def text_with(response: str, index: int, step: str) -> str:
+    """Give a response up to its step `index`, and another step in its place."""
+    return response[: _place(response, index)] + step
+
+
 def text_through(response: str, index: int) -> str:
     """Give a response up to the end of its step `index`."""
     return response[: _place(response, index) + len(split_steps(response)[index])]

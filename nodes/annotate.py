@@ -105,7 +105,6 @@ def disagreement(path: FlawedPath) -> DropReason | None:
         return "verdict_disagrees"
     if critique.first_error is not None and is_right(response):
         return "verdict_disagrees"
-    place = None if critique.first_error is None else critique.steps[critique.first_error].step_index
-    if path.known.step is not None and place != path.known.step:
+    if path.known.step is not None and critique.first_wrong_step != path.known.step:
         return "step_disagrees"
     return "leak" if _LEAK.search(critique.text) else None

@@ -54,15 +54,20 @@ def create_continue_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, d
                 return path.dropped("paths", "failed", outcome)
             return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
 
-        async def right_rollouts(begun: str, name: str) -> int:
-            async def roll_out(index: int) -> bool:
+        async def right_rollouts(begun: str, name: str) -> int | Failure:
+            async def roll_out(index: int) -> bool | Failure:
                 outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, index))
                 if isinstance(outcome, Failure):
-                    return False
+                    return outcome
                 calls.append(outcome.call)
                 return is_right(await to_graded(outcome, state, players.grader))
 
-            return sum(await asyncio.gather(*map(roll_out, range(context.rollouts))))
+            right = 0
+            for outcome in await asyncio.gather(*map(roll_out, range(context.rollouts))):
+                if isinstance(outcome, Failure):
+                    return outcome
+                right += outcome
+            return right
 
         async def located(path: FlawedPath) -> FlawedPath:
             """Keep the place only if rollouts confirm it."""
@@ -73,6 +78,10 @@ def create_continue_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, d
                 right_rollouts(text_before(text, cut), f"{path.name}/before"),
                 right_rollouts(text_through(text, cut), f"{path.name}/after"),
             )
+            if isinstance(before, Failure):
+                return path.dropped("paths", "failed", before)
+            if isinstance(after, Failure):
+                return path.dropped("paths", "failed", after)
             is_confirmed = context.rollouts > 0 and 2 * (before - after) >= context.rollouts
             return path if is_confirmed else path.model_copy(update={"known": KnownError()})
 

@@ -13,7 +13,7 @@ from critique_graph.nodes.paths import checked_flawed, continued, reasoning_step
 from critique_graph.players import BothWays, DataPlayers, emit
 from critique_graph.schema import Call, Failure, FlawedPath, KnownError
 from critique_graph.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.steps import text_before
+from critique_graph.steps import text_with
 
 
 def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -44,10 +44,8 @@ def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, di
             if changed is None:
                 return path.dropped("paths", "not_corrupted")
             path = _with_error(path, place, changed)
-            begun = text_before(template.text, place)
-            separator = template.text[len(begun) :][: template.text[len(begun) :].index(steps[place])]
-            key = CallKey(problem, "actor", name, 0)
-            outcome = await continued(call_actor, state, f"{begun}{separator}{changed.step}", key)
+            begun = text_with(template.text, place, changed.step)
+            outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, 0))
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
             calls.append(outcome.call)

@@ -1,6 +1,7 @@
 """`critique-graph generate`: the funnel, the data set, and runs that stop in the middle."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from critique_graph.cli import run_command
 from critique_graph.critique import parse_critique
 from critique_graph.generate import Makers
 from critique_graph.mathcritique import read_example
-from critique_graph.miniature.annotator import read_exercise
+from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
 
@@ -81,13 +82,15 @@ def test_problem_without_a_reference_is_one_line(tmp_path: Path, capsys: pytest.
     assert "problem 'a' has no reference answer; generation needs one." in " ".join(capsys.readouterr().err.split())
 
 
-def test_annotator_that_knows_the_miniature_alone_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_annotator_that_knows_the_miniature_alone_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    makers = replace(CHATTY, annotator=ExactAnnotator())
+    monkeypatch.setattr("critique_graph.data_commands.load_makers", lambda settings: makers)
     (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
-    arguments = ["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL]
-    run_command(arguments)
-    summary = json.loads(capsys.readouterr().out)
-    assert summary["kept"] == 0
-    assert set(summary["funnel"]["annotate"]["rg1"]["dropped"]) <= {"failed"}
+    summary, rows = generate(tmp_path / "run", capsys, str(tmp_path / "problems.jsonl"))
+    assert rows == []
+    assert summary["funnel"]["annotate"]["correct"] == {"in": 1, "out": 0, "dropped": {"failed": 1}}
 
 
 def test_target_and_ratio_choose_the_first_rows_and_no_more_problems_are_begun(
@@ -107,7 +110,7 @@ def test_near_copies_of_a_test_set_and_of_earlier_problems_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("datasketch")
-    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: CHATTY)
+    monkeypatch.setattr("critique_graph.data_commands.load_makers", lambda settings: CHATTY)
     questions = ["What is 2 + 3?", "Natalia sold 5 clips in May. How many is that?", "what is 2  + 3 ?"]
     for name, texts in (("train", questions), ("test", questions[1:2])):
         rows = [json.dumps({"question": text, "answer": "5"}) for text in texts]
@@ -176,13 +179,13 @@ def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.Capt
     _, rows = generate(tmp_path / "run", capsys, "--limit", "4", "--seed", "3")
     assert run_command(["show", str(tmp_path / "run"), "-n", "2"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("right refinements:") == min(2, len(rows))
+    assert printed.count("right refinements:") == 2 < len(rows)
 
 
 def test_annotator_that_never_keeps_to_the_format_stops_the_run_and_is_quoted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("critique_graph.cli.load_makers", lambda settings: CHATTY)
+    monkeypatch.setattr("critique_graph.data_commands.load_makers", lambda settings: CHATTY)
     lines = [json.dumps({"question": f"What is 2 + 3? ({n})", "answer": "5"}) for n in range(100)]
     (tmp_path / "problems.jsonl").write_text("\n".join(lines))
     code = run_command(["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL])

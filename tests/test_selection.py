@@ -34,6 +34,13 @@ def test_ratio_makes_the_largest_data_set_that_has_it():
     assert quotas(COUNTS, {"correct": 0.25, "rg1": 0.25}, 20) == {"correct": 5, "rg1": 5, REST: 10}
 
 
+def test_parts_add_up_to_the_target_also_where_shares_do_not_come_out_even():
+    shares = {"correct": 0.5, "rg1": 0.5}
+    for target in range(1, 12):
+        quota = quotas(COUNTS, shares, target)
+        assert (sum(quota.values()), quota[REST]) == (target, 0)
+
+
 def test_share_of_nothing_keeps_none():
     assert quotas(COUNTS, {"correct": 0.0}, None) == {"correct": 0, REST: 60}
 

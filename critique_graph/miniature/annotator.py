@@ -56,7 +56,8 @@ def read_exercise(question: str) -> Exercise | None:
     start = _START.fullmatch(first)
     if start is None:
         return None
-    name, latest, noun = start["name"], _as_quantity(start["n"]), start["noun"]
+    name, noun = start["name"], start["noun"]
+    latest: int | Ref = int(start["n"])
     previous: tuple[str, int | Ref] | None = None
     operations: list[Operation] = []
     for sentence in sentences:
@@ -77,10 +78,6 @@ def read_exercise(question: str) -> Exercise | None:
         values.append(compute(operation.symbol, *operation.operands(values)))
     problem = Problem(id=question, question=question, answer=str(values[-1]), level=len(operations))
     return Exercise(problem, tuple(operations), noun)
-
-
-def _as_quantity(text: str) -> int | Ref:
-    return int(text)
 
 
 def _as_pattern(form: str) -> re.Pattern[str]:

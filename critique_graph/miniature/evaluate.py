@@ -267,7 +267,7 @@ def _critic_figures(
         verdict_on_right=_rate(list(compress(hits, is_right))),
         verdict_on_wrong=_rate([hit for hit, right in zip(hits, is_right, strict=True) if not right]),
         located=_rate(
-            [_flagged(c) == error for c, error, use in zip(critiques, errors, is_locatable, strict=True) if use]
+            [c.first_wrong_step == error for c, error, use in zip(critiques, errors, is_locatable, strict=True) if use]
         ),
         parsed=_rate([c.final is not None for c in critiques]),
         aligned=_rate([all(step.step_index is not None for step in c.steps) for c in critiques]),
@@ -338,8 +338,3 @@ def _by_level(exercises: Sequence[Exercise], outcomes: list[bool]) -> dict[int, 
 
 def _rate(outcomes: Sequence[bool]) -> Rate:
     return wilson(sum(outcomes), len(outcomes))
-
-
-def _flagged(critique: Critique) -> int | None:
-    """Index of the response's step that the critique calls wrong first."""
-    return None if critique.first_error is None else critique.steps[critique.first_error].step_index

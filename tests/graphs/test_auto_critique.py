@@ -75,6 +75,23 @@ def test_path_is_continued_from_a_cut_ever_hotter_and_located_only_where_rollout
     assert unsure["known"]["step"] is None
 
 
+def test_path_whose_rollouts_could_not_be_made_is_a_failure_and_not_located():
+    actor = Continuing()
+
+    def answer(messages: Any) -> Any:
+        if not isinstance(messages[-1], AIMessage):
+            return RIGHT
+        if actor.settings[-1]["temperature"] == 0.7:
+            return ValueError("gone")
+        return "\n7 * 2 = 15.\nThe answer is 15." if messages[-1].text == "3 + 4 = 7." else "\nThe answer is 15."
+
+    actor.answer = answer
+    graph = create_flawed_paths(actor, samples=1, attempts=1, strategies=("rg2",), rise_from=0.75)
+    (_, path) = paths_of(graph)
+    assert path["drop"] == {"stage": "paths", "reason": "failed"}
+    assert "gone" in path["failure"]["message"]
+
+
 def test_inserted_error_is_known_by_place_and_type_and_the_actor_goes_on_from_it():
     def answer(messages: Any) -> str:
         return "\nThe answer is \\boxed{99}." if isinstance(messages[-1], AIMessage) else RIGHT
