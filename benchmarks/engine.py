@@ -30,7 +30,8 @@ from typing_extensions import TypedDict
 
 from critique_graph.critique import render_critique
 from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.run import prompts_hash, run_problems
+from critique_graph.prompts import loop_prompts, prompts_hash
+from critique_graph.run import run_problems
 from critique_graph.run_folder import open_run
 from critique_graph.schema import Critique, Problem, StepVerdict
 
@@ -197,7 +198,7 @@ async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
     """The game as this package runs it, journal included."""
     model = EngineModel(engine=engine)
     with tempfile.TemporaryDirectory() as folder:
-        with open_run(Path(folder), {}, prompts=prompts_hash()) as run:
+        with open_run(Path(folder), {}, prompts=prompts_hash(loop_prompts())) as run:
             graph = create_actor_critic(model, model, rounds=ROUNDS, gate="always", log=run.journal).compile()
             end = await run_problems(graph, problems, run, settings={}, concurrency=in_flight)
         assert end.summary.done == end.summary.flips.right_to_right == problems.count, end

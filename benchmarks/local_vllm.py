@@ -32,7 +32,8 @@ from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.run import prompts_hash, run_problems
+from critique_graph.prompts import loop_prompts, prompts_hash
+from critique_graph.run import run_problems
 from critique_graph.run_folder import open_run
 from critique_graph.schema import Call, Problem, Reply, Role, Usage
 from critique_graph.summary import Tokens
@@ -107,7 +108,10 @@ async def graph(model: ChatVLLM, problems: list[Problem]) -> int:
 
 
 async def loop(actor: ChatVLLM, critic: ChatVLLM, problems: list[Problem], *, rounds: int) -> Tokens:
-    with tempfile.TemporaryDirectory() as folder, open_run(Path(folder) / "run", {}, prompts=prompts_hash()) as run:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_run(Path(folder) / "run", {}, prompts=prompts_hash(loop_prompts())) as run,
+    ):
         compiled = create_actor_critic(
             actor, critic, rounds=rounds, max_tokens=MAX_TOKENS, critic_max_tokens=2 * MAX_TOKENS, log=run.journal
         ).compile()

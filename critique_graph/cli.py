@@ -32,7 +32,8 @@ from critique_graph.models import load_model
 from critique_graph.output import Flag, log, print_json, print_text, stdout
 from critique_graph.problems import load_problems
 from critique_graph.progress import Progress
-from critique_graph.run import prompts_hash, run_problems
+from critique_graph.prompts import loop_prompts, prompts_hash
+from critique_graph.run import run_problems
 from critique_graph.run_folder import open_run
 from critique_graph.servers import check_server
 from critique_graph.settings import LoopSettings, RunSettings
@@ -150,7 +151,7 @@ def run(
     recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
     progress = Progress(console=log, quiet=quiet)
     create = create_loop(settings)
-    with open_run(folder, recorded, prompts=prompts_hash(), fresh=fresh) as opened:
+    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as opened:
         loop = create(log=opened.journal).compile(name="actor_critic")
         end = asyncio.run(
             run_problems(

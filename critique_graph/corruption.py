@@ -41,16 +41,20 @@ class Corrupted:
     call: Call | None = None
 
 
+@dataclass(frozen=True)
+class NotCorrupted:
+    """No error of these types could be inserted there."""
+
+    call: Call | None = None
+
+
 class Corruptor(Protocol):
     """Inserts one error of a given type into a step."""
 
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
-    ) -> Corrupted | Failure | None:
-        """Rewrite the step `index` of `steps` with an error of one of the types, tried in their order.
-
-        None: no such error could be inserted there.
-        """
+    ) -> Corrupted | NotCorrupted | Failure:
+        """Rewrite the step `index` of `steps` with an error of one of the types, tried in their order."""
 
 
 class ExactCorruptor:
@@ -61,19 +65,19 @@ class ExactCorruptor:
 
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
-    ) -> Corrupted | None:
+    ) -> Corrupted | NotCorrupted:
         """As in `Corruptor`."""
         rng = random.Random(f"{self._seed}/{key}")
         equations = list(_EQUATION.finditer(steps[index]))
         if not equations:
-            return None
+            return NotCorrupted()
         found = rng.choice(equations)
         for error_type in error_types:
             changed = _changed(found, error_type, question, steps[:index], rng)
             if changed is not None:
                 step = steps[index][: found.start()] + changed + steps[index][found.end() :]
                 return Corrupted(step, error_type, f"`{found[0]}` was made `{changed}`")
-        return None
+        return NotCorrupted()
 
 
 _EQUATION = re.compile(
@@ -147,7 +151,7 @@ class ModelCorruptor:
 
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
-    ) -> Corrupted | Failure | None:
+    ) -> Corrupted | NotCorrupted | Failure:
         """As in `Corruptor`; only the first type is asked for."""
         outcome = await self._caller(corrupt_messages(question, steps[: index + 1], error_types[0]), key)
         if isinstance(outcome, Failure):
@@ -155,7 +159,7 @@ class ModelCorruptor:
         found = _REPLY.search(outcome.text)
         step = found["step"].strip() if found else ""
         if found is None or len(split_steps(step)) != 1 or step == steps[index].strip():
-            return None
+            return NotCorrupted(outcome.call)
         return Corrupted(step, error_types[0], " ".join(found["why"].split()), outcome.call)
 
 

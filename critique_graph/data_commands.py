@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from critique_graph.atomic import write_atomically
 from critique_graph.dataset import read_dataset, write_parquet
 from critique_graph.errors import InputError
+from critique_graph.estimate import in_words, most, projected
 from critique_graph.generate import Makers, first_annotation, generate_data, training_problems
 from critique_graph.live import plain
 from critique_graph.mathcritique import examples, write_example
@@ -23,7 +24,7 @@ from critique_graph.progress import DataProgress
 from critique_graph.servers import check_server
 from critique_graph.settings import GenerateSettings
 from critique_graph.show import drawn, shown
-from critique_graph.summary_table import generation_line, generation_table
+from critique_graph.summary_table import generation_line, generation_table, quality_table
 from critique_graph.trainers.rows import Task, task_rows
 
 Format = Literal["trl", "mathcritique", "parquet"]
@@ -37,6 +38,7 @@ def generate(
     out: Path | None = None,
     fresh: Flag = False,
     preview: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    dry_run: Flag = False,
     json: Flag = False,
     quiet: Flag = False,
 ) -> int:
@@ -49,16 +51,26 @@ def generate(
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
         out: The run's folder; by default a new one under `runs/`.
         fresh: Start over in a folder that holds a run.
-        preview: Stop after so many problems, and print an annotator's prompt and what was kept; the same command
-            without it goes on from there.
+        preview: Stop after so many problems, and print an annotator's prompt, what was kept, and what all problems
+            would cost at this rate; the same command without it goes on from there.
+        dry_run: Call no model and write nothing; print how many calls and tokens it takes at most.
         json: Print the summary as one JSON object.
         quiet: No progress.
     """
     if problems is not None:
         settings = settings.model_copy(update={"problems": problems})
+    to_do = training_problems(settings)
+    if dry_run:
+        cost = most(settings, next(iter(to_do.read())), to_do.total, corruptor=settings.corruptor)
+        if json:
+            print_json(cost.model_dump(mode="json"))
+        else:
+            stdout.print(plain(f"at most, {in_words(cost)} (tokens are guessed; --preview 3 measures them)"))
+        return 0
+    total = to_do.total
     if preview is not None:
         settings = settings.model_copy(update={"limit": preview})
-    to_do = training_problems(settings)
+        to_do = training_problems(settings)
     makers = load_makers(settings)
     if not can_continue(makers.actor) and {"rg2", "rg3"} & set(settings.strategies):
         log.print(plain(f"{settings.actor} cannot continue a message of its own: no rg2, no rg3"), style="yellow")
@@ -70,10 +82,13 @@ def generate(
             log.print(plain(prompt), style="dim")
         for row in read_dataset(folder):
             log.print(shown(row))
+        if (all_of_them := projected(summary, total)) is not None:
+            log.print(plain(f"at this rate, {in_words(all_of_them)}"), style="bold")
     if json:
         print_json(summary.model_dump(mode="json", by_alias=True))
     else:
         stdout.print(generation_table(summary))
+        stdout.print(quality_table(summary))
         stdout.print(plain(generation_line(summary)))
     if end.reason:
         log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
@@ -95,7 +110,7 @@ def show(
     return 0
 
 
-def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None = None) -> int:
+def export(run: Path, /, *, to: Format, task: Task = "critic", reasoning: Flag = False, out: Path | None = None) -> int:
     """Turn a data set of `generate` into rows for training, as JSON lines.
 
     Args:
@@ -103,6 +118,7 @@ def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None 
         to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses;
             `parquet`: the data set as it is.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
+        reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output.
     """
     rows = read_dataset(run)
@@ -111,7 +127,9 @@ def export(run: Path, /, *, to: Format, task: Task = "critic", out: Path | None 
             raise InputError("--to parquet needs --out FILE.parquet.")
         log.print(f"{write_parquet(out, rows)} rows written: {out}", markup=False)
         return 0
-    records: Iterator[Any] = map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task)
+    records: Iterator[Any] = (
+        map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task, with_reasoning=reasoning)
+    )
     lines = (orjson.dumps(record) + b"\n" for record in records)
     if out is None:
         sys.stdout.buffer.writelines(lines)

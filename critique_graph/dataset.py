@@ -1,4 +1,4 @@
-"""The data set that `critique-graph generate` leaves: rows as JSON lines, and a card that says how they were made."""
+"""The data set that `critique-graph generate` leaves: one kept critique a row, as JSON lines or Parquet."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,50 +6,67 @@ from pathlib import Path
 from typing import Any, get_args
 
 import orjson
-import yaml
+from pydantic import ConfigDict
 
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError, MissingDependencyError
-from critique_graph.funnel import GenerationSummary, PathsTrace
+from critique_graph.funnel import PathsTrace
 from critique_graph.nodes.paths import is_right
-from critique_graph.schema import STAGES, STRATEGIES, FlawedPath, Record, Strategy, Verdict
-from critique_graph.summary_table import percent
+from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
 
 ROW_SCHEMA = "critique-graph.critique/1"
-TRAIN, CARD = "train.jsonl", "README.md"
+TRAIN = "train.jsonl"
 
 
 class CritiqueRow(Record):
     """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
 
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
     id: str
     """The problem's id and the path's name."""
     question: str
     reference: str
+    """The problem's answer."""
     level: int | None
+    """Of difficulty, where the problem has one."""
     source: str | None
+    """Where the problem is from."""
     strategy: Strategy
+    """How the response was made: `rg1` sampled wrong, `rg2` continued ever hotter, `rg3` from an inserted error,
+    `correct` sampled right."""
     response: str
+    """What is critiqued."""
     answer: str | None
+    """The response's."""
     is_correct: bool
     """Whether the answer is the reference's; the critique's verdict always agrees with it."""
     critique: str
     """In the field's format."""
+    reasoning: str | None = None
+    """What the annotator wrote before the critique, where it is known; it may speak of the hints."""
     verdict: Verdict
+    """The critique's, on the final answer."""
     first_error: int | None
     """0-based index of the response's first wrong step, as the critique says."""
     error_step: int | None
     """The same as it is known from the way the path was made; null where it is not."""
     error_type: str | None
+    """Of an inserted error."""
     error_description: str | None
+    """The same in words."""
     refinement: str | None
     """The first right refinement with the critique."""
     refinements: int
     """Refinements tried with the critique, and as many without (none without, of a right response)."""
     right_with: int
+    """Right ones of those with the critique."""
     right_without: int
+    """Right ones of those without."""
     actor: str
+    """The model that wrote response and refinement."""
     annotator: str
+    """The model that wrote the critique."""
 
 
 def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
@@ -77,6 +94,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         answer=response.answer,
         is_correct=is_right(response),
         critique=critique.text,
+        reasoning=path.calls[-1].reasoning,  # the annotator's call is the last
         verdict=critique.final,
         first_error=critique.first_wrong_step,
         error_step=path.known.step,
@@ -146,11 +164,15 @@ def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
     ]
     count = 0
     partial = file.with_name(f".{file.name}.part")
-    with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
-        for batch in _batched(rows, 1000):
-            writer.write_table(arrow.Table.from_pylist([row.model_dump(mode="json") for row in batch], writer.schema))
-            count += len(batch)
-    partial.replace(file)
+    try:
+        with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
+            for batch in _batched(rows, 1000):
+                table = arrow.Table.from_pylist([row.model_dump(mode="json") for row in batch], writer.schema)
+                writer.write_table(table)
+                count += len(batch)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
     return count
 
 
@@ -164,60 +186,3 @@ def _batched(rows: Iterable[CritiqueRow], size: int) -> Iterator[list[CritiqueRo
     rows = iter(rows)
     while batch := list(islice(rows, size)):
         yield batch
-
-
-def write_card(folder: Path, summary: GenerationSummary, settings: dict[str, Any], prompts: str) -> None:
-    """Write the data card; its YAML header is the hub's."""
-    header = {
-        "pretty_name": "Step-level critiques",
-        "task_categories": ["text-generation"],
-        "tags": ["math", "critique", "critique-graph"],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": TRAIN}]}],
-        "size_categories": [_size(summary.rows)],
-    }
-    stages = "\n".join(
-        f"| {stage} | {strategy} | {passage.in_} | {passage.out} | "
-        + (", ".join(f"{count} {reason}" for reason, count in passage.dropped.items()) or "-")
-        + " |"
-        for stage in STAGES
-        for strategy, passage in summary.funnel[stage].items()
-    )
-    kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in STRATEGIES)
-    card = f"""---
-{yaml.safe_dump(header, sort_keys=False)}---
-# Step-level critiques of {summary.done} problems
-
-{summary.rows} critiques, of {summary.kept} that were kept ({kept}), made by `critique-graph generate` from
-{settings["problems"]}.
-Every verdict agrees with the reference answer. Critiques of wrong answers were kept because the actor's refinements
-with them came out right, and more often than without them; those of right answers because refinements stay right.
-
-- Actor: {settings["actor"]}. Annotator: {settings["annotator"]}. Errors of rg3 inserted by: {settings["corruptor"]}.
-- Seed {settings["seed"]}; prompts {prompts}; {summary.tokens["total"]:,} tokens, {summary.seconds:.0f} s.
-- Refinements with a critique came out right in {percent(summary.right_with)}, without in
-  {percent(summary.right_without)} (n = {summary.right_with.n} each, of all flawed paths, each tried until its case was
-  clear; the intervals take the refinements of a path for independent).
-- Critiques found the error where it is known to be in {percent(summary.located)} (n = {summary.located.n}).
-
-## Funnel
-
-| stage | strategy | in | out | dropped |
-|---|---|---|---|---|
-{stages}
-
-## Fields
-
-One JSON object a line, `{ROW_SCHEMA}`: `{" ".join(CritiqueRow.model_fields)}`.
-
-The method is that of "Enhancing LLM Reasoning via Critique Models with Test-Time and Training-Time Supervision" (arXiv
-2411.16579). The problems keep the licence of their source.
-"""
-    write_atomically(folder / CARD, [card.encode()])
-
-
-def _size(rows: int) -> str:
-    """Give the hub's size category."""
-    for most, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
-        if rows < most:
-            return name
-    return "1M<n<10M"

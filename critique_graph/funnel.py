@@ -13,7 +13,8 @@ from pydantic import Field, JsonValue
 from critique_graph.errors import InputError
 from critique_graph.intervals import Rate, wilson
 from critique_graph.journal import JournalRow, read_journal
-from critique_graph.schema import STAGES, STRATEGIES, FlawedPath, Problem, Record, Stage, Strategy, Usage
+from critique_graph.schema import STAGES, STRATEGIES, FlawedPath, Problem, Record, Stage, Strategy, Usage, Verdict
+from critique_graph.steps import split_steps
 
 PATHS_SCHEMA = "critique-graph.paths/1"
 
@@ -54,12 +55,22 @@ class GenerationSummary(Record):
     rows: int
     """Of these, in the data set: as many as target and ratio ask for."""
     kept_by_strategy: dict[Strategy, int]
-    kept_by_level: dict[int, int]
+    kept_share: dict[Strategy, Rate]
+    """Of the paths that went into annotation, those that were kept."""
+    kept_share_by_level: dict[int, Rate]
+    """The same by the problems' level; 0 where they have none."""
+    kept_by_steps: dict[int, int]
+    """How many of the kept responses have so many steps."""
+    kept_by_verdict: dict[Verdict, int]
     located: Rate
     """Critiques, of paths whose error's place is known, whose first wrong step is there; before the filter."""
+    leaked: Rate
+    """Critiques that agree with all that is known, but speak of the hints or the reference answer."""
     right_with: Rate
     """Refinements with the critique that came out right, of all flawed paths tried."""
     right_without: Rate
+    calls: dict[str, int]
+    """By role."""
     tokens: dict[str, int]
     """By role, and `total`."""
     tokens_per_kept: float | None
@@ -110,8 +121,10 @@ def summarise_paths(
         total: Problems in the set; None where unknown.
     """
     statuses: Counter[str] = Counter()
-    levels: Counter[int] = Counter()
     kept: Counter[Strategy] = Counter()
+    kept_of_level: defaultdict[int, Counter[bool]] = defaultdict(Counter)
+    steps: Counter[int] = Counter()
+    verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
     drops: defaultdict[tuple[Stage, Strategy], Counter[str]] = defaultdict(Counter)
     usage: defaultdict[str, Usage] = defaultdict(Usage)
     located, trials = Counter[bool](), Counter[str]()
@@ -128,14 +141,21 @@ def summarise_paths(
             if path.drop is not None:
                 drops[path.drop.stage, path.strategy][path.drop.reason] += 1
             else:
+                assert path.response is not None
                 kept[path.strategy] += 1
-                levels[trace.problem.level or 0] += 1
+                steps[len(split_steps(path.response.text))] += 1
+                verdicts["correct" if path.strategy == "correct" else "wrong"] += 1
+            if path.drop is None or path.drop.stage != "paths":
+                kept_of_level[trace.problem.level or 0][path.drop is None] += 1
             if path.known.step is not None and path.critique is not None:
                 located[path.critique.first_wrong_step == path.known.step] += 1
             if path.trial is not None and path.strategy != "correct":
                 trials["tried"] += path.trial.tried
                 trials["with"] += path.trial.right_with
                 trials["without"] += path.trial.right_without
+    funnel = _funnel(kept, drops)
+    agreeing = sum(passage.in_ for passage in funnel["filter"].values())
+    leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
     tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
     tokens["total"] = sum(tokens.values())
     settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
@@ -145,14 +165,21 @@ def summarise_paths(
         **settled,
         pending=problems - sum(settled.values()),
         left_out=dict(left_out),
-        funnel=_funnel(kept, drops),
+        funnel=funnel,
         kept=kept.total(),
         rows=dataset_rows,
         kept_by_strategy={strategy: kept[strategy] for strategy in STRATEGIES},
-        kept_by_level=dict(sorted(levels.items())),
+        kept_share={strategy: wilson(kept[strategy], funnel["annotate"][strategy].in_) for strategy in STRATEGIES},
+        kept_share_by_level={
+            level: wilson(counts[True], counts.total()) for level, counts in sorted(kept_of_level.items())
+        },
+        kept_by_steps=dict(sorted(steps.items())),
+        kept_by_verdict=verdicts,
         located=wilson(located[True], located.total()),
+        leaked=wilson(leaks, agreeing + leaks),
         right_with=wilson(trials["with"], trials["tried"]),
         right_without=wilson(trials["without"], trials["tried"]),
+        calls={role: used.calls for role, used in sorted(usage.items())},
         tokens=tokens,
         tokens_per_kept=tokens["total"] / kept.total() if kept else None,
         seconds=round(seconds, 3),

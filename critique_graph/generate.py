@@ -9,7 +9,8 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.dataset import dataset_rows, write_card, write_dataset
+from critique_graph.card import write_card
+from critique_graph.dataset import dataset_rows, write_dataset
 from critique_graph.errors import InputError
 from critique_graph.funnel import PATHS_SCHEMA, GenerationSummary, count_kept, read_paths_traces, summarise_paths
 from critique_graph.graphs.auto_critique import create_auto_critique
@@ -18,8 +19,9 @@ from critique_graph.nodes.annotate import annotate_messages
 from critique_graph.outcomes import outcome_of_paths, unreadable_annotator
 from critique_graph.overlap import Overlap
 from critique_graph.problems import load_problems
-from critique_graph.progress import Progress
-from critique_graph.run import SessionEnd, data_prompts_hash, drive
+from critique_graph.progress import DataProgress
+from critique_graph.prompts import data_prompts, prompts_hash
+from critique_graph.run import SessionEnd, drive
 from critique_graph.run_folder import JOURNAL, open_run
 from critique_graph.schema import Problem
 from critique_graph.selection import is_enough, quotas, read_ratio, selected
@@ -91,7 +93,7 @@ def generate_data(
     settings: GenerateSettings,
     *,
     fresh: bool = False,
-    progress: Progress | None = None,
+    progress: DataProgress | None = None,
 ) -> tuple[SessionEnd, GenerationSummary]:
     """Make data in a run's folder, or go on with it; the data set is in its `DATASET`.
 
@@ -101,7 +103,7 @@ def generate_data(
     recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
     shares = read_ratio(settings.ratio)
     journal = folder / JOURNAL
-    with open_run(folder, recorded, prompts=data_prompts_hash(), fresh=fresh) as run:
+    with open_run(folder, recorded, prompts=prompts_hash(data_prompts()), fresh=fresh) as run:
         graph = create_auto_critique(
             makers.actor,
             makers.annotator,
@@ -123,7 +125,7 @@ def generate_data(
                 settings=recorded,
                 total=problems.total,
                 concurrency=settings.concurrency,
-                progress=progress,
+                progress=progress or DataProgress(quiet=True),
                 judge=outcome_of_paths,
                 suspect=watch,
                 is_enough=lambda: is_enough(kept, shares, settings.target),
@@ -141,7 +143,7 @@ def generate_data(
             seconds=run.journal.seconds(),
             total=problems.total,
         )
-        write_card(folder / DATASET, summary, recorded, run.prompts)
+        write_card(folder / DATASET, summary, recorded, data_prompts())
         outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
         run.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
     return end, summary

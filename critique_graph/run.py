@@ -5,7 +5,6 @@ ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens 
 """
 
 import asyncio
-import hashlib
 import logging
 import signal
 import threading
@@ -20,13 +19,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
-from critique_graph.corruption import CORRUPT_INSTRUCTION, DEFINITIONS
 from critique_graph.errors import CritiqueGraphError
 from critique_graph.journal import read_journal
-from critique_graph.nodes.annotate import HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END
-from critique_graph.nodes.critique import critique_messages
-from critique_graph.nodes.refine import refine_messages
-from critique_graph.nodes.solve import solve_messages
 from critique_graph.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.progress import Progress
 from critique_graph.run_folder import JOURNAL, RunFolder, RunState
@@ -74,18 +68,6 @@ class RunEnd:
     def exit_code(self) -> int:
         """As `SessionEnd.exit_code`."""
         return SessionEnd(self.state, self.reason).exit_code(failed=self.summary.failed + self.summary.quarantined)
-
-
-def prompts_hash() -> str:
-    """Give a hash of the wording of the loop's prompts: a run must not mix two."""
-    messages = (*solve_messages("q"), *critique_messages("q", "r"), *refine_messages("q", "r", "c"))
-    return hashlib.sha256("\0".join(f"{m.type}: {m.text}" for m in messages).encode()).hexdigest()[:12]
-
-
-def data_prompts_hash() -> str:
-    """Give the same of the prompts that make data."""
-    wording = (CORRUPT_INSTRUCTION, HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END, *DEFINITIONS.values())
-    return hashlib.sha256("\0".join((prompts_hash(), *wording)).encode()).hexdigest()[:12]
 
 
 async def run_problems(

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls import CallKey
-from critique_graph.corruption import Corrupted, Corruptor, ExactCorruptor, ModelCorruptor
+from critique_graph.corruption import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
 from critique_graph.models import can_continue
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded, usage_of
 from critique_graph.players import BothWays, DataPlayers, emit
@@ -41,9 +41,11 @@ def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, di
             path = FlawedPath(name=name, strategy="rg3")
             if isinstance(changed, Failure):
                 return path.dropped("paths", "failed", changed)
-            if changed is None:
+            path = path.model_copy(update={"calls": () if changed.call is None else (changed.call,)})
+            if isinstance(changed, NotCorrupted):
                 return path.dropped("paths", "not_corrupted")
-            path = _with_error(path, place, changed)
+            known = KnownError(step=place, type=changed.type, description=changed.description)
+            path = path.model_copy(update={"known": known})
             begun = text_with(template.text, place, changed.step)
             outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, 0))
             if isinstance(outcome, Failure):
@@ -59,9 +61,3 @@ def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, di
         return write_paths([*paths, *made], actor=usage_of(calls), corruptor=corruptor)
 
     return BothWays(corrupt_paths)
-
-
-def _with_error(path: FlawedPath, place: int, changed: Corrupted) -> FlawedPath:
-    known = KnownError(step=place, type=changed.type, description=changed.description)
-    calls = () if changed.call is None else (changed.call,)
-    return path.model_copy(update={"known": known, "calls": calls})

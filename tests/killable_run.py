@@ -10,7 +10,8 @@ from typing import Any
 from hashed_model import HashedModel, addition_problems
 
 from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.run import prompts_hash, run_problems
+from critique_graph.prompts import loop_prompts, prompts_hash
+from critique_graph.run import run_problems
 from critique_graph.run_folder import open_run
 from critique_graph.traces import read_traces
 
@@ -20,7 +21,7 @@ SETTINGS = {"samples": 2, "rounds": 2, "seed": 5}
 def run(folder: Path, problems: int, latency: float) -> int:
     """Run, or resume, to the end; gives the exit code."""
     model = HashedModel(latency=latency)
-    with open_run(folder, SETTINGS, prompts=prompts_hash()) as opened:
+    with open_run(folder, SETTINGS, prompts=prompts_hash(loop_prompts())) as opened:
         graph = create_actor_critic(model, model, samples=2, rounds=2, seed=5, log=opened.journal).compile()
         end = asyncio.run(run_problems(graph, addition_problems(problems), opened, settings=SETTINGS))
     return end.exit_code

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from critique_graph.calls import CallKey
-from critique_graph.corruption import DEFINITIONS, ExactCorruptor
+from critique_graph.corruption import DEFINITIONS, ExactCorruptor, NotCorrupted
 
 QUESTION = "Ann has 3 apples, buys 4 more, and doubles them. Her mother is 35."
 STEPS = ["Ann has 3 + 4 = 7 apples.", "Doubled, that is 7 * 2 = 14 apples.", "That is a lot."]
@@ -50,7 +50,7 @@ def test_first_type_that_applies_is_taken():
     ids=["no equation", "fractions", "wrong already"],
 )
 def test_step_that_holds_no_whole_right_equation_is_left_alone(index: int, steps: list[str]):
-    assert corrupted(index, *DEFINITIONS, steps=steps) is None
+    assert corrupted(index, *DEFINITIONS, steps=steps) == NotCorrupted()
 
 
 def test_same_key_gives_the_same_error_and_others_give_others():

@@ -1,20 +1,24 @@
 """`critique-graph generate`: the funnel, the data set, and runs that stop in the middle."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fakes import ScriptedModel
 
 from critique_graph.cli import run_command
 from critique_graph.critique import parse_critique
+from critique_graph.dataset import CritiqueRow, write_parquet
 from critique_graph.generate import Makers
 from critique_graph.mathcritique import read_example
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.prompts import data_prompts, prompt_hash
 
 CHATTY = Makers(
     actor=ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
@@ -42,6 +46,13 @@ def test_data_set_and_funnel_add_up(tmp_path: Path, capsys: pytest.CaptureFixtur
             assert passage["in"] == passage["out"] + sum(passage["dropped"].values())
         assert [passage["out"] for passage in passages[:2]] == [passage["in"] for passage in passages[1:]]
         assert passages[-1]["out"] == summary["kept_by_strategy"][strategy]
+        share = summary["kept_share"][strategy]
+        assert (share["n"], round((share["value"] or 0) * share["n"])) == (passages[1]["in"], passages[2]["out"])
+    assert sum(summary["kept_by_steps"].values()) == sum(summary["kept_by_verdict"].values()) == summary["kept"]
+    assert summary["kept_by_verdict"]["correct"] == summary["kept_by_strategy"]["correct"]
+    assert sum(share["n"] for share in summary["kept_share_by_level"].values()) == sum(
+        passage["in"] for passage in summary["funnel"]["annotate"].values()
+    )
     assert summary["tokens"]["total"] > 0
     for row in rows:
         assert (row["verdict"] == "correct") == row["is_correct"] == (row["answer"] == row["reference"])
@@ -74,6 +85,23 @@ def test_data_set_loads_and_its_card_says_how_it_was_made(tmp_path: Path, capsys
     card = (folder / "README.md").read_text()
     assert "Actor: miniature:actor. Annotator: miniature:annotator." in card
     assert "| filter | correct |" in card
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert (header["license"], header["configs"][0]["data_files"][0]["path"]) == ("apache-2.0", "train.jsonl")
+    assert all(f"| `{name}` | " in card for name in rows[0])
+    assert prompt_hash(data_prompts()["annotate"]) in card
+    assert "arXiv:2411.16579" in card
+
+
+def test_card_of_problems_of_unknown_licence_says_so_and_names_no_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("critique_graph.data_commands.load_makers", lambda settings: CHATTY)
+    (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
+    generate(tmp_path / "run", capsys, str(tmp_path / "problems.jsonl"), "--base-url", "http://gpu7.lab.example/v1")
+    card = (tmp_path / "run" / "dataset" / "README.md").read_text()
+    assert "\nlicense: unknown\n" in card
+    assert "state it in the header before" in card
+    assert "gpu7" not in card
 
 
 def test_problem_without_a_reference_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -132,6 +160,9 @@ def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, ca
     assert [row["completion"][0]["content"] for row in critic] == [row["critique"] for row in rows]
     expected = critique_messages(rows[0]["question"], rows[0]["response"])
     assert critic[0]["prompt"] == [{"role": "user", "content": expected[0].text}]
+    with_reasoning = export("--to", "trl", "--task", "critic", "--reasoning")
+    learned = [row["completion"][0]["content"] for row in with_reasoning]
+    assert learned == [f"<think>\n{row['reasoning']}\n</think>\n\n{row['critique']}" for row in rows]
     refiner = export("--to", "trl", "--task", "refiner")
     assert [row["completion"][0]["content"] for row in refiner] == [row["refinement"] for row in wrong]
     assert [len(row["prompt"]) for row in refiner] == [3] * len(wrong)
@@ -147,6 +178,18 @@ def test_export_to_parquet_has_the_same_rows(tmp_path: Path, capsys: pytest.Capt
     file = tmp_path / "rows.parquet"
     assert run_command(["export", str(tmp_path / "run"), "--to", "parquet", "--out", str(file)]) == 0
     assert parquet.read_table(file).to_pylist() == rows
+
+
+def test_parquet_file_that_cannot_be_written_to_its_end_leaves_nothing(tmp_path: Path):
+    pytest.importorskip("pyarrow")
+
+    def rows() -> Iterator[CritiqueRow]:
+        raise OSError("disk full")
+        yield
+
+    with pytest.raises(OSError, match="disk full"):
+        write_parquet(tmp_path / "rows.parquet", rows())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_test_split_of_the_hub_is_refused(capsys: pytest.CaptureFixture[str]):
@@ -173,6 +216,28 @@ def test_preview_shows_a_prompt_and_records_and_the_whole_run_goes_on_from_it(
     whole = json.loads(capsys.readouterr().out)
     assert whole["problems"] == 9
     assert whole["kept"] >= preview["kept"]
+
+
+def test_preview_says_what_all_problems_would_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["generate", "--limit", "40", "--seed", "3", "--out", str(tmp_path / "run"), *SMALL]
+    assert run_command([*command, "--preview", "4"]) == 0
+    printed = capsys.readouterr()
+    preview = json.loads(printed.out)
+    said = " ".join(printed.err.split())
+    assert f"at this rate, 40 problems: actor {10 * preview['calls']['actor']:,} calls" in said
+    assert f"{10 * preview['tokens']['total']:,} tokens in all" in said
+
+
+def test_dry_run_bounds_the_calls_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["generate", "--limit", "8", "--seed", "3", "--out", str(tmp_path / "run"), *SMALL]
+    assert run_command([*command, "--dry-run"]) == 0
+    bound = json.loads(capsys.readouterr().out)
+    assert not (tmp_path / "run").exists()
+    assert run_command(command) == 0
+    calls = json.loads(capsys.readouterr().out)["calls"]
+    assert bound["problems"] == 8
+    assert all(0 < calls[role] <= bound["calls"][role] for role in ("actor", "annotator"))
+    assert "corruptor" not in bound["calls"], "the exact one calls no model"
 
 
 def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

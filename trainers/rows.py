@@ -39,17 +39,18 @@ def row(prompt: Sequence[BaseMessage], completion: str) -> Row:
     }
 
 
-def task_rows(rows: Iterable[CritiqueRow], task: Task) -> Iterator[Row]:
+def task_rows(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Row]:
     """Turn kept critiques into rows of one task.
 
-    - `critic`: problem and response, to the critique.
+    - `critic`: problem and response, to the critique; `with_reasoning` to what the annotator wrote before it, too.
     - `refiner`: problem, wrong response and critique, to a right refinement.
     - `actor`: problem, to the right response, or to the right refinement of a wrong one.
     """
     for kept in rows:
         right = kept.response if kept.is_correct else kept.refinement
         if task == "critic":
-            yield row(critique_messages(kept.question, kept.response), kept.critique)
+            thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
+            yield row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
         elif task == "actor" and right is not None:
             yield row(solve_messages(kept.question), right)
         elif task == "refiner" and not kept.is_correct and right is not None:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from critique_graph.errors import ModelCallError
-from critique_graph.miniature.critiques import critique_text
+from critique_graph.miniature.critiques import critique_text, reasoning
 from critique_graph.miniature.solutions import check_response
 from critique_graph.miniature.task import FORMS, TOGETHER, Exercise, Operation, Ref, Symbol, compute
 from critique_graph.schema import Failure, Problem
@@ -24,7 +24,7 @@ _FENCED = re.compile(r"<(problem|response)>\n(.*?)\n</\1>", re.DOTALL)
 
 
 class ExactAnnotator(BaseChatModel):
-    """Critiques the fenced response to the fenced problem, up to its first wrong step."""
+    """Critiques the fenced response to the fenced problem, up to its first wrong step; reasons as a critic should."""
 
     model: str = "miniature:annotator"
 
@@ -44,9 +44,13 @@ class ExactAnnotator(BaseChatModel):
         if exercise is None or not check_response(exercise, fenced.get("response", "")):
             why = "miniature:annotator reads the miniature's own problems alone, and answers with equations"
             raise ModelCallError(Failure(kind="rejected", message=why), can_retry=False)
-        text = critique_text(exercise, fenced["response"])
         usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}  # it is no language model
-        message = AIMessage(text, usage_metadata=usage, response_metadata={"finish_reason": "stop"})
+        message = AIMessage(
+            critique_text(exercise, fenced["response"]),
+            additional_kwargs={"reasoning_content": reasoning(exercise, fenced["response"])},
+            usage_metadata=usage,
+            response_metadata={"finish_reason": "stop"},
+        )
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 

@@ -33,6 +33,11 @@ MISSING, LEFT_OVER = "Steps are missing.", "There are too many steps."
 
 def critique_completion(exercise: Exercise, response: str) -> str:
     """What the critic should write about a response: reasoning, then the critique."""
+    return THINK_OPEN + reasoning(exercise, response) + THINK_CLOSE + critique_text(exercise, response)
+
+
+def reasoning(exercise: Exercise, response: str) -> str:
+    """What a critic should think before: notes of the problem, then every step worked out and compared."""
     checks = check_response(exercise, response)
     thoughts = [noted(exercise)]
     thoughts += [
@@ -40,7 +45,7 @@ def critique_completion(exercise: Exercise, response: str) -> str:
     ]
     if reason := _wrong_length(exercise, response, checks):
         thoughts.append(reason)
-    return THINK_OPEN + "\n".join(thoughts) + THINK_CLOSE + critique_text(exercise, response)
+    return "\n".join(thoughts)
 
 
 def noted(exercise: Exercise) -> str:

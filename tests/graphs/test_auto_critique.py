@@ -1,12 +1,12 @@
 """The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
 
 import asyncio
-import random
 from collections import Counter
 from typing import Any, ClassVar
 
 import pytest
 from fakes import ScriptedModel, critique_text, reply, solution
+from killable_generation import JUDGED_WRONG, RIGHT, STEPS, WRONG, Unpredictable
 from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
@@ -16,8 +16,6 @@ from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.schema import Reply
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
-STEPS = ("3 + 4 = 7.", "7 * 2 = 14.")
-RIGHT, WRONG = solution(14, *STEPS), solution(9, "3 + 4 = 7.", "7 + 2 = 9.")
 
 
 class Continuing(ScriptedModel):
@@ -127,6 +125,16 @@ def test_error_can_come_from_a_model():
     assert "things, days or terms are counted wrongly" in corruptor.texts[0]
 
 
+def test_reply_of_a_corruptor_that_cannot_be_read_costs_all_the_same():
+    corruptor = ScriptedModel(answer=lambda messages: "I would rather not.")
+    graph = create_flawed_paths(
+        Continuing(answer=lambda messages: RIGHT), corruptor, samples=1, attempts=3, strategies=("rg3",)
+    )
+    result = asyncio.run(graph.compile().ainvoke({"question": QUESTION, "reference": "14"}))
+    assert drops(result["paths"]) == ["answer_right", *["not_corrupted"] * 3]
+    assert result["usage"]["corruptor"]["calls"] == len(corruptor.prompts) == 3
+
+
 def test_actor_that_cannot_continue_makes_sampled_paths_alone_and_says_so():
     graph = create_flawed_paths(ScriptedModel(answer=lambda messages: RIGHT), samples=1).compile()
 
@@ -148,8 +156,6 @@ def test_impossible_rule_is_refused():
 
 
 # What becomes of one wrong path, `WRONG`, or of one right one.
-
-JUDGED_WRONG = critique_text("Wrong").replace("3 + 4 = 7.", "7 + 2 = 9.", 1)
 
 
 def made(first: str, annotations: list[Any], refined: Any, **settings: Any) -> tuple[dict[str, Any], Any, Any]:
@@ -256,28 +262,10 @@ class MortalLog:
         self.replies[key] = reply
 
 
-def unpredictable() -> Continuing:
-    """A model whose replies are drawn by prompt and seed: right and wrong ones, of every kind of call."""
-    model = Continuing()
-
-    def answer(messages: Any) -> str:
-        said = "".join(message.text for message in messages)
-        rng = random.Random(f"{said}/{model.settings[-1]['seed']}")
-        if "Correctness of the step" in messages[-1].text and "<hints>" in messages[-1].text:
-            return JUDGED_WRONG if "another answer" in messages[-1].text else critique_text("Correct")
-        if isinstance(messages[-1], AIMessage):
-            return rng.choice(("\n7 * 2 = 14.\nThe answer is 14.", "\n7 + 2 = 9.\nThe answer is 9."))
-        has_critique = "<critique>\nStep" in messages[-1].text
-        return rng.choice((RIGHT, RIGHT, RIGHT, WRONG) if has_critique else (RIGHT, WRONG))
-
-    model.answer = answer
-    return model
-
-
 def test_run_that_dies_in_any_stage_ends_as_one_that_does_not():
     def graph(log: MortalLog) -> Any:
         settings = {"samples": 4, "attempts": 2, "refinements": 4, "rollouts": 2}
-        return create_auto_critique(unpredictable(), unpredictable(), log=log, **settings)
+        return create_auto_critique(Unpredictable(), Unpredictable(), log=log, **settings)
 
     whole = MortalLog()
     expected = paths_of(graph(whole))

@@ -4,7 +4,7 @@ from langchain_core.messages import HumanMessage
 from critique_graph.critique import parse_critique
 from critique_graph.errors import ModelCallError
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
-from critique_graph.miniature.critiques import critique_text
+from critique_graph.miniature.critiques import THINK_CLOSE, THINK_OPEN, critique_completion, critique_text
 from critique_graph.miniature.solutions import gold_response
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.models import load_model
@@ -29,6 +29,9 @@ def test_annotator_writes_the_exact_critique():
     response = gold_response(exercise).replace("= ", "= 1", 1)
     reply = load_model("miniature:annotator").invoke(critique_messages(exercise.problem.question, response))
     assert reply.text == critique_text(exercise, response)
+    assert THINK_OPEN + reply.additional_kwargs["reasoning_content"] + THINK_CLOSE + reply.text == critique_completion(
+        exercise, response
+    )
     assert parse_critique(reply.text, response).final == "wrong"
 
 
