@@ -39,6 +39,7 @@ from critique_graph.servers import check_server
 from critique_graph.settings import LoopSettings, RunSettings
 from critique_graph.state import Context
 from critique_graph.summary_table import summary_table
+from critique_graph.train_commands import train
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
@@ -60,6 +61,9 @@ app.command(
 )
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
+app.command(
+    train, help_epilogue="Example: critique-graph train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic"
+)
 
 
 @app.command(
@@ -298,4 +302,6 @@ def _validation_message(error: pydantic.ValidationError) -> str:
 
 def main() -> None:
     """Entry point of `critique-graph`."""
+    # Threads of torch that spin while they wait make a small model 40 times slower if another process has a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run_command(sys.argv[1:]))

@@ -25,7 +25,7 @@ from critique_graph.servers import check_server
 from critique_graph.settings import GenerateSettings
 from critique_graph.show import drawn, shown
 from critique_graph.summary_table import generation_line, generation_table, quality_table
-from critique_graph.trainers.rows import Task, task_rows
+from critique_graph.trainers.rows import Task, read_candidates
 
 Format = Literal["trl", "mathcritique", "parquet"]
 
@@ -111,24 +111,25 @@ def show(
 
 
 def export(run: Path, /, *, to: Format, task: Task = "critic", reasoning: Flag = False, out: Path | None = None) -> int:
-    """Turn a data set of `generate` into rows for training, as JSON lines.
+    """Turn a data set of `generate`, or traces of `run`, into rows for training, as JSON lines.
 
     Args:
-        run: A run folder, or a data set's file.
+        run: A run folder, or a data set's file; traces go `--to trl` alone.
         to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses;
             `parquet`: the data set as it is.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output.
     """
-    rows = read_dataset(run)
     if to == "parquet":
         if out is None:
             raise InputError("--to parquet needs --out FILE.parquet.")
-        log.print(f"{write_parquet(out, rows)} rows written: {out}", markup=False)
+        log.print(f"{write_parquet(out, read_dataset(run))} rows written: {out}", markup=False)
         return 0
     records: Iterator[Any] = (
-        map(write_example, examples(rows)) if to == "mathcritique" else task_rows(rows, task, with_reasoning=reasoning)
+        map(write_example, examples(read_dataset(run)))
+        if to == "mathcritique"
+        else (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
     )
     lines = (orjson.dumps(record) + b"\n" for record in records)
     if out is None:

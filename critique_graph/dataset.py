@@ -12,6 +12,7 @@ from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError, MissingDependencyError
 from critique_graph.funnel import PathsTrace
 from critique_graph.nodes.paths import is_right
+from critique_graph.run_folder import TRACES
 from critique_graph.schema import FlawedPath, Record, Strategy, Verdict
 
 ROW_SCHEMA = "critique-graph.critique/1"
@@ -115,11 +116,18 @@ def read_dataset(path: Path) -> Iterator[CritiqueRow]:
     Raises:
         InputError: There is none, or a line is not a row.
     """
-    places = [path, path / TRAIN, path / "dataset" / TRAIN]
-    file = next((place for place in places if place.is_file()), None)
+    file = find_dataset(path)
     if file is None:
         raise InputError(f"{path}: there is no data set here. Give a run folder of `generate`, or a {TRAIN}.")
     return _read_lines(file)
+
+
+def find_dataset(path: Path) -> Path | None:
+    """Give the file of a data set: of a run folder, its `dataset`, or the file itself; None where there is none."""
+    places = [path / TRAIN, path / "dataset" / TRAIN]
+    return (
+        path if path.is_file() and path.name != TRACES else next((place for place in places if place.is_file()), None)
+    )
 
 
 def _read_lines(file: Path) -> Iterator[CritiqueRow]:

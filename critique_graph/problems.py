@@ -74,6 +74,11 @@ def load_problems(
     )
 
 
+def is_test_set(spec: str) -> bool:
+    """Tell whether `run` takes a set's problems from a split for tests, as it does of `miniature` and of `hf:` sets."""
+    return spec == "miniature" or (spec.startswith("hf:") and (spec.count(":") < 3 or spec.endswith(":test")))
+
+
 def _problems(
     rows: Iterator[Row],
     *,

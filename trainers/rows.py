@@ -1,14 +1,23 @@
 """Training rows: what is context and what is learned, as the graph's nodes ask and as TRL reads it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, TypedDict
+from pathlib import Path
+from typing import Literal, NamedTuple, TypedDict
 
 from langchain_core.messages import BaseMessage
 
-from critique_graph.dataset import CritiqueRow
+from critique_graph.dataset import CritiqueRow, find_dataset, read_dataset
+from critique_graph.errors import InputError
+from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.filter import is_shortcut
+from critique_graph.nodes.paths import is_right
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.problems import is_test_set
+from critique_graph.run_folder import JOURNAL, TRACES
+from critique_graph.schema import Chain, Trace
+from critique_graph.traces import read_traces
 
 Task = Literal["critic", "refiner", "actor"]
 
@@ -39,7 +48,31 @@ def row(prompt: Sequence[BaseMessage], completion: str) -> Row:
     }
 
 
-def task_rows(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Row]:
+class Candidate(NamedTuple):
+    """A row that could be learned, and what a selection goes by."""
+
+    row: Row
+    problem: str
+    level: int | None
+    is_right: bool
+    """Whether the response that it is about, or that it learns, was right as it was first written."""
+
+
+def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
+    """Give the rows of one task in a data set of `generate`, or in the traces of `run`.
+
+    Raises:
+        InputError: There is neither, or the problems are for tests.
+    """
+    if find_dataset(path) is not None:
+        yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
+    elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
+        yield from trace_candidates(read_traces(path), task)
+    else:
+        raise InputError(f"{path}: there is no data set here, nor traces. Give a run folder of `generate` or `run`.")
+
+
+def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
     """Turn kept critiques into rows of one task.
 
     - `critic`: problem and response, to the critique; `with_reasoning` to what the annotator wrote before it, too.
@@ -47,11 +80,58 @@ def task_rows(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool =
     - `actor`: problem, to the right response, or to the right refinement of a wrong one.
     """
     for kept in rows:
+        problem = kept.id.rpartition("/")[0]
         right = kept.response if kept.is_correct else kept.refinement
+        made: Row | None = None
         if task == "critic":
             thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
-            yield row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
+            made = row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
         elif task == "actor" and right is not None:
-            yield row(solve_messages(kept.question), right)
+            made = row(solve_messages(kept.question), right)
         elif task == "refiner" and not kept.is_correct and right is not None:
-            yield row(refine_messages(kept.question, kept.response, kept.critique), right)
+            made = row(refine_messages(kept.question, kept.response, kept.critique), right)
+        if made is not None:
+            yield Candidate(made, problem, kept.level, kept.is_correct)
+
+
+def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]:
+    """Turn traces of the loop into rows of one task; only responses with a grade count.
+
+    - `critic`: critiques whose verdict agrees with the reference; of a wrong response only where the refinement came
+      out right.
+    - `refiner`: refinements of wrong responses that came out right, and were worked out (`is_shortcut`).
+    - `actor`: right responses, refined ones too.
+
+    Raises:
+        InputError: The problems are for tests.
+    """
+    for trace in traces:
+        if is_test_set(str(trace.settings.get("problems", ""))):
+            raise InputError(
+                f"{trace.problem.id} is a test problem (of {trace.settings['problems']}); train on others, e.g. those "
+                "of `critique-graph miniature problems --split train`."
+            )
+        for chain in trace.chains:
+            for made, was_right in _rows_of_chain(trace.problem.question, chain, task):
+                yield Candidate(made, trace.problem.id, trace.problem.level, was_right)
+
+
+def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Row, bool]]:
+    """Give the rows of a chain, each with whether its response was right."""
+    before = chain.response
+    if task == "actor" and before is not None and is_right(before):
+        yield row(solve_messages(question), before.text), True
+    for step in chain.rounds:
+        if before is None or before.grade is None or before.grade.outcome == "ungraded":
+            return
+        was_right, refined, critique = is_right(before), step.refinement, step.critique
+        is_better = refined is not None and is_right(refined) and not is_shortcut(refined.text, before.text)
+        agrees = critique.final == ("correct" if was_right else "wrong") and is_readable(critique)
+        if task == "critic" and agrees and (was_right or is_better):
+            yield row(critique_messages(question, before.text), critique.text), was_right
+        elif refined is not None and is_better and not was_right:
+            if task == "refiner":
+                yield row(refine_messages(question, before.text, critique.text), refined.text), False
+            elif task == "actor":
+                yield row(solve_messages(question), refined.text), False
+        before = refined if step.is_refined else before

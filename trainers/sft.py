@@ -6,14 +6,17 @@ long and then drops it without a word: here such rows are an error that says how
 
 import json
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal, cast
 
+import torch
 from datasets import Dataset
 from torch.optim import Optimizer
 from transformers import (
@@ -30,6 +33,7 @@ from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from critique_graph.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.rows import Row
 
@@ -57,6 +61,10 @@ class SFTSettings:
     """Tokens a row may have; None takes the model's context length."""
     use_cpu: bool = False
     """Stay on the CPU although there is an accelerator."""
+    rows_at_once: int | None = None
+    """Rows in memory at once, by which `batch_size` is divided; None takes all of these."""
+    lora_rank: int | None = None
+    """Train low-rank adapters of all linear layers and merge them into the weights at the end; None trains all."""
     seed: int = 0
     log_every: int = 50
     """Optimizer steps between two lines in the log."""
@@ -64,6 +72,22 @@ class SFTSettings:
     """Optimizer steps between two checkpoints, if these are wanted."""
     keep: int | None = 2
     """How many of the newest checkpoints stay, at least two: the last may be half written; None keeps all."""
+
+
+class DivergedError(CritiqueGraphError):
+    """The loss is no number any more."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How a training stands after an optimizer step."""
+
+    step: int
+    steps: int
+    loss: float
+    """Mean per learned token."""
+    tokens: int
+    """Read so far."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +112,11 @@ def train_sft(
     settings: SFTSettings | None = None,
     out: Path | None = None,
     checkpoints: Path | None = None,
+    on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
     """Train `model` in place on `rows`; with `out`, save it there with its tokenizer.
+
+    `on_step` is called after every optimizer step.
 
     With `checkpoints`, the training's state is kept in that folder every `settings.save_every` steps; a training with
     the same arguments goes on from there. With a single pass over the rows it ends with the same weights as an
@@ -97,22 +124,29 @@ def train_sft(
 
     Raises:
         ValueError: There are no rows, a row has nothing to learn, or rows are longer than `max_length`.
+        DivergedError: The loss is no number any more; the checkpoints of before are left.
+        MissingDependencyError: `lora_rank` needs peft.
     """
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
     dataset = Dataset.from_list(encode_rows(rows, tokenizer, max_length=limit))
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        # peft 0.21 reads it where transformers 5 has another name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         config = _config(settings, str(checkpoints or scratch), keeps_state=checkpoints is not None)
         trainer = SFTTrainer(
             model=model,
             args=config,
             train_dataset=dataset,
             processing_class=tokenizer,
-            callbacks=[_LossLog(settings.log_every)],
+            callbacks=[_LossLog(settings.log_every, on_step)],
             optimizers=(_optimizer(model, settings), None),
+            peft_config=_adapters(settings),
         )
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
+    if settings.lora_rank is not None:
+        model = cast(Any, trainer.model).merge_and_unload()
     # TRL's forward stays on the model and holds on to it: a copy would answer with this model's weights.
     vars(model).pop("forward", None)
     if out is not None:
@@ -164,6 +198,18 @@ def _optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | Non
     return MuonWithAdamW(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
+def _adapters(settings: SFTSettings) -> Any:
+    """What TRL makes adapters by; None for none."""
+    if settings.lora_rank is None:
+        return None
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise MissingDependencyError("peft", extra="train", purpose="Training adapters") from error
+    rank = settings.lora_rank
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
 def _last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; its last file is the trainer's state."""
     for candidate in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])):
@@ -175,6 +221,9 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 
 def _config(settings: SFTSettings, folder: str, *, keeps_state: bool) -> SFTConfig:
+    at_once = min(settings.rows_at_once or settings.batch_size, settings.batch_size)
+    if settings.batch_size % at_once:
+        raise ValueError(f"batch_size ({settings.batch_size}) must be a multiple of rows_at_once ({at_once}).")
     return SFTConfig(
         output_dir=folder,
         max_length=None,  # lengths are checked above; None switches TRL's silent cut off
@@ -183,17 +232,20 @@ def _config(settings: SFTSettings, folder: str, *, keeps_state: bool) -> SFTConf
         lr_scheduler_kwargs={"min_lr_rate": 0.1},
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=settings.batch_size // at_once,
         train_sampling_strategy="group_by_length",
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         seed=settings.seed,
         data_seed=settings.seed,
         use_cpu=settings.use_cpu,
+        dataloader_pin_memory=torch.accelerator.is_available() and not settings.use_cpu,
         bf16=is_torch_bf16_gpu_available() and not settings.use_cpu,
         activation_checkpointing=False,
         include_num_input_tokens_seen="non_padding",
         logging_steps=1,  # `_LossLog` writes the lines
+        logging_nan_inf_filter=False,  # it would write the mean of before where the loss is no number
         save_strategy="steps" if keeps_state else "no",
         save_steps=settings.save_every,
         save_total_limit=settings.keep,
@@ -209,10 +261,11 @@ def _curve(state: TrainerState, every: int) -> list[float]:
 
 
 class _LossLog(TrainerCallback):
-    """Writes the mean loss of every interval of steps to the log."""
+    """Writes the mean loss of every interval of steps to the log, and stops where it is no number."""
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, on_step: Callable[[StepReport], None]) -> None:
         self._every = every
+        self._on_step = on_step
 
     def on_log(
         self,
@@ -222,7 +275,11 @@ class _LossLog(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: object,
     ) -> None:
-        ends_interval = state.global_step % self._every == 0 or state.global_step == state.max_steps
-        if logs and "loss" in logs and ends_interval:
-            loss = _curve(state, self._every)[-1]
-            logger.info("step %d of %d, loss %.4f", state.global_step, state.max_steps, loss)
+        if not logs or "loss" not in logs:
+            return
+        step, steps, latest = state.global_step, state.max_steps, float(logs["loss"])
+        if not isfinite(latest):
+            raise DivergedError(f"the loss is {latest} at step {step} of {steps}: lower the learning rate.")
+        self._on_step(StepReport(step, steps, latest, int(state.num_input_tokens_seen)))
+        if step % self._every == 0 or step == steps:
+            logger.info("step %d of %d, loss %.4f", step, steps, _curve(state, self._every)[-1])

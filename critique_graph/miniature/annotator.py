@@ -32,6 +32,10 @@ class ExactAnnotator(BaseChatModel):
     def _llm_type(self) -> str:
         return "miniature-annotator"
 
+    def read(self, question: str, response: str) -> Exercise | None:
+        """Read the problem that a response is to be judged by; None where it is not one of the miniature's."""
+        return read_exercise(question)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -40,7 +44,7 @@ class ExactAnnotator(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         fenced = {tag: html.unescape(text) for tag, text in _FENCED.findall(messages[-1].text)}
-        exercise = read_exercise(fenced.get("problem", ""))
+        exercise = self.read(fenced.get("problem", ""), fenced.get("response", ""))
         if exercise is None or not check_response(exercise, fenced.get("response", "")):
             why = "miniature:annotator reads the miniature's own problems alone, and answers with equations"
             raise ModelCallError(Failure(kind="rejected", message=why), can_retry=False)

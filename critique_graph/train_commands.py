@@ -1,0 +1,67 @@
+"""`critique-graph train`: a critic, an actor or a refiner from data of `generate` or traces of `run`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from critique_graph.errors import MissingDependencyError
+from critique_graph.live import plain
+from critique_graph.output import Flag, log, print_json, stdout
+from critique_graph.progress import TrainingProgress
+from critique_graph.settings import TrainSettings
+from critique_graph.trainers.rows import Task
+
+
+def train(
+    task: Task,
+    data: Path,
+    /,
+    *,
+    model: str,
+    out: Path,
+    settings: Annotated[TrainSettings, Parameter(name="*")] = TrainSettings(),  # noqa: B008 - frozen
+    json: Flag = False,
+    quiet: Flag = False,
+) -> int:
+    """Train a critic, a refiner or an actor with TRL. The same command again goes on from the last checkpoint.
+
+    Args:
+        task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve.
+        data: A run folder of `generate` or `run`, a data set's file, or a traces.jsonl.
+        model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
+        out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
+        json: Print what was done as one JSON object.
+        quiet: No progress.
+    """
+    try:
+        from critique_graph.trainers.train import evaluation_rows, train_task, trl_command
+    except ImportError as error:
+        raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
+    with TrainingProgress(console=log, quiet=quiet) as progress:
+        done = train_task(
+            task,
+            data,
+            model,
+            out,
+            settings,
+            on_step=lambda report: progress.step(report.step, report.steps, report.loss, report.tokens),
+        )
+    if json:
+        print_json(done.model_dump(mode="json"))
+        return 0
+    stdout.print(
+        plain(
+            f"{done.rows} rows, loss {done.loss_first:.3f} -> {done.loss_last:.3f} in {done.steps} steps, "
+            f"{done.tokens:,} tokens, {done.seconds:.0f} s on {done.device}: {done.model}"
+        ),
+        style="bold",
+    )
+    if done.before is not None:
+        table = Table("", "before", "after", box=None, pad_edge=False)
+        for name, before, after in evaluation_rows(done):
+            table.add_row(name, before, after)
+        stdout.print(table)
+    log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim")
+    return 0

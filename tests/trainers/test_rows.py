@@ -1,0 +1,123 @@
+"""Rows from traces of the loop: what of them is learned, by task."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from fakes import critique_text, solution
+
+from critique_graph.critique import parse_critique
+from critique_graph.errors import InputError
+from critique_graph.nodes.critique import critique_messages
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import solve_messages
+from critique_graph.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
+from critique_graph.trainers.rows import Task, as_messages, read_candidates, trace_candidates
+
+QUESTION = "What is 3 + 4?"
+RIGHT, WRONG = solution(7), solution(8, "3 + 4 = 8.")
+SEEN, FALSE_ALARM, MISSED = (
+    critique_text("Wrong").replace("3 + 4 = 7.", "3 + 4 = 8.", 1),
+    critique_text("Wrong"),
+    critique_text("Correct").replace("3 + 4 = 7.", "3 + 4 = 8.", 1),
+)
+
+
+def response(text: str, outcome: Literal["correct", "incorrect", "ungraded"] | None = None) -> Response:
+    grade = Grade(outcome=outcome or ("correct" if text == RIGHT else "incorrect"))
+    return Response(text=text, answer="?", call=Call(model="m"), grade=grade)
+
+
+def chain(first: Response, *rounds: tuple[str, Response | None]) -> Chain:
+    before, made = first, []
+    for critique, refinement in rounds:
+        parsed = parse_critique(critique, before.text)
+        made.append(Round(critique=parsed, call=Call(model="m"), refinement=refinement))
+        before = refinement or before
+    return Chain(index=0, response=first, rounds=tuple(made))
+
+
+def trace(*chains: Chain, problems: str = "train.jsonl") -> Trace:
+    return Trace(
+        problem=Problem(id="p", question=QUESTION, answer="7", level=2),
+        graph="actor_critic",
+        settings={"problems": problems},
+        chains=chains,
+        ballot=Ballot(rule="majority"),
+        answer="7",
+        correct=True,
+        usage={},
+        seconds=1.0,
+    )
+
+
+def learned(task: Task, *chains: Chain) -> list[tuple[list[dict[str, str]], str]]:
+    rows = [candidate.row for candidate in trace_candidates([trace(*chains)], task)]
+    return [(row["prompt"], row["completion"][0]["content"]) for row in rows]
+
+
+REPAIRED = chain(response(WRONG), (SEEN, response(RIGHT)))
+
+
+def test_repaired_response_teaches_all_three() -> None:
+    assert learned("critic", REPAIRED) == [(as_messages(critique_messages(QUESTION, WRONG)), SEEN)]
+    assert learned("refiner", REPAIRED) == [(as_messages(refine_messages(QUESTION, WRONG, SEEN)), RIGHT)]
+    assert learned("actor", REPAIRED) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
+
+
+def test_right_response_teaches_the_actor_and_its_approval_the_critic() -> None:
+    approved = chain(response(RIGHT), (critique_text("Correct"), None))
+    assert learned("actor", approved) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
+    assert learned("critic", approved) == [(as_messages(critique_messages(QUESTION, RIGHT)), critique_text("Correct"))]
+    assert learned("refiner", approved) == []
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        chain(response(WRONG), (SEEN, response(WRONG))),
+        chain(response(WRONG), (MISSED, None)),
+        chain(response(WRONG), ("No idea.", None)),
+        chain(response(WRONG, "ungraded"), (SEEN, response(RIGHT))),
+        chain(response(WRONG), (SEEN, response("The answer is 7.", "correct").model_copy(update={"grade": None}))),
+    ],
+    ids=["no better", "missed", "unreadable", "ungraded", "refinement ungraded"],
+)
+@pytest.mark.parametrize("task", ["critic", "refiner", "actor"])
+def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
+    assert learned(task, nothing) == []
+
+
+def test_false_alarm_teaches_no_critic_and_no_refiner() -> None:
+    flagged = chain(response(RIGHT), (FALSE_ALARM, response(RIGHT)))
+    assert learned("critic", flagged) == learned("refiner", flagged) == []
+    assert len(learned("actor", flagged)) == 1
+
+
+def test_refinement_that_is_not_worked_out_teaches_nobody() -> None:
+    long = solution(9, "1 + 2 = 3.", "3 + 4 = 8.")
+    shortcut = response("The answer is \\boxed{7}.", "correct")
+    taken = chain(response(long), (SEEN, shortcut))
+    assert learned("refiner", taken) == learned("actor", taken) == []
+
+
+def test_every_round_is_judged_by_the_response_it_is_about() -> None:
+    late = chain(response(WRONG), (SEEN, response(WRONG)), (SEEN, response(RIGHT)))
+    assert [prompt for prompt, _ in learned("refiner", late)] == [as_messages(refine_messages(QUESTION, WRONG, SEEN))]
+
+
+def test_what_a_selection_goes_by_comes_along() -> None:
+    (candidate,) = trace_candidates([trace(REPAIRED)], "critic")
+    assert (candidate.problem, candidate.level, candidate.is_right) == ("p", 2, False)
+
+
+@pytest.mark.parametrize("problems", ["miniature", "hf:openai/gsm8k", "hf:openai/gsm8k:main:test"])
+def test_test_problems_are_refused(problems: str) -> None:
+    with pytest.raises(InputError, match="p is a test problem"):
+        list(trace_candidates([trace(REPAIRED, problems=problems)], "actor"))
+
+
+def test_traces_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "traces.jsonl").write_text(trace(REPAIRED).model_dump_json(by_alias=True))
+    for path in (tmp_path, tmp_path / "traces.jsonl"):
+        assert len(list(read_candidates(path, "critic"))) == 1

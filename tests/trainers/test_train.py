@@ -1,0 +1,150 @@
+"""`critique-graph train`, on data of the miniature: what it leaves, how it resumes, what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+from transformers import AutoTokenizer
+
+from critique_graph.cli import run_command
+from critique_graph.miniature import weights_path
+from critique_graph.models import load_model
+from critique_graph.nodes.critique import critique_messages
+
+QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `generate`."""
+    run = tmp_path_factory.mktemp("runs") / "data"
+    settings = ("--limit", "6", "--seed", "3", "--samples", "4", "--attempts", "2", "--refinements", "4", "--quiet")
+    assert run_command(["generate", "miniature", "--out", str(run), *settings]) == 0
+    return run
+
+
+def trained(capsys: pytest.CaptureFixture[str], task: str, data: Path, out: Path, *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    model = "miniature:critic" if task == "critic" else "miniature:actor"
+    command = ["train", task, str(data), "--model", model, "--out", str(out), *QUICK, "--json", *arguments]
+    assert run_command(command) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    assert run_command(["train", *arguments, *QUICK]) == 2
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("task", ["critic", "refiner", "actor"])
+def test_trained_model_can_be_used_at_once(
+    task: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = trained(capsys, task, data, tmp_path / "model")
+    assert {"task", "rows", "loss_first", "loss_last", "steps", "model", "device"} <= set(done)
+    assert (done["task"], done["steps"], done["device"]) == (task, 2, "cpu")
+    assert done["rows"] == len((tmp_path / "model" / "training" / "rows.jsonl").read_text().splitlines())
+    reply = load_model(done["model"]).invoke(critique_messages("What is 2 + 3?", "2 + 3 = 5."), max_tokens=5)
+    assert reply.usage_metadata is not None
+    assert not (tmp_path / "model" / "training" / "checkpoints").exists()
+    assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_same_command_again_trains_no_more(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = trained(capsys, "critic", data, tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    written = weights.stat().st_mtime_ns
+    assert trained(capsys, "critic", data, tmp_path / "model") == first
+    assert weights.stat().st_mtime_ns == written
+
+
+def test_evaluation_before_and_after_plays_the_loop(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--eval", "miniature", "--eval-limit", "3", "--partner", "miniature:actor")
+    done = trained(capsys, "critic", data, tmp_path / "model", *given)
+    assert done["before"]["accuracy_first"]["n"] == done["after"]["accuracy_first"]["n"] == 3
+    assert done["before"]["accuracy_first"] == done["after"]["accuracy_first"], "the actor is the same"
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| critic right | " in card
+
+
+def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = trained(capsys, "actor", data, tmp_path / "model", "--lora-rank", "4")
+    assert not (tmp_path / "model" / "adapter_config.json").exists()
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+    assert load_model(done["model"]).invoke("What is 2 + 3?", max_tokens=3).usage_metadata is not None
+
+
+def test_reasoning_can_be_learned_too(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(capsys, "critic", data, tmp_path / "model", "--reasoning")
+    rows = (tmp_path / "model" / "training" / "rows.jsonl").read_text().splitlines()
+    assert all(json.loads(row)["completion"][0]["content"].startswith("<think>") for row in rows)
+
+
+def test_loss_that_is_no_number_stops_the_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ("--max-steps", "9", "--learning-rate", "1e30")
+    capsys.readouterr()
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model")]
+    assert run_command([*command, "--batch-size", "4", "--quiet", *wild]) == 2
+    assert "lower the learning rate" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_folder_of_another_training_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained(capsys, "critic", data, tmp_path / "model")
+    said = refused(capsys, "actor", str(data), "--model", "miniature:actor", "--out", str(tmp_path / "model"))
+    assert "is of a training with task 'critic', not 'actor'" in said
+
+
+def test_rows_longer_than_may_be_are_counted_and_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"))
+    said = refused(capsys, *given, "--max-length", "50")
+    assert "rows are longer than 50 tokens" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "openai:gpt"), "begins with hf:NAME_OR_PATH"),
+        (("--model", "miniature:critic", "--eval", "miniature"), "--eval needs --partner"),
+        (("--model", "miniature:critic", "--rows-at-once", "3"), "no multiple of --rows-at-once 3"),
+    ],
+)
+def test_impossible_settings_are_one_line(
+    arguments: tuple[str, ...], message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(capsys, "critic", str(data), "--out", str(tmp_path / "model"), *arguments)
+    assert not (tmp_path / "model").exists()
+
+
+def test_model_without_chat_template_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(weights_path("critic"))
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path / "start")
+    given = ("critic", str(data), "--model", f"hf:{tmp_path / 'start'}", "--out", str(tmp_path / "model"))
+    assert "has no chat template" in refused(capsys, *given)
+
+
+def test_problems_of_a_test_split_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["run", "miniature", "--limit", "2", "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    given = ("actor", str(tmp_path / "run"), "--model", "miniature:actor", "--out", str(tmp_path / "model"))
+    assert "is a test problem" in refused(capsys, *given)
+
+
+def test_traces_of_training_problems_are_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run_command(["miniature", "problems", "-n", "4", "--split", "train"]) == 0
+    (tmp_path / "problems.jsonl").write_text(capsys.readouterr().out)
+    run = tmp_path / "run"
+    assert run_command(["run", str(tmp_path / "problems.jsonl"), "--out", str(run), "--samples", "2", "--quiet"]) == 0
+    assert trained(capsys, "actor", run, tmp_path / "model")["rows"] > 0

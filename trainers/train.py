@@ -1,0 +1,286 @@
+"""One training from rows to a model that can be used: start, resume, evaluation before and after, card.
+
+OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` or `vllm:OUT`
+OUT/training/        rows.jsonl, settings.json, checkpoints while it goes on, evaluation/, result.json
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import orjson
+import torch
+from pydantic import JsonValue
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from critique_graph.atomic import write_atomically
+from critique_graph.errors import InputError
+from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.miniature import weights_path
+from critique_graph.models import load_model
+from critique_graph.problems import load_problems
+from critique_graph.prompts import loop_prompts, prompts_hash
+from critique_graph.run import run_problems
+from critique_graph.run_folder import open_run
+from critique_graph.schema import Record
+from critique_graph.settings import TrainSettings
+from critique_graph.summary import Summary
+from critique_graph.summary_table import percent
+from critique_graph.trainers.rows import Task, read_candidates
+from critique_graph.trainers.selection import Selected, select
+from critique_graph.trainers.sft import SFTSettings, StepReport, train_sft
+
+FOLDER, CARD = "training", "README.md"
+FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
+"""Learning rates where none is given: the paper's (notes of its scripts), and ours for adapters."""
+
+
+class Training(Record):
+    """What a training did, as `critique-graph train --json` prints it."""
+
+    task: Task
+    rows: int
+    dropped: dict[str, int]
+    """Rows that were not taken, by reason."""
+    loss_first: float
+    """Mean loss per learned token over the first steps that are logged."""
+    loss_last: float
+    losses: list[float]
+    steps: int
+    tokens: int
+    """Read, prompts included."""
+    seconds: float
+    device: str
+    start: str
+    model: str
+    """Model string of the result."""
+    before: Summary | None
+    """The loop on held-out problems with the start; None without an evaluation."""
+    after: Summary | None
+
+
+def train_task(
+    task: Task,
+    data: Path,
+    start: str,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    on_step: Callable[[StepReport], None] = lambda report: None,
+) -> Training:
+    """Train a model for a task into `out`; the same call resumes, or gives the result of before.
+
+    Args:
+        task: What is learned.
+        data: A data set of `generate`, or traces of `run`.
+        start: The model to begin with: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
+        out: Folder of the result.
+        settings: How.
+        on_step: Called after every optimizer step.
+
+    Raises:
+        InputError: The data hold no rows, or too long ones; the model has no chat template; `out` is of another
+            training.
+        DivergedError: The loss is no number any more.
+        MissingDependencyError: Something needs an extra that is not installed.
+    """
+    source, sft = _path_of(start), sft_settings(settings)
+    if settings.eval is not None and settings.partner is None:
+        raise InputError("--eval needs --partner, the model of the other role.")
+    selected = select(
+        read_candidates(data, task, with_reasoning=settings.reasoning),
+        per_problem=settings.per_problem,
+        balance=settings.balance,
+        seed=settings.seed,
+    )
+    folder = out / FOLDER
+    _claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
+    result = folder / "result.json"
+    if result.is_file():
+        return Training.model_validate_json(result.read_bytes())
+    write_atomically(folder / "rows.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
+    before = _evaluated(task, start, folder / "evaluation" / "before", settings)
+    training = _fit(task, selected, source, out, sft, on_step, start=start)
+    after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
+    training = training.model_copy(update={"before": before, "after": after})
+    write_atomically(out / CARD, [model_card(training, data, settings).encode()])
+    write_atomically(result, [training.model_dump_json(indent=2).encode()])
+    rmtree(folder / "checkpoints", ignore_errors=True)
+    return training
+
+
+def sft_settings(settings: TrainSettings) -> SFTSettings:
+    """Give the trainer's settings."""
+    is_full = settings.lora_rank is None
+    at_once = settings.rows_at_once or settings.batch_size
+    if settings.batch_size % at_once:
+        raise InputError(f"--batch-size {settings.batch_size} is no multiple of --rows-at-once {at_once}.")
+    return SFTSettings(
+        learning_rate=settings.learning_rate or (FULL_RATE if is_full else ADAPTER_RATE),
+        batch_size=settings.batch_size,
+        rows_at_once=settings.rows_at_once,
+        epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        warmup=0.0,  # the paper's
+        max_length=settings.max_length,
+        lora_rank=settings.lora_rank,
+        seed=settings.seed,
+        save_every=100,
+    )
+
+
+def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
+    """Give TRL's own command for about the same training; its rows end at `max_length`, whatever they hold."""
+    sft = sft_settings(settings)
+    at_once = sft.rows_at_once or sft.batch_size
+    adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
+    length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
+    return (
+        f"trl sft --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER} "
+        f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
+        f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
+        f"--max_length {sft.max_length or 4096}{adapters} --output_dir {out}-trl"
+    )
+
+
+def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
+    """Write the card of a trained model."""
+    curve = ", ".join(f"{loss:.3f}" for loss in training.losses)
+    options = "\n".join(f"| `{name}` | {value} |" for name, value in settings.model_dump(mode="json").items())
+    dropped = ", ".join(f"{count} {reason}" for reason, count in training.dropped.items()) or "none"
+    evaluation = ""
+    if training.before is not None and training.after is not None:
+        rows = "\n".join(f"| {name} | {old} | {new} |" for name, old, new in evaluation_rows(training))
+        evaluation = f"""
+## Before and after
+
+One round on {training.after.done} problems of {settings.eval}, partner {settings.partner}, seed {settings.seed};
+95 % intervals.
+
+| | before | after |
+|---|---|---|
+{rows}
+"""
+    return f"""# {training.task} trained from {training.start}
+
+{training.rows} rows of {data} (left out: {dropped}), {training.steps} optimizer steps, {training.tokens:,} tokens,
+{training.seconds:.0f} s on {training.device}. Mean loss per learned token: {curve}.
+{evaluation}
+## Settings
+
+| setting | value |
+|---|---|
+{options}
+"""
+
+
+def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
+    """Give what was measured before and after, figure by figure."""
+    assert training.before is not None
+    assert training.after is not None
+    old, new = training.before, training.after
+    figures = [
+        ("first response right", old.accuracy_first, new.accuracy_first),
+        ("final answer right", old.accuracy_final, new.accuracy_final),
+        ("critic right", old.critic.discriminability, new.critic.discriminability),
+        ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
+        ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
+    ]
+    return [(name, f"{percent(a)}, n = {a.n}", f"{percent(b)}, n = {b.n}") for name, a, b in figures]
+
+
+def _fit(
+    task: Task,
+    selected: Selected,
+    source: str,
+    out: Path,
+    sft: SFTSettings,
+    on_step: Callable[[StepReport], None],
+    *,
+    start: str,
+) -> Training:
+    """Load the start, train it, save it."""
+    has_accelerator = torch.accelerator.is_available()
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if tokenizer.chat_template is None:
+        raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
+    # Half precision is for accelerators: on a CPU it is slow, and an update smaller than its last digit is lost.
+    model = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if has_accelerator else torch.float32)
+    try:
+        result = train_sft(
+            selected.rows,
+            model=model,
+            tokenizer=tokenizer,
+            settings=sft,
+            out=out,
+            checkpoints=out / FOLDER / "checkpoints",
+            on_step=on_step,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    except torch.OutOfMemoryError as error:
+        raise InputError("out of memory: lower --rows-at-once, or train adapters with --lora-rank 16.") from error
+    return Training(
+        task=task,
+        rows=result.rows,
+        dropped=dict(selected.dropped),
+        loss_first=result.losses[0],
+        loss_last=result.losses[-1],
+        losses=result.losses,
+        steps=result.steps,
+        tokens=result.tokens,
+        seconds=round(result.seconds, 1),
+        device=result.device,
+        start=start,
+        model=f"hf:{out}",
+        before=None,
+        after=None,
+    )
+
+
+def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) -> Summary | None:
+    """Play one round with the model in its role, greedily; goes on with an evaluation that was interrupted."""
+    if settings.eval is None or settings.partner is None:
+        return None
+    actor, critic = (settings.partner, model) if task == "critic" else (model, settings.partner)
+    recorded: dict[str, JsonValue] = {
+        "problems": settings.eval,
+        "actor": actor,
+        "critic": critic,
+        "seed": settings.seed,
+    }
+    problems = list(load_problems(settings.eval, limit=settings.eval_limit, seed=settings.seed))
+    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts())) as run:
+        graph = create_actor_critic(
+            load_model(actor), load_model(critic), temperature=0.0, seed=settings.seed, log=run.journal
+        ).compile(name="actor_critic")
+        return asyncio.run(run_problems(graph, problems, run, settings=recorded, total=len(problems))).summary
+
+
+def _path_of(start: str) -> str:
+    """Give where a model string's weights are."""
+    prefix, _, name = start.partition(":")
+    if prefix == "miniature" and name in ("actor", "critic"):
+        return str(weights_path("actor" if name == "actor" else "critic"))
+    if prefix == "hf" and name:
+        return name
+    raise InputError(f"--model {start}: a training begins with hf:NAME_OR_PATH, miniature:actor or miniature:critic.")
+
+
+def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
+    """Write the configuration into a new folder, or find the same one there."""
+    file = out / FOLDER / "settings.json"
+    if file.is_file():
+        known = orjson.loads(file.read_bytes())
+        for name, value in configuration.items():
+            if known.get(name) != value:
+                raise InputError(
+                    f"{out} is of a training with {name} {known.get(name)!r}, not {value!r}: give another folder."
+                )
+        return
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty and holds no training; give a new folder.")
+    file.parent.mkdir(parents=True)
+    write_atomically(file, [orjson.dumps(configuration, option=orjson.OPT_INDENT_2)])
