@@ -20,9 +20,10 @@ from cyclopts.config import Yaml
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
-from critique_graph.data_commands import export, generate, show
+from critique_graph.data_commands import generate, show
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
+from critique_graph.export_command import export
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths

@@ -1,23 +1,17 @@
-"""`critique-graph generate | show | export`: critique data made, read and turned into rows for training."""
+"""`critique-graph generate | show`: critique data made, and read."""
 
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-import orjson
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.atomic import write_atomically
-from critique_graph.dataset import read_dataset, write_parquet
-from critique_graph.errors import InputError
+from critique_graph.dataset import read_dataset
 from critique_graph.estimate import in_words, most, projected
 from critique_graph.generate import Makers, first_annotation, generate_data, training_problems
 from critique_graph.live import plain
-from critique_graph.mathcritique import examples, write_example
 from critique_graph.models import can_continue, load_model
 from critique_graph.output import Flag, log, print_json, stdout
 from critique_graph.progress import DataProgress
@@ -25,9 +19,6 @@ from critique_graph.servers import check_server
 from critique_graph.settings import GenerateSettings
 from critique_graph.show import drawn, shown
 from critique_graph.summary_table import generation_line, generation_table, quality_table
-from critique_graph.trainers.rows import Task, read_candidates
-
-Format = Literal["trl", "mathcritique", "parquet"]
 
 
 def generate(
@@ -107,44 +98,6 @@ def show(
     """
     for row in drawn(read_dataset(run), count, seed=seed):
         stdout.print(shown(row))
-    return 0
-
-
-def export(run: Path, /, *, to: Format, task: Task = "critic", reasoning: Flag = False, out: Path | None = None) -> int:
-    """Turn a data set of `generate`, or traces of `run`, into rows for training, as JSON lines.
-
-    Args:
-        run: A run folder, or a data set's file; traces go `--to trl` alone.
-        to: `trl`: prompt and completion, by the task; `mathcritique`: the released data's records, of wrong responses;
-            `parquet`: the data set as it is.
-        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
-        reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
-        out: Write here; by default to standard output.
-    """
-    if to == "parquet":
-        if out is None:
-            raise InputError("--to parquet needs --out FILE.parquet.")
-        log.print(f"{write_parquet(out, read_dataset(run))} rows written: {out}", markup=False)
-        return 0
-    records: Iterator[Any] = (
-        map(write_example, examples(read_dataset(run)))
-        if to == "mathcritique"
-        else (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
-    )
-    lines = (orjson.dumps(record) + b"\n" for record in records)
-    if out is None:
-        sys.stdout.buffer.writelines(lines)
-        return 0
-    written = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal written
-        for line in lines:
-            written += 1
-            yield line
-
-    write_atomically(out, counted())
-    log.print(f"{written} rows written: {out}", markup=False)
     return 0
 
 

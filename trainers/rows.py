@@ -17,6 +17,7 @@ from critique_graph.nodes.solve import solve_messages
 from critique_graph.problems import is_test_set
 from critique_graph.run_folder import JOURNAL, TRACES
 from critique_graph.schema import Chain, Trace
+from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
 Task = Literal["critic", "refiner", "actor"]
@@ -92,6 +93,32 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
             made = row(refine_messages(kept.question, kept.response, kept.critique), right)
         if made is not None:
             yield Candidate(made, problem, kept.level, kept.is_correct)
+
+
+class StepRow(TypedDict):
+    """A response's steps up to its first wrong one, and whether each is right (the field's stepwise form)."""
+
+    prompt: str
+    completions: list[str]
+    labels: list[bool]
+
+
+def step_rows(rows: Iterable[CritiqueRow]) -> Iterator[StepRow]:
+    """Turn kept critiques into labelled steps; what follows the first wrong step has no label and is left out.
+
+    A wrong response whose critique finds no wrong step gives no row: its steps are right, and yet it is not.
+    """
+    for kept in rows:
+        steps = split_steps(kept.response)
+        if kept.is_correct:
+            yield {"prompt": kept.question, "completions": list(steps), "labels": [True] * len(steps)}
+        elif kept.first_error is not None:
+            right = kept.first_error
+            yield {
+                "prompt": kept.question,
+                "completions": list(steps[: right + 1]),
+                "labels": [*[True] * right, False],
+            }
 
 
 def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]:

@@ -1,0 +1,112 @@
+"""`critique-graph export`: data of `generate` and traces of `run` as files that trainers read."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from critique_graph.atomic import write_atomically
+from critique_graph.dataset import read_dataset, write_parquet
+from critique_graph.errors import InputError, MissingDependencyError
+from critique_graph.mathcritique import examples, write_example
+from critique_graph.output import Flag, log
+from critique_graph.trainers.exports import write_export
+from critique_graph.trainers.rows import Row, Task, read_candidates, step_rows
+
+Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet"]
+
+MASKS_SHOWN = 3
+
+
+def export(
+    run: Path,
+    /,
+    *,
+    to: Format,
+    task: Task = "critic",
+    reasoning: Flag = False,
+    out: Path | None = None,
+    model: str | None = None,
+    check_mask: Flag = False,
+    tokenizer: str | None = None,
+) -> int:
+    """Turn a data set of `generate`, or traces of `run`, into what trainers read.
+
+    Args:
+        run: A run folder, or a data set's file.
+        to: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`, `openrlhf`: a folder with
+            rows, configuration and command; `prm`: steps and whether each is right; `mathcritique`: the released
+            data's records, of wrong responses; `parquet`: the data set as it is. The last three take data sets alone.
+        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
+        reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
+        out: Write here; by default to standard output, where that can be.
+        model: The model to begin with, for the configuration of another trainer.
+        check_mask: Write nothing; print which tokens of the first rows are learned, and fail where that is not the
+            completion. Needs `--tokenizer`.
+        tokenizer: Name or path of the tokenizer to check with.
+    """
+    if check_mask:
+        return _check_masks(_rows(run, task, reasoning), tokenizer)
+    records: Iterable[Any]
+    match to:
+        case "llama-factory" | "axolotl" | "verl" | "openrlhf":
+            if out is None or model is None:
+                raise InputError(f"--to {to} needs --out FOLDER and --model NAME_OR_PATH.")
+            count, command = write_export(to, _rows(run, task, reasoning), out, model=model)
+            log.print(f"{count} rows written: {out}; train with: {command}", markup=False)
+            return 0
+        case "parquet":
+            if out is None:
+                raise InputError("--to parquet needs --out FILE.parquet.")
+            log.print(f"{write_parquet(out, read_dataset(run))} rows written: {out}", markup=False)
+            return 0
+        case "mathcritique":
+            records = map(write_example, examples(read_dataset(run)))
+        case "prm":
+            records = step_rows(read_dataset(run))
+        case "trl":
+            records = _rows(run, task, reasoning)
+    lines = (orjson.dumps(record) + b"\n" for record in records)
+    if out is None:
+        sys.stdout.buffer.writelines(lines)
+        return 0
+    written = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal written
+        for line in lines:
+            written += 1
+            yield line
+
+    write_atomically(out, counted())
+    log.print(f"{written} rows written: {out}", markup=False)
+    return 0
+
+
+def _rows(run: Path, task: Task, reasoning: bool) -> Iterator[Row]:
+    return (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
+
+
+def _check_masks(rows: Iterable[Row], tokenizer: str | None) -> int:
+    """Check all rows, and print the first."""
+    if tokenizer is None:
+        raise InputError("--check-mask needs --tokenizer NAME_OR_PATH.")
+    try:
+        from transformers import AutoTokenizer
+
+        from critique_graph.trainers.masks import checked_masks, coloured
+    except ImportError as error:
+        raise MissingDependencyError(str(error.name), extra="train", purpose="--check-mask") from error
+    checked = checked_masks(rows, AutoTokenizer.from_pretrained(tokenizer))
+    count = 0
+    for tokens in islice(checked, MASKS_SHOWN):
+        log.print(coloured(tokens), "\n")
+        count += 1
+    count += sum(1 for _ in checked)
+    if not count:
+        raise InputError("there are no rows of this task to check.")
+    log.print(f"{count} rows: what is learned is the completion and the end of its turn", markup=False)
+    return 0
