@@ -137,7 +137,7 @@ class _LoadedModel:
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
         if not self.tokenizer.is_fast:
             raise ValueError("its tokenizer has no tokenizer.json")
-        with _without_progress_bar():
+        with without_progress_bar():
             model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
         config = model.config.get_text_config()
         if others := set(getattr(config, "layer_types", None) or ()) - _ATTENTION_TYPES:
@@ -187,7 +187,7 @@ class _LoadedModel:
 
 
 @contextmanager
-def _without_progress_bar() -> Iterator[None]:
+def without_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing over the output of whatever program this runs in."""
     was_enabled = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

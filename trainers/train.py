@@ -1,11 +1,13 @@
 """One training from rows to a model that can be used: start, resume, evaluation before and after, card.
 
 OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` or `vllm:OUT`
-OUT/training/        rows.jsonl, settings.json, checkpoints while it goes on, evaluation/, result.json
+OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluation/, result.json
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -20,6 +22,7 @@ from critique_graph.errors import InputError
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.miniature import weights_path
 from critique_graph.models import load_model
+from critique_graph.nodes.transformers_engine import without_progress_bar
 from critique_graph.problems import load_problems
 from critique_graph.prompts import loop_prompts, prompts_hash
 from critique_graph.run import run_problems
@@ -32,7 +35,9 @@ from critique_graph.trainers.rows import Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.sft import SFTSettings, StepReport, train_sft
 
-FOLDER, CARD = "training", "README.md"
+FOLDER, ROWS, CARD = "training", "rows", "README.md"
+CURVE_POINTS = 20
+"""Of the loss, about."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
 """Learning rates where none is given: the paper's (notes of its scripts), and ours for adapters."""
 
@@ -45,8 +50,9 @@ class Training(Record):
     dropped: dict[str, int]
     """Rows that were not taken, by reason."""
     loss_first: float
-    """Mean loss per learned token over the first steps that are logged."""
+    """Mean loss per learned token over the first twentieth of the steps."""
     loss_last: float
+    """Over the last."""
     losses: list[float]
     steps: int
     tokens: int
@@ -100,9 +106,11 @@ def train_task(
     result = folder / "result.json"
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
-    write_atomically(folder / "rows.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
+    (folder / ROWS).mkdir(exist_ok=True)
+    write_atomically(folder / ROWS / "train.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
-    training = _fit(task, selected, source, out, sft, on_step, start=start)
+    with without_progress_bar():
+        training = _fit(task, selected, source, out, sft, on_step, start=start)
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
     training = training.model_copy(update={"before": before, "after": after})
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
@@ -136,12 +144,13 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     sft = sft_settings(settings)
     at_once = sft.rows_at_once or sft.batch_size
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
+    device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
     return (
-        f"trl sft --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER} "
+        f"trl sft --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER / ROWS} "
         f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
-        f"--max_length {sft.max_length or 4096}{adapters} --output_dir {out}-trl"
+        f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
     )
 
 
@@ -202,6 +211,7 @@ def _fit(
     start: str,
 ) -> Training:
     """Load the start, train it, save it."""
+    steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
     has_accelerator = torch.accelerator.is_available()
     tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.chat_template is None:
@@ -213,7 +223,7 @@ def _fit(
             selected.rows,
             model=model,
             tokenizer=tokenizer,
-            settings=sft,
+            settings=replace(sft, log_every=max(1, steps // CURVE_POINTS)),
             out=out,
             checkpoints=out / FOLDER / "checkpoints",
             on_step=on_step,

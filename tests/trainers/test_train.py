@@ -1,6 +1,7 @@
 """`critique-graph train`, on data of the miniature: what it leaves, how it resumes, what it refuses."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("trl")
 
 from transformers import AutoTokenizer
+from trl.scripts.sft import make_parser
 
 from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
@@ -48,7 +50,7 @@ def test_trained_model_can_be_used_at_once(
     done = trained(capsys, task, data, tmp_path / "model")
     assert {"task", "rows", "loss_first", "loss_last", "steps", "model", "device"} <= set(done)
     assert (done["task"], done["steps"], done["device"]) == (task, 2, "cpu")
-    assert done["rows"] == len((tmp_path / "model" / "training" / "rows.jsonl").read_text().splitlines())
+    assert done["rows"] == len((tmp_path / "model" / "training" / "rows" / "train.jsonl").read_text().splitlines())
     reply = load_model(done["model"]).invoke(critique_messages("What is 2 + 3?", "2 + 3 = 5."), max_tokens=5)
     assert reply.usage_metadata is not None
     assert not (tmp_path / "model" / "training" / "checkpoints").exists()
@@ -83,7 +85,7 @@ def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys
 
 def test_reasoning_can_be_learned_too(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(capsys, "critic", data, tmp_path / "model", "--reasoning")
-    rows = (tmp_path / "model" / "training" / "rows.jsonl").read_text().splitlines()
+    rows = (tmp_path / "model" / "training" / "rows" / "train.jsonl").read_text().splitlines()
     assert all(json.loads(row)["completion"][0]["content"].startswith("<think>") for row in rows)
 
 
@@ -133,6 +135,19 @@ def test_model_without_chat_template_is_refused(data: Path, tmp_path: Path, caps
     tokenizer.save_pretrained(tmp_path / "start")
     given = ("critic", str(data), "--model", f"hf:{tmp_path / 'start'}", "--out", str(tmp_path / "model"))
     assert "has no chat template" in refused(capsys, *given)
+
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")  # TRL's own default
+def test_command_for_trl_alone_is_one_it_reads(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"), *QUICK]
+    capsys.readouterr()
+    assert run_command([*command, "--lora-rank", "4"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    arguments = shlex.split(said.partition("trl sft ")[2])
+    script, sft, model = make_parser().parse_args_and_config(arguments)[:3]
+    assert [Path(script.dataset_name), sft.max_steps] == [tmp_path / "model" / "training" / "rows", 2]
+    assert (sft.per_device_train_batch_size, sft.learning_rate, sft.use_cpu) == (4, 1e-3, True)
+    assert (model.use_peft, model.lora_r) == (True, 4)
 
 
 def test_problems_of_a_test_split_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
