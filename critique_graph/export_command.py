@@ -56,7 +56,7 @@ def export(
             if out is None or model is None:
                 raise InputError(f"--to {to} needs --out FOLDER and --model NAME_OR_PATH.")
             count, command = write_export(to, _rows(run, task, reasoning), out, model=model)
-            log.print(f"{count} rows written: {out}; train with: {command}", markup=False)
+            log.print(f"{count} rows written: {out}; train with: {command}", markup=False, soft_wrap=True)
             return 0
         case "parquet":
             if out is None:

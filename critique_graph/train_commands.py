@@ -63,5 +63,5 @@ def train(
         for name, before, after in evaluation_rows(done):
             table.add_row(name, before, after)
         stdout.print(table)
-    log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim")
+    log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim", soft_wrap=True)
     return 0
