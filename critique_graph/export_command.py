@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
@@ -40,7 +40,8 @@ def export(
         to: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`, `openrlhf`: a folder with
             rows, configuration and command; `prm`: steps and whether each is right; `mathcritique`: the released
             data's records, of wrong responses; `parquet`: the data set as it is. The last three take data sets alone.
-        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer.
+        task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
+            `preference`: to a right refinement rather than the wrong response (`--to trl` alone).
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.
@@ -68,7 +69,7 @@ def export(
         case "prm":
             records = step_rows(read_dataset(run))
         case "trl":
-            records = _rows(run, task, reasoning)
+            records = (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
     lines = (orjson.dumps(record) + b"\n" for record in records)
     if out is None:
         sys.stdout.buffer.writelines(lines)
@@ -87,7 +88,14 @@ def export(
 
 
 def _rows(run: Path, task: Task, reasoning: bool) -> Iterator[Row]:
-    return (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
+    """Give rows of one completion.
+
+    Raises:
+        InputError: The task has two.
+    """
+    if task == "preference":
+        raise InputError("--task preference goes --to trl alone, as rows.")
+    return (cast(Row, candidate.row) for candidate in read_candidates(run, task, with_reasoning=reasoning))
 
 
 def _check_masks(rows: Iterable[Row], tokenizer: str | None) -> int:

@@ -28,7 +28,8 @@ def train(
     """Train a critic, a refiner or an actor with TRL. The same command again goes on from the last checkpoint.
 
     Args:
-        task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve.
+        task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
+            right refinements over the responses they correct.
         data: A run folder of `generate` or `run`, a data set's file, or a traces.jsonl.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.

@@ -20,7 +20,7 @@ from critique_graph.schema import Chain, Trace
 from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
-Task = Literal["critic", "refiner", "actor"]
+Task = Literal["critic", "refiner", "actor", "preference"]
 
 Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""
@@ -31,6 +31,14 @@ class Row(TypedDict):
 
     prompt: list[Message]
     completion: list[Message]
+
+
+class PreferenceRow(TypedDict):
+    """Two answers to the same prompt, of which one is preferred."""
+
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
 
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
@@ -49,10 +57,19 @@ def row(prompt: Sequence[BaseMessage], completion: str) -> Row:
     }
 
 
+def preference_row(prompt: Sequence[BaseMessage], chosen: str, rejected: str) -> PreferenceRow:
+    """Make a row from the messages a node sends and two answers."""
+    return {
+        "prompt": as_messages(prompt),
+        "chosen": [{"role": "assistant", "content": chosen}],
+        "rejected": [{"role": "assistant", "content": rejected}],
+    }
+
+
 class Candidate(NamedTuple):
     """A row that could be learned, and what a selection goes by."""
 
-    row: Row
+    row: Row | PreferenceRow
     problem: str
     level: int | None
     is_right: bool
@@ -79,11 +96,12 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
     - `critic`: problem and response, to the critique; `with_reasoning` to what the annotator wrote before it, too.
     - `refiner`: problem, wrong response and critique, to a right refinement.
     - `actor`: problem, to the right response, or to the right refinement of a wrong one.
+    - `preference`: problem, to a right refinement rather than the wrong response.
     """
     for kept in rows:
         problem = kept.id.rpartition("/")[0]
         right = kept.response if kept.is_correct else kept.refinement
-        made: Row | None = None
+        made: Row | PreferenceRow | None = None
         if task == "critic":
             thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
             made = row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
@@ -91,6 +109,8 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
             made = row(solve_messages(kept.question), right)
         elif task == "refiner" and not kept.is_correct and right is not None:
             made = row(refine_messages(kept.question, kept.response, kept.critique), right)
+        elif task == "preference" and not kept.is_correct and right is not None:
+            made = preference_row(solve_messages(kept.question), right, kept.response)
         if made is not None:
             yield Candidate(made, problem, kept.level, kept.is_correct)
 
@@ -128,6 +148,7 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
       out right.
     - `refiner`: refinements of wrong responses that came out right, and were worked out (`is_shortcut`).
     - `actor`: right responses, refined ones too.
+    - `preference`: such refinements rather than the wrong responses.
 
     Raises:
         InputError: The problems are for tests.
@@ -143,7 +164,7 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
                 yield Candidate(made, trace.problem.id, trace.problem.level, was_right)
 
 
-def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Row, bool]]:
+def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Row | PreferenceRow, bool]]:
     """Give the rows of a chain, each with whether its response was right."""
     before = chain.response
     if task == "actor" and before is not None and is_right(before):
@@ -161,4 +182,6 @@ def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Ro
                 yield row(refine_messages(question, before.text, critique.text), refined.text), False
             elif task == "actor":
                 yield row(solve_messages(question), refined.text), False
+            elif task == "preference":
+                yield preference_row(solve_messages(question), refined.text, before.text), False
         before = refined if step.is_refined else before

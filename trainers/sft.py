@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -130,30 +130,44 @@ def train_sft(
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
     dataset = Dataset.from_list(encode_rows(rows, tokenizer, max_length=limit))
+
+    def trainer(folder: str) -> SFTTrainer:
+        return SFTTrainer(
+            model=model,
+            args=SFTConfig(**arguments(settings, folder, keeps_state=checkpoints is not None)),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            callbacks=[StepLog(settings.log_every, on_step)],
+            optimizers=(optimizer(model, settings), None),
+            peft_config=adapters(settings),
+        )
+
+    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+
+
+def run_trainer(
+    create: Callable[[str], Any],
+    settings: SFTSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    out: Path | None,
+    checkpoints: Path | None,
+) -> SFTResult:
+    """Train with the TRL trainer that `create` makes for a folder, from the last checkpoint there; save in `out`."""
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
         # peft 0.21 reads it where transformers 5 has another name.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        config = _config(settings, str(checkpoints or scratch), keeps_state=checkpoints is not None)
-        trainer = SFTTrainer(
-            model=model,
-            args=config,
-            train_dataset=dataset,
-            processing_class=tokenizer,
-            callbacks=[_LossLog(settings.log_every, on_step)],
-            optimizers=(_optimizer(model, settings), None),
-            peft_config=_adapters(settings),
-        )
+        trainer = create(str(checkpoints or scratch))
         trainer.remove_callback(PrinterCallback)
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
-    if settings.lora_rank is not None:
-        model = cast(Any, trainer.model).merge_and_unload()
+    model = trainer.model if settings.lora_rank is None else trainer.model.merge_and_unload()
     # TRL's forward stays on the model and holds on to it: a copy would answer with this model's weights.
     vars(model).pop("forward", None)
     if out is not None:
         model.save_pretrained(out)
         tokenizer.save_pretrained(out)
     return SFTResult(
-        rows=len(dataset),
+        rows=len(trainer.train_dataset),
         steps=output.global_step,
         losses=_curve(trainer.state, settings.log_every),
         tokens=int(trainer.state.num_input_tokens_seen),
@@ -191,14 +205,14 @@ def encode_rows(
     return encoded
 
 
-def _optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | None:
+def optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | None:
     """The optimizer to use; None lets `Trainer` make its AdamW."""
     if settings.optimizer == "adamw":
         return None
     return MuonWithAdamW(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _adapters(settings: SFTSettings) -> Any:
+def adapters(settings: SFTSettings) -> Any:
     """What TRL makes adapters by; None for none."""
     if settings.lora_rank is None:
         return None
@@ -220,38 +234,39 @@ def _last_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def _config(settings: SFTSettings, folder: str, *, keeps_state: bool) -> SFTConfig:
+def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[str, Any]:
+    """Give what the configurations of TRL's trainers have in common."""
     at_once = min(settings.rows_at_once or settings.batch_size, settings.batch_size)
     if settings.batch_size % at_once:
         raise ValueError(f"batch_size ({settings.batch_size}) must be a multiple of rows_at_once ({at_once}).")
-    return SFTConfig(
-        output_dir=folder,
-        max_length=None,  # lengths are checked above; None switches TRL's silent cut off
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": 0.1},
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=settings.batch_size // at_once,
-        train_sampling_strategy="group_by_length",
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        use_cpu=settings.use_cpu,
-        dataloader_pin_memory=torch.accelerator.is_available() and not settings.use_cpu,
-        bf16=is_torch_bf16_gpu_available() and not settings.use_cpu,
-        activation_checkpointing=False,
-        include_num_input_tokens_seen="non_padding",
-        logging_steps=1,  # `_LossLog` writes the lines
-        logging_nan_inf_filter=False,  # it would write the mean of before where the loss is no number
-        save_strategy="steps" if keeps_state else "no",
-        save_steps=settings.save_every,
-        save_total_limit=settings.keep,
-        report_to=[],
-        disable_tqdm=True,
-    )
+    return {
+        "output_dir": folder,
+        "max_length": None,  # lengths are checked above; None switches TRL's silent cut off
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": 0.1},
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": settings.batch_size // at_once,
+        "train_sampling_strategy": "group_by_length",
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps or -1,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "use_cpu": settings.use_cpu,
+        "dataloader_pin_memory": torch.accelerator.is_available() and not settings.use_cpu,
+        "bf16": is_torch_bf16_gpu_available() and not settings.use_cpu,
+        "activation_checkpointing": False,
+        "include_num_input_tokens_seen": "non_padding",
+        "logging_steps": 1,  # `StepLog` writes the lines
+        "logging_nan_inf_filter": False,  # it would write the mean of before where the loss is no number
+        "save_strategy": "steps" if keeps_state else "no",
+        "save_steps": settings.save_every,
+        "save_total_limit": settings.keep,
+        "report_to": [],
+        "disable_tqdm": True,
+    }
 
 
 def _curve(state: TrainerState, every: int) -> list[float]:
@@ -260,7 +275,7 @@ def _curve(state: TrainerState, every: int) -> list[float]:
     return [round(fmean(losses[start : start + every]), 4) for start in range(0, len(losses), every)]
 
 
-class _LossLog(TrainerCallback):
+class StepLog(TrainerCallback):
     """Writes the mean loss of every interval of steps to the log, and stops where it is no number."""
 
     def __init__(self, every: int, on_step: Callable[[StepReport], None]) -> None:

@@ -31,9 +31,10 @@ from critique_graph.schema import Record
 from critique_graph.settings import TrainSettings
 from critique_graph.summary import Summary
 from critique_graph.summary_table import percent
+from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
-from critique_graph.trainers.sft import SFTSettings, StepReport, train_sft
+from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 
 FOLDER, ROWS, CARD = "training", "rows", "README.md"
 CURVE_POINTS = 20
@@ -146,8 +147,9 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
+    verb = "dpo" if training.task == "preference" else "sft"
     return (
-        f"trl sft --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER / ROWS} "
+        f"trl {verb} --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER / ROWS} "
         f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
         f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
@@ -218,8 +220,9 @@ def _fit(
         raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
     # Half precision is for accelerators: on a CPU it is slow, and an update smaller than its last digit is lost.
     model = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if has_accelerator else torch.float32)
+    fit: Callable[..., SFTResult] = train_preference if task == "preference" else train_sft
     try:
-        result = train_sft(
+        result = fit(
             selected.rows,
             model=model,
             tokenizer=tokenizer,

@@ -1,7 +1,7 @@
 """Rows from traces of the loop: what of them is learned, by task."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from fakes import critique_text, solution
@@ -65,6 +65,15 @@ def test_repaired_response_teaches_all_three() -> None:
     assert learned("actor", REPAIRED) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
 
 
+def test_repaired_response_is_preferred_over_what_it_was() -> None:
+    (candidate,) = trace_candidates([trace(REPAIRED)], "preference")
+    assert candidate.row == {
+        "prompt": as_messages(solve_messages(QUESTION)),
+        "chosen": [{"role": "assistant", "content": RIGHT}],
+        "rejected": [{"role": "assistant", "content": WRONG}],
+    }
+
+
 def test_right_response_teaches_the_actor_and_its_approval_the_critic() -> None:
     approved = chain(response(RIGHT), (critique_text("Correct"), None))
     assert learned("actor", approved) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
@@ -83,7 +92,7 @@ def test_right_response_teaches_the_actor_and_its_approval_the_critic() -> None:
     ],
     ids=["no better", "missed", "unreadable", "ungraded", "refinement ungraded"],
 )
-@pytest.mark.parametrize("task", ["critic", "refiner", "actor"])
+@pytest.mark.parametrize("task", get_args(Task))
 def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
     assert learned(task, nothing) == []
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -16,6 +16,7 @@ from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
 from critique_graph.models import load_model
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.trainers.rows import Task
 
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
 
@@ -43,7 +44,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("task", ["critic", "refiner", "actor"])
+@pytest.mark.parametrize("task", get_args(Task))
 def test_trained_model_can_be_used_at_once(
     task: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

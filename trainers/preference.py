@@ -1,0 +1,76 @@
+"""Direct preference optimization (Rafailov et al. 2023, arXiv 2305.18290) with TRL's `DPOTrainer`: refined over flawed.
+
+The start itself is the reference: its log probabilities are taken once before the training.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+
+from critique_graph.trainers.rows import PreferenceRow, Row
+from critique_graph.trainers.sft import (
+    SFTResult,
+    SFTSettings,
+    StepLog,
+    StepReport,
+    adapters,
+    arguments,
+    encode_rows,
+    optimizer,
+    run_trainer,
+)
+
+
+def train_preference(
+    rows: Sequence[PreferenceRow],
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: SFTSettings | None = None,
+    beta: float = 0.1,
+    out: Path | None = None,
+    checkpoints: Path | None = None,
+    on_step: Callable[[StepReport], None] = lambda report: None,
+) -> SFTResult:
+    """Train `model` in place to prefer `chosen` over `rejected`; otherwise as `train_sft`, which see.
+
+    Args:
+        rows: What is preferred over what, for the same prompt.
+        model: The start, and the reference.
+        tokenizer: With a chat template.
+        settings: How.
+        beta: How much it costs to leave the reference.
+        out: Where the model is saved.
+        checkpoints: Where the state is kept.
+        on_step: Called after every optimizer step; `loss` is DPO's, log 2 at the start.
+
+    Raises:
+        ValueError: There are no rows, one has nothing to learn, or is longer than `max_length`.
+        DivergedError: The loss is no number any more.
+        MissingDependencyError: `lora_rank` needs peft.
+    """
+    settings = settings or SFTSettings()
+    limit = settings.max_length or model.config.max_position_embeddings
+    both: list[Row] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+    both += [{"prompt": row["prompt"], "completion": row["rejected"]} for row in rows]
+    encode_rows(both, tokenizer, max_length=limit)  # TRL would cut what is too long
+
+    def trainer(folder: str) -> DPOTrainer:
+        common = arguments(settings, folder, keeps_state=checkpoints is not None)
+        common["train_sampling_strategy"] = "random"  # a pair has no one length
+        config = DPOConfig(**common, beta=beta, precompute_ref_log_probs=True)
+        return DPOTrainer(
+            model=model,
+            args=config,
+            train_dataset=Dataset.from_list([dict(row) for row in rows]),
+            processing_class=tokenizer,
+            callbacks=[StepLog(settings.log_every, on_step)],
+            optimizers=(optimizer(model, settings), None),
+            peft_config=adapters(settings),
+        )
+
+    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
