@@ -14,7 +14,7 @@ from critique_graph.errors import InputError, MissingDependencyError
 from critique_graph.mathcritique import examples, write_example
 from critique_graph.output import Flag, log
 from critique_graph.trainers.exports import write_export
-from critique_graph.trainers.rows import Row, Task, read_candidates, step_rows
+from critique_graph.trainers.rows import Row, Task, read_candidates
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet"]
 
@@ -39,9 +39,10 @@ def export(
         run: A run folder, or a data set's file.
         to: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`, `openrlhf`: a folder with
             rows, configuration and command; `prm`: steps and whether each is right; `mathcritique`: the released
-            data's records, of wrong responses; `parquet`: the data set as it is. The last three take data sets alone.
+            data's records, of wrong responses; `parquet`: the data set as it is. The last two take data sets alone.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
-            `preference`: to a right refinement rather than the wrong response (`--to trl` alone).
+            `preference`: to a right refinement rather than the wrong response (`--to trl` alone); `step-critic`: to
+            whether each step is right (as `--to prm`).
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.
@@ -67,7 +68,7 @@ def export(
         case "mathcritique":
             records = map(write_example, examples(read_dataset(run)))
         case "prm":
-            records = step_rows(read_dataset(run))
+            records = (candidate.row for candidate in read_candidates(run, "step-critic"))
         case "trl":
             records = (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
     lines = (orjson.dumps(record) + b"\n" for record in records)
@@ -93,8 +94,8 @@ def _rows(run: Path, task: Task, reasoning: bool) -> Iterator[Row]:
     Raises:
         InputError: The task has two.
     """
-    if task == "preference":
-        raise InputError("--task preference goes --to trl alone, as rows.")
+    if task in ("preference", "step-critic"):
+        raise InputError(f"--task {task} goes --to {'trl' if task == 'preference' else 'prm'} alone, as rows.")
     return (cast(Row, candidate.row) for candidate in read_candidates(run, task, with_reasoning=reasoning))
 
 

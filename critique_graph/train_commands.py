@@ -11,6 +11,7 @@ from critique_graph.live import plain
 from critique_graph.output import Flag, log, print_json, stdout
 from critique_graph.progress import TrainingProgress
 from critique_graph.settings import TrainSettings
+from critique_graph.summary_table import percent
 from critique_graph.trainers.rows import Task
 
 
@@ -29,7 +30,7 @@ def train(
 
     Args:
         task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
-            right refinements over the responses they correct.
+            right refinements over the responses they correct; `step-critic`: a classifier of steps, no chat model.
         data: A run folder of `generate` or `run`, a data set's file, or a traces.jsonl.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
@@ -64,5 +65,9 @@ def train(
         for name, before, after in evaluation_rows(done):
             table.add_row(name, before, after)
         stdout.print(table)
+    if done.located_before is not None and done.located_after is not None:
+        found = f"{percent(done.located_before)} -> {percent(done.located_after)}, n = {done.located_after.n}"
+        stdout.print(plain(f"first wrong step found, of held-out responses: {found}"))
+        return 0
     log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim", soft_wrap=True)
     return 0

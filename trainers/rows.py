@@ -20,7 +20,7 @@ from critique_graph.schema import Chain, Trace
 from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
-Task = Literal["critic", "refiner", "actor", "preference"]
+Task = Literal["critic", "refiner", "actor", "preference", "step-critic"]
 
 Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""
@@ -40,6 +40,16 @@ class PreferenceRow(TypedDict):
     chosen: list[Message]
     rejected: list[Message]
 
+
+class StepRow(TypedDict):
+    """A response's steps up to its first wrong one, and whether each is right (the field's stepwise form)."""
+
+    prompt: str
+    completions: list[str]
+    labels: list[bool]
+
+
+AnyRow = Row | PreferenceRow | StepRow
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
@@ -69,7 +79,7 @@ def preference_row(prompt: Sequence[BaseMessage], chosen: str, rejected: str) ->
 class Candidate(NamedTuple):
     """A row that could be learned, and what a selection goes by."""
 
-    row: Row | PreferenceRow
+    row: AnyRow
     problem: str
     level: int | None
     is_right: bool
@@ -97,11 +107,13 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
     - `refiner`: problem, wrong response and critique, to a right refinement.
     - `actor`: problem, to the right response, or to the right refinement of a wrong one.
     - `preference`: problem, to a right refinement rather than the wrong response.
+    - `step-critic`: problem and steps, to whether each is right. What follows the first wrong step has no label and is
+      left out; a wrong response whose critique finds no wrong step gives no row.
     """
     for kept in rows:
         problem = kept.id.rpartition("/")[0]
         right = kept.response if kept.is_correct else kept.refinement
-        made: Row | PreferenceRow | None = None
+        made: AnyRow | None = None
         if task == "critic":
             thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
             made = row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
@@ -111,34 +123,10 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
             made = row(refine_messages(kept.question, kept.response, kept.critique), right)
         elif task == "preference" and not kept.is_correct and right is not None:
             made = preference_row(solve_messages(kept.question), right, kept.response)
+        elif task == "step-critic":
+            made = _step_row(kept.question, kept.response, kept.first_error, kept.is_correct)
         if made is not None:
             yield Candidate(made, problem, kept.level, kept.is_correct)
-
-
-class StepRow(TypedDict):
-    """A response's steps up to its first wrong one, and whether each is right (the field's stepwise form)."""
-
-    prompt: str
-    completions: list[str]
-    labels: list[bool]
-
-
-def step_rows(rows: Iterable[CritiqueRow]) -> Iterator[StepRow]:
-    """Turn kept critiques into labelled steps; what follows the first wrong step has no label and is left out.
-
-    A wrong response whose critique finds no wrong step gives no row: its steps are right, and yet it is not.
-    """
-    for kept in rows:
-        steps = split_steps(kept.response)
-        if kept.is_correct:
-            yield {"prompt": kept.question, "completions": list(steps), "labels": [True] * len(steps)}
-        elif kept.first_error is not None:
-            right = kept.first_error
-            yield {
-                "prompt": kept.question,
-                "completions": list(steps[: right + 1]),
-                "labels": [*[True] * right, False],
-            }
 
 
 def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]:
@@ -149,6 +137,7 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
     - `refiner`: refinements of wrong responses that came out right, and were worked out (`is_shortcut`).
     - `actor`: right responses, refined ones too.
     - `preference`: such refinements rather than the wrong responses.
+    - `step-critic`: steps as such critiques judge them.
 
     Raises:
         InputError: The problems are for tests.
@@ -164,7 +153,7 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
                 yield Candidate(made, trace.problem.id, trace.problem.level, was_right)
 
 
-def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Row | PreferenceRow, bool]]:
+def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[AnyRow, bool]]:
     """Give the rows of a chain, each with whether its response was right."""
     before = chain.response
     if task == "actor" and before is not None and is_right(before):
@@ -177,6 +166,9 @@ def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Ro
         agrees = critique.final == ("correct" if was_right else "wrong") and is_readable(critique)
         if task == "critic" and agrees and (was_right or is_better):
             yield row(critique_messages(question, before.text), critique.text), was_right
+        elif task == "step-critic" and agrees and (was_right or is_better):
+            if steps := _step_row(question, before.text, critique.first_wrong_step, was_right):
+                yield steps, was_right
         elif refined is not None and is_better and not was_right:
             if task == "refiner":
                 yield row(refine_messages(question, before.text, critique.text), refined.text), False
@@ -185,3 +177,14 @@ def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[Ro
             elif task == "preference":
                 yield preference_row(solve_messages(question), refined.text, before.text), False
         before = refined if step.is_refined else before
+
+
+def _step_row(question: str, response: str, first_wrong: int | None, is_right: bool) -> StepRow | None:
+    """Label a response's steps; None for a wrong one without a wrong step."""
+    steps = list(split_steps(response))
+    if is_right:
+        return {"prompt": question, "completions": steps, "labels": [True] * len(steps)}
+    if first_wrong is None:
+        return None
+    labels = [*[True] * first_wrong, False]
+    return {"prompt": question, "completions": steps[: first_wrong + 1], "labels": labels}

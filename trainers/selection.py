@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 
 from critique_graph.errors import InputError
-from critique_graph.trainers.rows import Candidate, PreferenceRow, Row
+from critique_graph.trainers.rows import AnyRow, Candidate
 
 Balance = Literal["none", "verdict", "level"]
 DropReason = Literal[
@@ -23,7 +23,7 @@ DropReason = Literal[
 class Selected:
     """The rows taken, in order, and how many were not, by reason."""
 
-    rows: list[Row | PreferenceRow]
+    rows: list[AnyRow]
     dropped: dict[DropReason, int]
 
 
@@ -44,7 +44,7 @@ def select(
     dropped: Counter[DropReason] = Counter()
     seen: set[bytes] = set()
     of_problem: Counter[str] = Counter()
-    kinds: defaultdict[bool | int | None, list[tuple[int, Row | PreferenceRow]]] = defaultdict(list)
+    kinds: defaultdict[bool | int | None, list[tuple[int, AnyRow]]] = defaultdict(list)
     number = -1
     for number, candidate in enumerate(candidates):
         content = orjson.dumps(candidate.row)
@@ -60,7 +60,7 @@ def select(
     if not kinds:
         raise InputError(f"there is nothing to learn: of {number + 1} rows of this task, {_listed(dropped)}.")
     rarest, rng = min(map(len, kinds.values())), random.Random(seed)
-    taken: list[tuple[int, Row | PreferenceRow]] = []
+    taken: list[tuple[int, AnyRow]] = []
     for rows in kinds.values():
         size = len(rows) if balance == "none" else rarest
         dropped["out of balance"] += len(rows) - size

@@ -5,12 +5,13 @@ OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluat
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import torch
@@ -20,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError
 from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.intervals import Rate
 from critique_graph.miniature import weights_path
 from critique_graph.models import load_model
 from critique_graph.nodes.transformers_engine import without_progress_bar
@@ -32,9 +34,10 @@ from critique_graph.settings import TrainSettings
 from critique_graph.summary import Summary
 from critique_graph.summary_table import percent
 from critique_graph.trainers.preference import train_preference
-from critique_graph.trainers.rows import Task, read_candidates
+from critique_graph.trainers.rows import Candidate, StepRow, Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
+from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
 FOLDER, ROWS, CARD = "training", "rows", "README.md"
 CURVE_POINTS = 20
@@ -66,6 +69,10 @@ class Training(Record):
     before: Summary | None
     """The loop on held-out problems with the start; None without an evaluation."""
     after: Summary | None
+    located_before: Rate | None = None
+    """Step critics: how often the first wrong step, or that there is none, was found on a tenth of the problems, which
+    were held out; with the start's new head. None for other tasks."""
+    located_after: Rate | None = None
 
 
 def train_task(
@@ -96,8 +103,13 @@ def train_task(
     source, sft = _path_of(start), sft_settings(settings)
     if settings.eval is not None and settings.partner is None:
         raise InputError("--eval needs --partner, the model of the other role.")
+    if task == "step-critic" and settings.eval is not None:
+        raise InputError("--eval plays the loop, which has no step critic: it is measured on held-out problems.")
+    parts: dict[bool, list[Candidate]] = {True: [], False: []}
+    for candidate in read_candidates(data, task, with_reasoning=settings.reasoning):
+        parts[task == "step-critic" and is_held_out(candidate.problem)].append(candidate)
     selected = select(
-        read_candidates(data, task, with_reasoning=settings.reasoning),
+        parts[False],
         per_problem=settings.per_problem,
         balance=settings.balance,
         seed=settings.seed,
@@ -111,13 +123,18 @@ def train_task(
     write_atomically(folder / ROWS / "train.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
     with without_progress_bar():
-        training = _fit(task, selected, source, out, sft, on_step, start=start)
+        training = _fit(task, selected, source, out, sft, on_step, start=start, held_out=parts[True])
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
     training = training.model_copy(update={"before": before, "after": after})
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
     rmtree(folder / "checkpoints", ignore_errors=True)
     return training
+
+
+def is_held_out(problem: str) -> bool:
+    """Say for a problem's id whether it is one of the tenth that a step critic is measured on."""
+    return zlib.crc32(problem.encode()) % 10 == 0
 
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:
@@ -162,6 +179,11 @@ def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
     options = "\n".join(f"| `{name}` | {value} |" for name, value in settings.model_dump(mode="json").items())
     dropped = ", ".join(f"{count} {reason}" for reason, count in training.dropped.items()) or "none"
     evaluation = ""
+    if training.located_before is not None and training.located_after is not None:
+        evaluation = f"""
+Of {training.located_after.n} responses to problems that were held out, the first wrong step, or that there is none, was
+found in {percent(training.located_before)} before and {percent(training.located_after)} after (95 % intervals).
+"""
     if training.before is not None and training.after is not None:
         rows = "\n".join(f"| {name} | {old} | {new} |" for name, old, new in evaluation_rows(training))
         evaluation = f"""
@@ -211,16 +233,25 @@ def _fit(
     on_step: Callable[[StepReport], None],
     *,
     start: str,
+    held_out: Sequence[Candidate],
 ) -> Training:
     """Load the start, train it, save it."""
     steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
     has_accelerator = torch.accelerator.is_available()
     tokenizer = AutoTokenizer.from_pretrained(source)
-    if tokenizer.chat_template is None:
+    if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
     # Half precision is for accelerators: on a CPU it is slow, and an update smaller than its last digit is lost.
-    model = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if has_accelerator else torch.float32)
+    dtype = "auto" if has_accelerator else torch.float32
     fit: Callable[..., SFTResult] = train_preference if task == "preference" else train_sft
+    found: list[Rate | None] = [None, None]
+    held_out_rows = [cast(StepRow, candidate.row) for candidate in held_out]
+    if task == "step-critic":
+        torch.manual_seed(sft.seed)
+        fit, model = train_step_critic, load_start(source, dtype)
+        found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out_rows)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
     try:
         result = fit(
             selected.rows,
@@ -235,6 +266,8 @@ def _fit(
         raise InputError(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise InputError("out of memory: lower --rows-at-once, or train adapters with --lora-rank 16.") from error
+    if task == "step-critic":
+        found[1] = located(StepCritic.load(out), held_out_rows)
     return Training(
         task=task,
         rows=result.rows,
@@ -250,6 +283,8 @@ def _fit(
         model=f"hf:{out}",
         before=None,
         after=None,
+        located_before=found[0],
+        located_after=found[1],
     )
 
 

@@ -65,6 +65,11 @@ def test_repaired_response_teaches_all_three() -> None:
     assert learned("actor", REPAIRED) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
 
 
+def test_steps_of_a_repaired_response_are_labelled_up_to_the_wrong_one() -> None:
+    (candidate,) = trace_candidates([trace(REPAIRED)], "step-critic")
+    assert candidate.row == {"prompt": QUESTION, "completions": ["3 + 4 = 8."], "labels": [False]}
+
+
 def test_repaired_response_is_preferred_over_what_it_was() -> None:
     (candidate,) = trace_candidates([trace(REPAIRED)], "preference")
     assert candidate.row == {

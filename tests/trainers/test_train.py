@@ -17,6 +17,8 @@ from critique_graph.miniature import weights_path
 from critique_graph.models import load_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.trainers.rows import Task
+from critique_graph.trainers.step_critic import StepCritic
+from critique_graph.trainers.train import is_held_out
 
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
 
@@ -44,7 +46,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("task", get_args(Task))
+@pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "step-critic"])
 def test_trained_model_can_be_used_at_once(
     task: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +58,18 @@ def test_trained_model_can_be_used_at_once(
     assert reply.usage_metadata is not None
     assert not (tmp_path / "model" / "training" / "checkpoints").exists()
     assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_step_critic_is_measured_on_problems_that_were_held_out(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = trained(capsys, "step-critic", data, tmp_path / "model")
+    kept = [json.loads(line) for line in (data / "dataset" / "train.jsonl").read_text().splitlines()]
+    held_out = [row for row in kept if is_held_out(row["id"].rpartition("/")[0])]
+    assert done["located_before"]["n"] == done["located_after"]["n"] == len(held_out)
+    assert done["rows"] <= len(kept) - len(held_out)
+    critic = StepCritic.load(tmp_path / "model")
+    assert [0 < right < 1 for right in critic.judge("Tom has 2 pens.", ["2 + 1 = 3.", "3 + 1 = 5."])] == [True, True]
 
 
 def test_same_command_again_trains_no_more(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

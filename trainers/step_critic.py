@@ -1,0 +1,135 @@
+"""A step critic: a classifier that says of every step of a response whether it is right (process reward model).
+
+Token classification on plain `transformers.Trainer` (TRL has dropped its trainer for it): the label of a step is that
+of its last token, all else has none. Rows end with the first wrong step: nothing is learned of those after it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, cast
+
+import torch
+from datasets import Dataset
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    DataCollatorForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainingArguments,
+)
+
+from critique_graph.intervals import Rate, wilson
+from critique_graph.trainers.rows import StepRow
+from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, StepReport, arguments, optimizer, run_trainer
+
+LABELS = {0: "wrong", 1: "right"}
+
+
+def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
+    """Load a language model with a new head for two labels, drawn from torch's seed."""
+    names = {name: label for label, name in LABELS.items()}
+    loaded = AutoModelForTokenClassification.from_pretrained(path, dtype=dtype, id2label=LABELS, label2id=names)
+    return cast(PreTrainedModel, loaded)
+
+
+def train_step_critic(
+    rows: Sequence[StepRow],
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: SFTSettings | None = None,
+    out: Path | None = None,
+    checkpoints: Path | None = None,
+    on_step: Callable[[StepReport], None] = lambda report: None,
+) -> SFTResult:
+    """Train `model`, of `load_start`, in place; otherwise as `train_sft`, which see.
+
+    Raises:
+        ValueError: There are no rows, or rows are longer than `max_length`; adapters are asked for.
+        DivergedError: The loss is no number any more.
+    """
+    settings = settings or SFTSettings()
+    if settings.lora_rank is not None:
+        raise ValueError("a step critic is trained whole: its new head would not be merged. Leave lora_rank out.")
+    limit = settings.max_length or model.config.max_position_embeddings
+    encoded = [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
+    too_long = [len(row["input_ids"]) for row in encoded if len(row["input_ids"]) > limit]
+    if not rows or too_long:
+        raise ValueError(
+            f"{len(too_long)} of {len(rows)} rows are longer than {limit} tokens (the longest: {max(too_long)})."
+            if too_long
+            else "There are no rows to train on."
+        )
+
+    def trainer(folder: str) -> Trainer:
+        common = arguments(settings, folder, keeps_state=checkpoints is not None)
+        del common["max_length"]  # TRL's
+        return Trainer(
+            model=model,
+            args=TrainingArguments(**common),
+            train_dataset=Dataset.from_list(encoded),
+            data_collator=DataCollatorForTokenClassification(tokenizer),
+            callbacks=[StepLog(settings.log_every, on_step)],
+            optimizers=(optimizer(model, settings), None),
+        )
+
+    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+
+
+def encode_steps(
+    question: str, steps: Sequence[str], tokenizer: PreTrainedTokenizerBase, labels: Sequence[bool] | None = None
+) -> dict[str, list[int]]:
+    """Turn a question and steps into token ids, and labels at the last token of every step (-100 elsewhere).
+
+    Without `labels` the last token of every step has the label 1.
+    """
+    text, ends = question.strip(), []
+    for step in steps:
+        text += f"\n{step.strip()}"
+        ends.append(len(text))
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    made = [-100] * len(encoded["input_ids"])
+    spans = list(enumerate(encoded["offset_mapping"]))
+    for index, end in enumerate(ends):
+        last = max(position for position, (begin, _) in spans if begin < end)
+        made[last] = 1 if labels is None else int(labels[index])
+    return {"input_ids": encoded["input_ids"], "labels": made}
+
+
+@dataclass(frozen=True)
+class StepCritic:
+    """A trained step critic; `model` must not be in training mode."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Load one that `critique-graph train step-critic` has left."""
+        model = AutoModelForTokenClassification.from_pretrained(path, dtype=torch.float32)
+        return cls(model.eval(), AutoTokenizer.from_pretrained(path))
+
+    @torch.inference_mode()
+    def judge(self, question: str, steps: Sequence[str]) -> list[float]:
+        """Give for every step how likely it is to be right."""
+        encoded = encode_steps(question, steps, self.tokenizer)
+        ids = torch.tensor([encoded["input_ids"]], device=self.model.device)
+        likely = self.model(input_ids=ids).logits.softmax(-1)[0, :, 1]
+        return [likely[place].item() for place, label in enumerate(encoded["labels"]) if label != -100]
+
+    def first_wrong_step(self, question: str, steps: Sequence[str]) -> int | None:
+        """Give the 0-based index of the first step more likely wrong than right; None when there is none."""
+        return next((index for index, right in enumerate(self.judge(question, steps)) if right < 0.5), None)
+
+
+def located(critic: StepCritic, rows: Sequence[StepRow]) -> Rate:
+    """Give how often the first wrong step of a row is found, or that there is none."""
+    hits = sum(
+        critic.first_wrong_step(row["prompt"], row["completions"])
+        == (None if all(row["labels"]) else row["labels"].index(False))
+        for row in rows
+    )
+    return wilson(hits, len(rows))
