@@ -1,6 +1,7 @@
 """The command line as a user meets it: output, exit codes, one-line errors."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from critique_graph.cli import run_command
+from critique_graph.cli import main, run_command
 
 QUESTION = "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"
 
@@ -219,3 +220,14 @@ def test_help_shows_an_example(verb: str, capsys: pytest.CaptureFixture[str]):
 def test_output_into_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m critique_graph graph | true"
     assert subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True).stderr == b""
+
+
+def test_threads_of_torch_wait_passively_unless_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "argv", ["critique-graph", "--version"])
+    for given, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+        if given is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        with pytest.raises(SystemExit):
+            main()
+        assert os.environ["OMP_WAIT_POLICY"] == expected
