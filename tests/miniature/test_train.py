@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("trl")
 
 from critique_graph.errors import InputError
+from critique_graph.miniature import train
 from critique_graph.miniature.evaluate import evaluate_pair
 from critique_graph.miniature.shipped import weights_path
 from critique_graph.miniature.solutions import flawed_response, gold_response
@@ -61,8 +62,38 @@ def test_solver_is_the_first_checkpoint_that_solves_enough(tmp_path, monkeypatch
     assert first_good_enough(tmp_path, seed=1) is None
     for step in (100, 150):
         shutil.copytree(weights_path("actor"), tmp_path / f"checkpoint-{step}")
-    monkeypatch.setattr("critique_graph.miniature.train.SOLVER_ACCURACY", 0.25)
+    monkeypatch.setattr("critique_graph.miniature.train.SOLVER_ACCURACIES", (0.25,))
     assert first_good_enough(tmp_path, seed=1) == tmp_path / "checkpoint-100"
+
+
+@pytest.mark.slow
+def test_actor_that_solves_too_many_is_made_again_from_an_earlier_solver(tmp_path, monkeypatch):
+    started = []
+
+    def solved(folder, exercises, *, seed):
+        return {"checkpoint-1": 0.2, "checkpoint-2": 0.3, "0": 0.9, "1": 0.8, "2": 0.7}[folder.name]
+
+    def load(folder):
+        started.append(folder.name)
+        return loaded(folder)
+
+    loaded = train._load
+    monkeypatch.setattr(train, "_solved", solved)
+    monkeypatch.setattr(train, "_load", load)
+    monkeypatch.setattr(train, "SOLVER_CHECK_EVERY", 1)
+    monkeypatch.setattr(train, "SOLVER_ACCURACIES", (0.4, 0.3, 0.2))
+    train_miniature(tmp_path, plan=SMOKE)
+    actors = [name for name in started if name.startswith(("solver", "checkpoint"))]
+    assert actors == ["solver", "checkpoint-2", "checkpoint-1"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
+        "actor",
+        "base",
+        "copier",
+        "corrector",
+        "critic",
+        "solver",
+    ]
+    assert not (tmp_path / "solver" / "checkpoints").exists()
 
 
 @pytest.mark.slow
