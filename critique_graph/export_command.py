@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -9,23 +10,27 @@ from typing import Any, Literal, cast
 import orjson
 
 from critique_graph.atomic import write_atomically
-from critique_graph.dataset import read_dataset, write_parquet
+from critique_graph.checkpoints import read_checkpoints
+from critique_graph.dataset import CritiqueRow, read_dataset, write_parquet
 from critique_graph.errors import InputError, MissingDependencyError
 from critique_graph.mathcritique import examples, write_example
 from critique_graph.output import Flag, log
+from critique_graph.schema import Trace
+from critique_graph.traces import read_traces
 from critique_graph.trainers.exports import write_export
-from critique_graph.trainers.rows import Row, Task, read_candidates
+from critique_graph.trainers.rows import Candidate, Row, Task, read_candidates, trace_candidates
 
-Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet"]
+Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 
 MASKS_SHOWN = 3
 
 
 def export(
-    run: Path,
+    run: Path | None = None,
     /,
     *,
     to: Format,
+    checkpoints: str | None = None,
     task: Task = "critic",
     reasoning: Flag = False,
     out: Path | None = None,
@@ -36,10 +41,13 @@ def export(
     """Turn a data set of `generate`, or traces of `run`, into what trainers read.
 
     Args:
-        run: A run folder, or a data set's file.
+        run: A run folder, a data set's file, or a traces.jsonl.
         to: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`, `openrlhf`: a folder with
             rows, configuration and command; `prm`: steps and whether each is right; `mathcritique`: the released
-            data's records, of wrong responses; `parquet`: the data set as it is. The last two take data sets alone.
+            data's records, of wrong responses; `parquet`: the data set as it is (these two take data sets alone);
+            `traces`: the traces themselves, for everything that reads those of a run.
+        checkpoints: Instead of a run: LangGraph checkpoints of an application that embeds the loop, a SQLite file or
+            `postgresql://...`; its finished threads are taken.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
             `preference`: to a right refinement rather than the wrong response (`--to trl` alone); `step-critic`: to
             whether each step is right (as `--to prm`).
@@ -50,27 +58,30 @@ def export(
             completion. Needs `--tokenizer`.
         tokenizer: Name or path of the tokenizer to check with.
     """
+    source = _Source(run, checkpoints)
     if check_mask:
-        return _check_masks(_rows(run, task, reasoning), tokenizer)
+        return _check_masks(source.rows(task, reasoning), tokenizer)
     records: Iterable[Any]
     match to:
         case "llama-factory" | "axolotl" | "verl" | "openrlhf":
             if out is None or model is None:
                 raise InputError(f"--to {to} needs --out FOLDER and --model NAME_OR_PATH.")
-            count, command = write_export(to, _rows(run, task, reasoning), out, model=model)
+            count, command = write_export(to, source.rows(task, reasoning), out, model=model)
             log.print(f"{count} rows written: {out}; train with: {command}", markup=False, soft_wrap=True)
             return 0
         case "parquet":
             if out is None:
                 raise InputError("--to parquet needs --out FILE.parquet.")
-            log.print(f"{write_parquet(out, read_dataset(run))} rows written: {out}", markup=False)
+            log.print(f"{write_parquet(out, source.dataset())} rows written: {out}", markup=False)
             return 0
         case "mathcritique":
-            records = map(write_example, examples(read_dataset(run)))
+            records = map(write_example, examples(source.dataset()))
         case "prm":
-            records = (candidate.row for candidate in read_candidates(run, "step-critic"))
+            records = (candidate.row for candidate in source.candidates("step-critic"))
         case "trl":
-            records = (candidate.row for candidate in read_candidates(run, task, with_reasoning=reasoning))
+            records = (candidate.row for candidate in source.candidates(task, reasoning))
+        case "traces":
+            records = (trace.model_dump(mode="json", by_alias=True) for trace in source.traces())
     lines = (orjson.dumps(record) + b"\n" for record in records)
     if out is None:
         sys.stdout.buffer.writelines(lines)
@@ -88,15 +99,42 @@ def export(
     return 0
 
 
-def _rows(run: Path, task: Task, reasoning: bool) -> Iterator[Row]:
-    """Give rows of one completion.
+@dataclass(frozen=True)
+class _Source:
+    """A run, or an application's checkpoints: one of the two."""
 
-    Raises:
-        InputError: The task has two.
-    """
-    if task in ("preference", "step-critic"):
-        raise InputError(f"--task {task} goes --to {'trl' if task == 'preference' else 'prm'} alone, as rows.")
-    return (cast(Row, candidate.row) for candidate in read_candidates(run, task, with_reasoning=reasoning))
+    run: Path | None
+    checkpoints: str | None
+
+    def __post_init__(self) -> None:
+        if (self.run is None) == (self.checkpoints is None):
+            raise InputError("export needs a run or --checkpoints, one of the two.")
+
+    def traces(self) -> Iterator[Trace]:
+        return read_traces(self._run()) if self.checkpoints is None else read_checkpoints(self.checkpoints)
+
+    def dataset(self) -> Iterator[CritiqueRow]:
+        return read_dataset(self._run())
+
+    def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
+        if self.checkpoints is not None:
+            return trace_candidates(self.traces(), task)
+        return read_candidates(self._run(), task, with_reasoning=reasoning)
+
+    def rows(self, task: Task, reasoning: bool) -> Iterator[Row]:
+        """Give rows of one completion.
+
+        Raises:
+            InputError: The task has others.
+        """
+        if task in ("preference", "step-critic"):
+            raise InputError(f"--task {task} goes --to {'trl' if task == 'preference' else 'prm'} alone, as rows.")
+        return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
+
+    def _run(self) -> Path:
+        if self.run is None:
+            raise InputError("an application's checkpoints hold traces, and no data set.")
+        return self.run
 
 
 def _check_masks(rows: Iterable[Row], tokenizer: str | None) -> int:
