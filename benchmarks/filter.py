@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=400)
     parser.add_argument("--misread", type=float, default=0.5)
     parser.add_argument("--fresh", type=int, default=16)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="critics trained on each pool; 0: none")
     parser.add_argument("-n", type=int, default=400)
     parser.add_argument("--seed", type=int, default=4242)
     parser.add_argument("--out", type=Path, help="the run; goes on with one that is there")
@@ -293,7 +293,8 @@ def main() -> None:
         if path.strategy != "correct" and path.trial is not None
     ]
     print_lift(asyncio.run(tried_again(decided, given.fresh)), given.fresh)
-    print_critics(traces, seeds=given.seeds, n=given.n, seed=given.seed)
+    if given.seeds:
+        print_critics(traces, seeds=given.seeds, n=given.n, seed=given.seed)
 
 
 if __name__ == "__main__":

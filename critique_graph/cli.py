@@ -215,7 +215,7 @@ def doctor(*, json: Flag = False) -> int:
     for _ in range(3):
         table.add_column(overflow="fold")
     table.add_row("devices", plain(", ".join(diagnosis["devices"])))
-    for section in ("backends", "versions", "miniature"):
+    for section in ("accelerator", "backends", "versions", "miniature"):
         for name, value in diagnosis[section].items():
             table.add_row(section if name == next(iter(diagnosis[section])) else "", plain(name), plain(value))
     stdout.print(table)

@@ -26,6 +26,8 @@ class Diagnosis(TypedDict):
     """The `doctor --json` object."""
 
     devices: list[str]
+    accelerator: dict[str, str]
+    """What models run and train on here, and how; empty without torch."""
     backends: dict[str, str]
     versions: dict[str, str]
     miniature: dict[str, str]
@@ -35,6 +37,7 @@ def diagnose() -> Diagnosis:
     """Look at devices, backends and versions; a broken backend is a line of text, not an exception."""
     return {
         "devices": _devices(),
+        "accelerator": _accelerator(),
         "backends": {name: _backend(modules, extra) for name, (modules, extra) in BACKENDS.items()},
         "versions": {"python": platform.python_version(), **_versions()},
         "miniature": {role: str(weights_path(role)) for role in ("actor", "critic")},
@@ -87,6 +90,21 @@ def _devices() -> list[str]:
     elif importlib.util.find_spec("torch_npu") is not None:
         devices.append("torch-npu is installed, but no NPU is available")
     return devices
+
+
+def _accelerator() -> dict[str, str]:
+    try:
+        from critique_graph.accelerators import find_accelerator
+    except (ImportError, OSError, RuntimeError):
+        return {}  # `devices` says why
+    found = find_accelerator()
+    return {
+        "device": found.device.type,
+        "bf16": "yes" if found.has_bf16 else "no",
+        "attention": found.attention,
+        "distributed": found.backend,
+        "optimizer": found.optimizer,
+    }
 
 
 def _npu_hint() -> str:

@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from critique_graph.accelerators import find_accelerator
 from critique_graph.errors import ModelCallError
 from critique_graph.nodes.local_request import Request
 from critique_graph.nodes.transformers_batch import Batch
@@ -119,33 +120,25 @@ def _end_threads() -> None:
         engine.end()
 
 
-def pick_device(name: str) -> torch.device:
-    """Give the device called `name`; `auto` is the accelerator (CUDA, NPU, MPS) if any, else the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
-
-
 class _LoadedModel:
     """Weights and tokenizer; turns requests into rows."""
 
     def __init__(self, path: str, device: str, dtype: str) -> None:
-        target = pick_device(device)
-        if dtype == "auto" and target.type == "cpu":
-            dtype = "float32"  # half precision is several times slower on CPUs without instructions for it
+        accelerator = find_accelerator(device)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
         if not self.tokenizer.is_fast:
             raise ValueError("its tokenizer has no tokenizer.json")
         with without_progress_bar():
-            model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=accelerator.dtype if dtype == "auto" else dtype, use_safetensors=True
+            )
         config = model.config.get_text_config()
         if others := set(getattr(config, "layer_types", None) or ()) - _ATTENTION_TYPES:
             raise ValueError(
                 f"it has {', '.join(sorted(others))} layers, which cannot be batched here; "
                 "serve it with vLLM and use openai:NAME with its base_url"
             )
-        self.model: PreTrainedModel = model.to(target)  # type: ignore[arg-type]  # a decorator hides `self`
+        self.model: PreTrainedModel = model.to(accelerator.device)  # type: ignore[arg-type]  # a decorator hides `self`
         self.context: int = getattr(config, "max_position_embeddings", self.tokenizer.model_max_length)
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]

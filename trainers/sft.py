@@ -16,7 +16,6 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import torch
 from datasets import Dataset
 from torch.optim import Optimizer
 from transformers import (
@@ -29,10 +28,10 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from critique_graph.accelerators import find_accelerator
 from critique_graph.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.rows import Row
@@ -239,6 +238,7 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
     at_once = min(settings.rows_at_once or settings.batch_size, settings.batch_size)
     if settings.batch_size % at_once:
         raise ValueError(f"batch_size ({settings.batch_size}) must be a multiple of rows_at_once ({at_once}).")
+    accelerator = find_accelerator("cpu" if settings.use_cpu else "auto")
     return {
         "output_dir": folder,
         "max_length": None,  # lengths are checked above; None switches TRL's silent cut off
@@ -255,8 +255,9 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "seed": settings.seed,
         "data_seed": settings.seed,
         "use_cpu": settings.use_cpu,
-        "dataloader_pin_memory": torch.accelerator.is_available() and not settings.use_cpu,
-        "bf16": is_torch_bf16_gpu_available() and not settings.use_cpu,
+        "dataloader_pin_memory": accelerator.device.type != "cpu",
+        "bf16": accelerator.has_bf16,
+        "optim": accelerator.optimizer,
         "activation_checkpointing": False,
         "include_num_input_tokens_seen": "non_padding",
         "logging_steps": 1,  # `StepLog` writes the lines

@@ -18,6 +18,7 @@ import torch
 from pydantic import JsonValue
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from critique_graph.accelerators import find_accelerator
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -237,12 +238,11 @@ def _fit(
 ) -> Training:
     """Load the start, train it, save it."""
     steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
-    has_accelerator = torch.accelerator.is_available()
     tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
-    # Half precision is for accelerators: on a CPU it is slow, and an update smaller than its last digit is lost.
-    dtype = "auto" if has_accelerator else torch.float32
+    # What is trained is kept in single precision: half of it loses updates smaller than its last digit.
+    dtype = torch.float32 if sft.lora_rank is None else find_accelerator().dtype
     fit: Callable[..., SFTResult] = train_preference if task == "preference" else train_sft
     found: list[Rate | None] = [None, None]
     held_out_rows = [cast(StepRow, candidate.row) for candidate in held_out]
