@@ -40,7 +40,7 @@ from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
-FOLDER, ROWS, CARD = "training", "rows", "README.md"
+FOLDER, ROWS, RESULT, CARD = "training", "rows", "result.json", "README.md"
 CURVE_POINTS = 20
 """Of the loss, about."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
@@ -117,7 +117,7 @@ def train_task(
     )
     folder = out / FOLDER
     _claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
-    result = folder / "result.json"
+    result = folder / RESULT
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
     (folder / ROWS).mkdir(exist_ok=True)
@@ -318,17 +318,21 @@ def _path_of(start: str) -> str:
 
 
 def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
-    """Write the configuration into a new folder, or find the same one there."""
-    file = out / FOLDER / "settings.json"
+    """Write the configuration into a new folder, or into one whose training never began; or find the same one there."""
+    folder = out / FOLDER
+    file = folder / "settings.json"
     if file.is_file():
         known = orjson.loads(file.read_bytes())
-        for name, value in configuration.items():
-            if known.get(name) != value:
-                raise InputError(
-                    f"{out} is of a training with {name} {known.get(name)!r}, not {value!r}: give another folder."
-                )
-        return
-    if out.exists() and any(out.iterdir()):
+        changed = next((name for name, value in configuration.items() if known.get(name) != value), None)
+        if changed is None:
+            return
+        if (folder / "checkpoints").exists() or (folder / RESULT).exists():
+            raise InputError(
+                f"{out} is of a training with {changed} {known.get(changed)!r}, not {configuration[changed]!r}: "
+                "give another folder."
+            )
+        rmtree(folder)
+    elif out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty and holds no training; give a new folder.")
-    file.parent.mkdir(parents=True)
+    folder.mkdir(parents=True)
     write_atomically(file, [orjson.dumps(configuration, option=orjson.OPT_INDENT_2)])
