@@ -17,15 +17,6 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of `generate`."""
-    run = tmp_path_factory.mktemp("runs") / "data"
-    settings = ("--limit", "6", "--seed", "3", "--samples", "4", "--attempts", "2", "--refinements", "4", "--quiet")
-    assert run_command(["generate", "miniature", "--out", str(run), *settings]) == 0
-    return run
-
-
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the log of the libraries reach `caplog`: they keep it to themselves."""

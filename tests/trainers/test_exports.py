@@ -83,15 +83,6 @@ def test_length_is_that_of_the_longest_row_and_more() -> None:
     assert max_length([*CRITIC, long]) > 5000 / CHARACTERS_PER_TOKEN
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of `generate`."""
-    run = tmp_path_factory.mktemp("runs") / "data"
-    settings = ("--limit", "6", "--seed", "3", "--samples", "4", "--attempts", "2", "--refinements", "4", "--quiet")
-    assert run_command(["generate", "miniature", "--out", str(run), *settings]) == 0
-    return run
-
-
 def test_command_line_writes_the_folder_and_says_how_to_train(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

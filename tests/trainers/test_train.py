@@ -23,15 +23,6 @@ from critique_graph.trainers.train import is_held_out
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of `generate`."""
-    run = tmp_path_factory.mktemp("runs") / "data"
-    settings = ("--limit", "6", "--seed", "3", "--samples", "4", "--attempts", "2", "--refinements", "4", "--quiet")
-    assert run_command(["generate", "miniature", "--out", str(run), *settings]) == 0
-    return run
-
-
 def trained(capsys: pytest.CaptureFixture[str], task: str, data: Path, out: Path, *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
     model = "miniature:critic" if task == "critic" else "miniature:actor"
