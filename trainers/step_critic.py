@@ -4,6 +4,7 @@ Token classification on plain `transformers.Trainer` (TRL has dropped its traine
 of its last token, all else has none. Rows end with the first wrong step: nothing is learned of those after it.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
+from transformers.utils import logging as transformers_logging
 
 from critique_graph.intervals import Rate, wilson
 from critique_graph.trainers.rows import StepRow
@@ -31,7 +33,12 @@ LABELS = {0: "wrong", 1: "right"}
 def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
     """Load a language model with a new head for two labels, drawn from torch's seed."""
     names = {name: label for label, name in LABELS.items()}
-    loaded = AutoModelForTokenClassification.from_pretrained(path, dtype=dtype, id2label=LABELS, label2id=names)
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)  # that the head is new is no news
+    try:
+        loaded = AutoModelForTokenClassification.from_pretrained(path, dtype=dtype, id2label=LABELS, label2id=names)
+    finally:
+        transformers_logging.set_verbosity(verbosity)
     return cast(PreTrainedModel, loaded)
 
 

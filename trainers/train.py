@@ -222,7 +222,7 @@ def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
         ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
         ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
     ]
-    return [(name, f"{percent(a)}, n = {a.n}", f"{percent(b)}, n = {b.n}") for name, a, b in figures]
+    return [(f"{name}, n = {a.n}, {b.n}", percent(a), percent(b)) for name, a, b in figures]
 
 
 def _fit(

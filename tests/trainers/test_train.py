@@ -79,7 +79,7 @@ def test_evaluation_before_and_after_plays_the_loop(
     assert done["before"]["accuracy_first"]["n"] == done["after"]["accuracy_first"]["n"] == 3
     assert done["before"]["accuracy_first"] == done["after"]["accuracy_first"], "the actor is the same"
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "| critic right | " in card
+    assert "| critic right, n = 3, 3 | " in card
 
 
 def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
