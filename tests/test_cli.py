@@ -222,12 +222,12 @@ def test_output_into_a_closed_pipe_is_no_error():
     assert subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True).stderr == b""
 
 
-def test_threads_of_torch_wait_passively_unless_told(monkeypatch: pytest.MonkeyPatch):
+def test_threads_of_torch_do_not_spin_for_long_unless_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["critique-graph", "--version"])
-    for given, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
-        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    for given, expected in ((None, "3000"), ("9", "9")):
+        monkeypatch.setenv("GOMP_SPINCOUNT", given or "")
         if given is None:
-            monkeypatch.delenv("OMP_WAIT_POLICY")
+            monkeypatch.delenv("GOMP_SPINCOUNT")
         with pytest.raises(SystemExit):
             main()
-        assert os.environ["OMP_WAIT_POLICY"] == expected
+        assert os.environ["GOMP_SPINCOUNT"] == expected
