@@ -197,6 +197,8 @@ class Round(Record):
     critique: Critique
     call: Call
     refinement: Response | None = None
+    is_edited: bool = False
+    """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
     @property
     def is_refined(self) -> bool:
