@@ -1,5 +1,6 @@
 """Traces of an application that embeds the loop, out of its LangGraph checkpointer: what it answered becomes data."""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -125,9 +126,13 @@ def _saver(place: str) -> Iterator[BaseCheckpointSaver[Any]]:
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     if place.startswith(("postgresql://", "postgres://")):
         saver = _imported("langgraph.checkpoint.postgres", "langgraph-checkpoint-postgres").PostgresSaver
-        with saver.from_conn_string(place) as found:
-            found.serde = serde
-            yield found
+        try:
+            with saver.from_conn_string(place) as found:
+                found.serde = serde
+                yield found
+        except _imported("psycopg", "psycopg").Error as error:
+            where = re.sub("//.*@", "//", place)  # no password
+            raise InputError(f"{where}: no checkpoints can be read here: {error}".rstrip()) from error
         return
     file = Path(place)
     if not _is_sqlite(file):

@@ -136,6 +136,14 @@ def test_what_cannot_be_read_is_one_line(
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def test_database_that_does_not_answer_is_one_line_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "postgresql://me:secret@127.0.0.1:1/app"
+    assert run_command(["export", "--checkpoints", address, "--to", "traces"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "postgresql://127.0.0.1:1/app: no checkpoints can be read here: " in said
+    assert "secret" not in said
+
+
 def test_checkpoints_of_another_graph_are_named(tmp_path: Path) -> None:
     app = application(tmp_path / "app.sqlite")
     state = {"question": "?", "chains": [{"index": "first"}], "ballot": {"rule": "majority"}}
