@@ -1,6 +1,6 @@
 """One settings model a verb: the single source of its flags, its YAML and what its manifest records."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -46,6 +46,18 @@ class ProblemSettings(BaseModel):
 
 class RunSettings(LoopSettings, ProblemSettings):
     """Settings of `critique-graph run`."""
+
+
+class CompareSettings(LoopSettings, ProblemSettings):
+    """Settings of `critique-graph compare`. Every gate and vote is compared, on chains of the gate `always`."""
+
+    samples: int = Field(default=8, ge=2, le=4096)
+    """Chains of a problem's pool."""
+    rounds: int = Field(default=1, ge=1, le=100)
+    """Critiques and refinements of every chain."""
+    gate: Annotated[Literal["always"], Parameter(show=False)] = "always"
+    vote: Annotated[Literal["majority"], Parameter(show=False)] = "majority"
+    token_budget: Annotated[None, Parameter(show=False)] = None
 
 
 class GenerateSettings(GenerationContext, ProblemSettings):
