@@ -20,7 +20,7 @@ from cyclopts.config import Yaml
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
-from critique_graph.compare_commands import compare
+from critique_graph.compare_commands import compare, eval_critic
 from critique_graph.data_commands import generate, show
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
@@ -61,6 +61,9 @@ app.command(
     generate, help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data"
 )
 app.command(compare, help_epilogue="Example: critique-graph compare problems.jsonl --samples 16 --plot curve.svg")
+app.command(
+    eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
+)
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
 app.command(

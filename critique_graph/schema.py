@@ -85,6 +85,10 @@ class Problem(Record):
     level: int | None = None
     source: str | None = None
 
+    def to_input(self) -> dict[str, JsonValue]:
+        """Give what a graph takes."""
+        return {"id": self.id, "question": self.question, "reference": self.answer}
+
 
 class Usage(Record):
     """Tokens used by a number of calls. Unknown is not zero: calls without figures are counted apart."""

@@ -51,6 +51,17 @@ class PoolOutput(ActorCriticOutput):
     failures: list[dict[str, Any]]
 
 
+class JudgeInput(ActorCriticInput):
+    """What is given where the critic alone plays."""
+
+    steps: NotRequired[list[str]]
+    """The response to judge, step by step; without it the actor writes one."""
+
+
+class JudgeState(JudgeInput, ActorCriticState):
+    """State there."""
+
+
 def problem_id(state: ActorCriticInput) -> str:
     """Give the problem's id; without one, a hash of the question stands in."""
     return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]
