@@ -6,8 +6,8 @@ python examples/at_k.py
 from critique_graph import create_actor_critic, grade, maj_at_k, pass_at_k
 
 QUESTION = (
-    "Sam has 4 books. Sam buys 2 more. Leo has 30 more than Sam. Dan has 33 more than Leo. Ida has 10 more books than Dan. "
-    "Then Ida sells 18 of the books. Then Ida sells 21 of the books. How many books does Ida have?"
+    "Sam has 4 books. Sam buys 2 more. Leo has 30 more than Sam. Dan has 33 more than Leo. Ida has 10 more books than "
+    "Dan. Then Ida sells 18 of the books. Then Ida sells 21 of the books. How many books does Ida have?"
 )
 ANSWER = "40"
 
