@@ -50,7 +50,8 @@ def compare_models(
     total = None if settings.problems.startswith("hf:") else sum(1 for _ in read())  # finds bad rows before any call
     asyncio.run(_load(actor, critic))
     with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
-        pool = create_pool(actor, critic, log=run.journal, **settings.model_dump(include=_GRAPH_FIELDS))
+        context = settings.model_dump(include=_GRAPH_FIELDS)
+        pool = create_pool(actor, critic, votes=settings.all_votes, log=run.journal, **context)
         end = asyncio.run(
             drive(
                 pool.compile(name="pool"),

@@ -138,13 +138,6 @@ def _show(comparison: Comparison, plot: Path | None, *, json: bool) -> None:
         print_json(comparison.model_dump(mode="json"))
         return
     stdout.print(comparison_tables(comparison))
-    left_out = f", {comparison.unfinished} unfinished" if comparison.unfinished else ""
-    left_out += f", {comparison.ungraded} ungraded" if comparison.ungraded else ""
-    rounds = "1 round" if comparison.rounds == 1 else f"{comparison.rounds} rounds"
-    stdout.print(
-        plain(
-            f"{comparison.problems} problems{left_out}, {comparison.samples} samples, {rounds} · "
-            f"{comparison.tokens:,} tokens, {comparison.seconds:.1f} s · {comparison.run}"
-        )
-    )
+    cost = f"{comparison.tokens:,} tokens, {comparison.seconds:.1f} s"
+    stdout.print(plain(f"{comparison.size} · {cost} · {comparison.run}"))
     stdout.print(plain(comparison.verdict), style="bold")

@@ -70,6 +70,9 @@ class Comparison(Record):
     ungraded: int
     """Problems with an answer that could not be graded: left out."""
     samples: int
+    """Chains of a problem: critiqued and refined."""
+    votes: int
+    """Its samples for votes without a critic, those of the chains included."""
     rounds: int
     strategies: dict[str, StrategyFigures]
     critic: Judgement | None
@@ -91,10 +94,17 @@ class Comparison(Record):
     """The whole run took, on the clock."""
     run: str
 
+    @property
+    def size(self) -> str:
+        """Say how much was compared."""
+        left_out = "".join(f", {n} {name}" for name in ("unfinished", "ungraded") if (n := getattr(self, name)))
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return f"{self.problems} problems{left_out}, {self.samples} chains, {self.votes} samples, {rounds}"
+
 
 def verdict_of(comparison: Comparison) -> str:
     """Say in a sentence whether the critic is worth its compute."""
-    loop, votes = comparison.strategies.get("critic_loop"), comparison.samples
+    loop, votes = comparison.strategies.get("critic_loop"), comparison.votes
     if loop is None:
         return "no verdict: the run has no critiques of every response."
     axis: Axis = "calls" if loop.tokens_per_problem is None else "tokens"
@@ -116,7 +126,7 @@ def _main_clause(comparison: Comparison, loop: StrategyFigures, axis: Axis) -> s
     if matched is None:
         return (
             f"{at} per problem the critic loop reaches {percent(loop.accuracy)}, which majority vote of all "
-            f"{comparison.samples} samples cannot spend (take more with --samples)"
+            f"{comparison.votes} samples cannot spend (take more with --votes)"
         )
     gain = matched.gain
     assert gain.low is not None

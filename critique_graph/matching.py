@@ -114,6 +114,7 @@ async def compare_traces(
         unfinished=unfinished,
         ungraded=len(every) - len(problems),
         samples=len(first.chains),
+        votes=len(first.chains) + len(first.uncritiqued),
         rounds=int(str(settings["rounds"])),
         strategies=figures,
         critic=_judgement(problems) if has_loop else None,

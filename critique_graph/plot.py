@@ -34,6 +34,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
         InputError, MissingDependencyError: as `check_plot`.
     """
     check_plot(path)
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     unit = "calls" if any(s.tokens_per_problem is None for s in comparison.strategies.values()) else "tokens"
@@ -41,7 +42,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
     axes = figure.subplots()
     for index, figures in enumerate(comparison.strategies.values()):
         costs = [getattr(point, f"{unit}_per_problem") for point in figures.curve]
-        color, line = f"C{index % 10}", "--" if figures.is_upper_bound else "-"
+        color, line = colormaps["tab20"](2 * index % 20 + index // 10), "--" if figures.is_upper_bound else "-"
         axes.plot(
             costs,
             [100 * point.accuracy for point in figures.curve],
@@ -58,7 +59,7 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
             axes.errorbar(cost, 100 * rate.value, [[below], [above]], color=color, alpha=0.3, capsize=3)
     axes.set_xlabel(f"{unit} per problem")
     axes.set_ylabel("accuracy, %")
-    axes.set_title(f"{comparison.problems} problems, {comparison.samples} samples, {comparison.rounds} rounds")
+    axes.set_title(comparison.size)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     figure.savefig(path)

@@ -346,5 +346,7 @@ class Trace(Record):
     """Of `compare`: the response at temperature 0."""
     retries: tuple[Response | None, ...] = ()
     """Of `compare`: a refinement of every chain's first response, without a critique; None where it was cut off."""
+    uncritiqued: tuple[Response, ...] = ()
+    """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)

@@ -48,6 +48,7 @@ class PoolOutput(ActorCriticOutput):
 
     greedy: dict[str, Any] | None
     retries: list[dict[str, Any] | None]
+    uncritiqued: list[dict[str, Any]]
     failures: list[dict[str, Any]]
 
 

@@ -1,8 +1,9 @@
 """What every strategy would have answered on one saved pool, and at what cost. No model is called.
 
 A strategy draws k chains of a problem's pool, makes one vote of each, and answers by the heaviest group of equal
-answers. Its value on a problem is the chance that this answer is right: the mean over all choices of k chains, or over
-`MOST_CHOICES` random ones where there are more; of t equally heavy groups each wins with chance 1/t.
+answers. Its value on a problem is the chance that this answer is right: the mean over all choices of k chains (exact by
+`maj_at_k` where votes weigh the same; else of `MOST_CHOICES` random ones where there are more); of t equally heavy
+groups each wins with chance 1/t.
 """
 
 import random
@@ -16,6 +17,7 @@ from math import comb
 from statistics import fmean
 
 from critique_graph.grading.grader import Grader
+from critique_graph.metrics import maj_at_k, pass_at_k
 from critique_graph.nodes.vote import VERDICT_WEIGHT
 from critique_graph.schema import Call, Chain, Response, Round, Trace
 
@@ -112,7 +114,7 @@ class Strategy:
     name: str
     label: str
     draws: Callable[[PooledProblem], list[Draw]]
-    """One draw of every chain."""
+    """One draw of every chain, or sample."""
     is_vote: bool = False
     """False: it uses one chain, whichever of the pool."""
     is_best_of: bool = False
@@ -148,7 +150,11 @@ async def pooled_problem(trace: Trace, grader: Grader, time: SharedTime) -> Pool
 def responses(trace: Trace) -> list[Response]:
     """Give all responses of a trace, those without a critic included."""
     found = [response for chain in trace.chains for response in chain.responses]
-    return [*found, *(response for response in (trace.greedy, *trace.retries) if response is not None)]
+    return [
+        *found,
+        *trace.uncritiqued,
+        *(response for response in (trace.greedy, *trace.retries) if response is not None),
+    ]
 
 
 def calls_of(trace: Trace) -> list[Call]:
@@ -159,13 +165,15 @@ def calls_of(trace: Trace) -> list[Call]:
 
 def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], budgets: Sequence[int]) -> list[float]:
     """Give the chance that a strategy answers a problem rightly, for every number of chains it may draw."""
-
-    def chance(chosen: Sequence[Draw]) -> float:
-        if strategy.is_best_of:
-            return float(any(draw.answer in problem.right for draw in chosen))
-        return _vote(chosen, problem.right)
-
-    return [fmean(chance([draws[i] for i in choice]) for choice in _choices(len(draws), k)) for k in budgets]
+    is_right = [draw.answer in problem.right for draw in draws]
+    if strategy.is_best_of:
+        return [pass_at_k(len(draws), sum(is_right), k) for k in budgets]
+    if all(draw.weight == 1 for draw in draws):
+        votes = ["right" if right else draw.answer for draw, right in zip(draws, is_right, strict=True)]
+        return [maj_at_k(votes, "right", k) for k in budgets]
+    return [
+        fmean(_vote([draws[i] for i in choice], problem.right) for choice in _choices(len(draws), k)) for k in budgets
+    ]
 
 
 def budgets(chains: int) -> list[int]:
@@ -223,7 +231,8 @@ def loop_end(chain: Chain) -> LoopEnd:
 
 
 def _sampled(problem: PooledProblem) -> list[Draw]:
-    return [problem.vote(chain.response, [chain.response]) for chain in problem.trace.chains]
+    firsts = [*(chain.response for chain in problem.trace.chains), *problem.trace.uncritiqued]
+    return [problem.vote(response, [response]) for response in firsts]
 
 
 def _greedy(problem: PooledProblem) -> list[Draw]:

@@ -1,6 +1,6 @@
-"""What a critic is compared with, beside the chains: a greedy response, and refinements without a critique.
+"""What a critic is compared with, beside the chains: more votes, a greedy response, refinements without a critique.
 
-Both need calls of their own, after the vote; everything else that `compare` looks at is read from the chains.
+They need calls of their own, after the vote; everything else that `compare` looks at is read from the chains.
 """
 
 import asyncio
@@ -18,12 +18,16 @@ from critique_graph.schema import Chain, Failure, Response, Usage
 from critique_graph.state import PoolState, add_usages, problem_id, read_chains
 
 
-def create_controls(players: Players) -> Runnable[PoolState, dict[str, Any]]:
+def create_controls(players: Players, *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
     """Create the node that makes the calls without a critic.
 
     The prompt of a retry is the refinement's with an empty critique, and its seed is that of the chain's first
     refinement: what differs is the critique alone, as in the filter of `create_auto_critique`. A chain whose first
     response was cut off has none.
+
+    Args:
+        players: Whose actor is called.
+        votes: First responses in all, those of the chains included.
     """
 
     async def controls(state: PoolState) -> dict[str, Any]:
@@ -46,14 +50,19 @@ def create_controls(players: Players) -> Runnable[PoolState, dict[str, Any]]:
             seed_key = CallKey(problem, "actor", chain.index, 1)
             return await respond(messages, CallKey(problem, "actor", f"retry-{chain.index}", 1), seed_key=seed_key)
 
-        greedy, *retries = await asyncio.gather(
+        chains = read_chains(state)
+        more = range(len(chains), votes)
+        greedy, *others = await asyncio.gather(
             respond(solve_messages(question), CallKey(problem, "actor", "greedy", 0), temperature=0.0),
-            *map(retry, read_chains(state)),
+            *map(retry, chains),
+            *(respond(solve_messages(question), CallKey(problem, "actor", index, 0)) for index in more),
         )
+        written = [response and response.model_dump(mode="json") for response in others]
         usage = sum(used, Usage()).model_dump(mode="json")
         return {
             "greedy": greedy and greedy.model_dump(mode="json"),
-            "retries": [response and response.model_dump(mode="json") for response in retries],
+            "retries": written[: len(chains)],
+            "uncritiqued": [response for response in written[len(chains) :] if response is not None],
             "failures": [failure.model_dump(mode="json") for failure in failures],
             "usage": add_usages(state["usage"], {"actor": usage, "total": usage}),
         }

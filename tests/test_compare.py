@@ -48,8 +48,9 @@ def test_every_strategy_is_compared_on_one_pool(tmp_path: Path):
     assert comparison is not None
     assert (end.state, comparison.problems, comparison.unfinished) == ("complete", 6, 0)
     assert list(comparison.strategies) == STRATEGIES
-    # a problem: 4 chains of response, 2 critiques, 2 refinements; 4 retries; 1 greedy response
-    assert len(model.prompts) == 6 * (4 * 5 + 4 + 1)
+    # a problem: 4 chains of response, 2 critiques, 2 refinements; 4 retries; 1 greedy response; 8 more to vote
+    assert len(model.prompts) == 6 * (4 * 5 + 4 + 1 + 8)
+    assert (comparison.samples, comparison.votes) == (4, 12)
     assert comparison.tokens == sum(trace.usage["total"].total_tokens for trace in read_traces(tmp_path / "run"))
     for figures in comparison.strategies.values():
         assert figures.accuracy.n == 6

@@ -80,6 +80,14 @@ async def test_filter_does_not_look_past_those_it_left():
     assert chances(CRITIC_FILTERED, problem, CRITIC_FILTERED.draws(problem), [2]) == [0.0]
 
 
+async def test_uncritiqued_samples_vote_with_the_chains():
+    trace = FULL.model_copy(update={"uncritiqued": (answered("1"), answered("1"))})
+    problem = await pooled(trace)
+
+    assert chances(MAJORITY, problem, MAJORITY.draws(problem), [5]) == [1.0]
+    assert len(CRITIC_LOOP.draws(problem)) == 3
+
+
 async def test_equal_answers_vote_together_however_they_are_written():
     problem = await pooled(
         pool(("1", "correct", "1"), ("2/2", "correct", "1"), ("2", "correct", "1"), ("3", None, "1"))

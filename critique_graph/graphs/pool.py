@@ -24,6 +24,7 @@ def create_pool(
     actor: str | BaseChatModel = "miniature:actor",
     critic: str | BaseChatModel = "miniature:critic",
     *,
+    votes: int = 0,
     grader: Grader | None = None,
     log: CallLog | None = None,
     **settings: object,
@@ -33,6 +34,7 @@ def create_pool(
     Args:
         actor: Solves and refines.
         critic: Judges every step of a response.
+        votes: First responses in all; so many more than the chains have are sampled, and not critiqued.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
         settings: Those of `Context`; its gate is `always`.
@@ -47,7 +49,7 @@ def create_pool(
     builder.add_node("critique", create_critique(players))
     builder.add_node("refine", create_refine(players))
     builder.add_node("vote", create_vote(players))
-    builder.add_node("controls", create_controls(players))
+    builder.add_node("controls", create_controls(players, votes=votes))
     builder.add_edge(START, "solve")
     builder.add_conditional_edges("solve", go_on_with("critique"), ["critique", "vote"])
     builder.add_conditional_edges("critique", go_on_with("refine"), ["refine", "vote"])

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from fakes import ScriptedModel, critique_text, solution
+from fakes import ScriptedModel, critique_text, reply, solution
 from langchain_core.messages import BaseMessage
 
 from critique_graph.graphs.pool import create_pool
@@ -29,6 +29,18 @@ async def test_everything_is_refined_with_and_without_its_critique_from_one_seed
     assert model.texts.count(without) == 2
 
 
+async def test_more_votes_are_sampled_as_more_chains_would_be():
+    model = ScriptedModel(answer=right)
+    given = {"question": QUESTION, "reference": "7"}
+    few = await create_pool(model, model, samples=2, votes=3).compile().ainvoke(given)
+    many = await create_pool(model, model, samples=3).compile().ainvoke(given)
+
+    assert [response["call"]["seed"] for response in few["uncritiqued"]] == [
+        many["chains"][2]["response"]["call"]["seed"]
+    ]
+    assert many["uncritiqued"] == []
+
+
 async def test_greedy_response_is_drawn_at_temperature_zero():
     model = ScriptedModel(answer=right)
     result = await create_pool(model, model, samples=2).compile().ainvoke({"question": QUESTION, "reference": "7"})
@@ -46,8 +58,6 @@ async def test_usage_holds_every_call_once():
 
 
 async def test_cut_off_response_has_no_retry():
-    from fakes import reply
-
     model = ScriptedModel(answer=lambda messages: reply("3 + 4", finish_reason="length"))
     result = await create_pool(model, model, samples=2).compile().ainvoke({"question": QUESTION, "reference": "7"})
 
