@@ -83,7 +83,7 @@ class Comparison(Record):
     helpfulness: Rate | None
     """Wrong ones that it makes right."""
     break_even_tokens: float | None
-    """Tokens per problem from which the critic loop, with as many chains as these buy, is at least as accurate as
+    """Fewest tokens per problem at which the vote of as many critic loops as these buy is at least as accurate as
     majority vote; None where it never is within the pool, or tokens are not known."""
     majority_tokens_to_match: float | None
     """Tokens at which majority vote is as accurate as the critic loop with one chain; None where it never is."""

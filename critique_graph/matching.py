@@ -129,7 +129,6 @@ async def compare_traces(
         seconds=round(seconds, 3),
         run=run,
     )
-
     return comparison.model_copy(update={"verdict": verdict_of(comparison)})
 
 
@@ -172,7 +171,7 @@ def _figures(curve: _Curve, majority: _Curve, axes: Sequence[Axis], seed: int) -
 
 
 def _break_even(loop: _Curve, majority: _Curve) -> float | None:
-    """Tokens from which the loop's curve is not below the vote's: on a straight line between its points."""
+    """Tokens at which the loop's curve is first not below the vote's: on a straight line between its points."""
     before: tuple[float, float] | None = None
     for index, k in enumerate(loop.budgets):
         tokens = k * loop.unit["tokens"]

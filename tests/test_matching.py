@@ -54,6 +54,18 @@ async def test_critic_that_changes_nothing_does_not_break_even():
     assert comparison.majority_tokens_to_match == 10  # one sample is as good
 
 
+async def test_critic_whose_errors_are_voted_down_breaks_even_with_three_loops():
+    harmed = pool(("1", "correct", "1"), ("1", "correct", "1"), ("1", "wrong", "2"))
+    comparison = await compared([harmed.model_copy(update={"uncritiqued": (answered("1"),) * 17})])
+
+    loop = comparison.strategies["critic_loop"]
+    assert loop.tokens_per_problem == pytest.approx((40 + 40 + 60) / 3)
+    assert loop.against_majority["tokens"] is not None
+    assert loop.against_majority["tokens"].gain.value == pytest.approx(-1 / 3)
+    assert comparison.break_even_tokens == pytest.approx(140)
+    assert "the critic loop loses to majority vote of 4.7 samples by -33.3 points" in comparison.verdict
+
+
 async def test_critic_that_costs_little_breaks_even_at_once():
     cheap = [
         trace.model_copy(
