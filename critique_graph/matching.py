@@ -13,6 +13,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from critique_graph.comparison import AXES, Axis, Comparison, Matched, Point, StrategyFigures, verdict_of
+from critique_graph.cost import SharedTime
 from critique_graph.errors import InputError
 from critique_graph.grading.grader import Grader
 from critique_graph.intervals import Rate, paired_bootstrap, wilson
@@ -24,7 +25,6 @@ from critique_graph.strategies import (
     MAJORITY,
     SAMPLE,
     PooledProblem,
-    SharedTime,
     Strategy,
     available,
     budgets,

@@ -1,6 +1,7 @@
 import pytest
 from pools import CRITIQUE_TOKENS, REFINE_TOKENS, SETTINGS, SOLVE_TOKENS, answered, call, pool
 
+from critique_graph.cost import SharedTime
 from critique_graph.grading.grader import MathGrader
 from critique_graph.schema import Critique, Round, Trace
 from critique_graph.strategies import (
@@ -16,7 +17,6 @@ from critique_graph.strategies import (
     SELF_CORRECTION,
     SEQUENTIAL,
     PooledProblem,
-    SharedTime,
     Strategy,
     available,
     budgets,
@@ -137,13 +137,6 @@ def test_saved_run_offers_what_it_holds_the_calls_of(settings: dict[str, object]
 
     assert {strategy.name for strategy in available(settings, trace)} == names
     assert len(available(SETTINGS, FULL)) == 11
-
-
-def test_moments_are_shared_by_the_calls_in_flight():
-    calls = [call(1, started=0, seconds=4), call(1, started=2, seconds=4), call(1, started=10, seconds=1)]
-    time = SharedTime(calls)
-
-    assert [time.of(each) for each in calls] == [3.0, 3.0, 1.0]  # together the 7 s in which there was one
 
 
 def test_budgets_are_every_number_while_there_are_few():
