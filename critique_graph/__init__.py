@@ -5,6 +5,7 @@ from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.metrics import maj_at_k, pass_at_k
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems import load_problems
@@ -23,7 +24,9 @@ __all__ = [
     "create_flawed_paths",
     "grade",
     "load_problems",
+    "maj_at_k",
     "parse_critique",
+    "pass_at_k",
     "read_traces",
     "render_critique",
     "split_steps",

@@ -85,6 +85,10 @@ class Problem(Record):
     level: int | None = None
     source: str | None = None
 
+    def to_input(self) -> dict[str, JsonValue]:
+        """Give what a graph takes."""
+        return {"id": self.id, "question": self.question, "reference": self.answer}
+
 
 class Usage(Record):
     """Tokens used by a number of calls. Unknown is not zero: calls without figures are counted apart."""
@@ -112,7 +116,10 @@ class Call(Record):
     seed: int | None = None
     finish_reason: str | None = None
     usage: Usage = Usage()
+    started: float | None = None
+    """Unix time at which its last attempt began."""
     seconds: float = 0.0
+    """That attempt took, waiting for the engine included."""
     attempts: int = 1
     reasoning: str | None = None
     """What the model wrote before its answer (a reasoning field or a `<think>` block); never parsed."""
@@ -337,5 +344,11 @@ class Trace(Record):
     usage: dict[str, Usage]
     """Keys `actor`, `critic`, `total`."""
     seconds: float
+    greedy: Response | None = None
+    """Of `compare`: the response at temperature 0."""
+    retries: tuple[Response | None, ...] = ()
+    """Of `compare`: a refinement of every chain's first response, without a critique; None where it was cut off."""
+    uncritiqued: tuple[Response, ...] = ()
+    """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)

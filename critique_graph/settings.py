@@ -1,6 +1,6 @@
 """One settings model a verb: the single source of its flags, its YAML and what its manifest records."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -46,6 +46,46 @@ class ProblemSettings(BaseModel):
 
 class RunSettings(LoopSettings, ProblemSettings):
     """Settings of `critique-graph run`."""
+
+
+class CompareSettings(LoopSettings, ProblemSettings):
+    """Settings of `critique-graph compare`. Every gate and vote is compared, on chains of the gate `always`."""
+
+    samples: int = Field(default=8, ge=2, le=4096)
+    """Chains of a problem's pool."""
+    votes: int | None = Field(default=None, ge=1)
+    """Samples for the votes without a critic, those of the chains included; empty: three for every chain, as in the
+    paper's comparison."""
+    rounds: int = Field(default=1, ge=1, le=100)
+    """Critiques and refinements of every chain."""
+    gate: Annotated[Literal["always"], Parameter(show=False)] = "always"
+    vote: Annotated[Literal["majority"], Parameter(show=False)] = "majority"
+    token_budget: Annotated[None, Parameter(show=False)] = None
+
+    @property
+    def all_votes(self) -> int:
+        """The votes in force."""
+        return max(self.samples, self.votes or 3 * self.samples)
+
+
+class EvalCriticSettings(LoopSettings):
+    """Settings of `critique-graph eval-critic`: one critique of one response."""
+
+    sources: Annotated[tuple[str, ...], Parameter(show=False)] = ("miniature",)
+    """Files of labelled responses, or `hf:owner/name[:config[:split]]`, or `miniature`."""
+    actor: str = "miniature:actor"
+    """Of `miniature`: model that writes the responses, `miniature:actor` or `hf:PATH`."""
+    temperature: float = Field(default=0.7, ge=0, le=5)
+    """Of `miniature`: the actor's."""
+    limit: Annotated[int | None, Parameter(alias="-n")] = Field(default=None, ge=1)
+    """Most responses of every file; empty: all of a file, 100 of the miniature."""
+    concurrency: int = Field(default=64, ge=1)
+    """Responses in flight at once."""
+    samples: Annotated[Literal[1], Parameter(show=False)] = 1
+    rounds: Annotated[Literal[1], Parameter(show=False)] = 1
+    gate: Annotated[Literal["always"], Parameter(show=False)] = "always"
+    vote: Annotated[Literal["first"], Parameter(show=False)] = "first"
+    token_budget: Annotated[None, Parameter(show=False)] = None
 
 
 class GenerateSettings(GenerationContext, ProblemSettings):

@@ -37,6 +37,32 @@ class ActorCriticOutput(TypedDict):
     usage: dict[str, dict[str, Any]]
 
 
+class PoolState(ActorCriticState):
+    """State of the graph that `compare` draws its pool with."""
+
+    usage: NotRequired[dict[str, Any]]
+
+
+class PoolOutput(ActorCriticOutput):
+    """What it gives: the chains' records, and as JSON of `Response` and `Failure` what was done without a critic."""
+
+    greedy: dict[str, Any] | None
+    retries: list[dict[str, Any] | None]
+    uncritiqued: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+
+
+class JudgeInput(ActorCriticInput):
+    """What is given where the critic alone plays."""
+
+    steps: NotRequired[list[str]]
+    """The response to judge, step by step; without it the actor writes one."""
+
+
+class JudgeState(JudgeInput, ActorCriticState):
+    """State there."""
+
+
 def problem_id(state: ActorCriticInput) -> str:
     """Give the problem's id; without one, a hash of the question stands in."""
     return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]

@@ -184,14 +184,19 @@ def _place(response: str, index: int) -> int:
 
 
 def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
-    """Find the step that each sentence of a critique judges: its index in `split_steps(response)`.
+    """Find the step that each sentence of a critique judges: its index in `split_steps(response)`; see `align_with`."""
+    return align_with(judged, split_steps(response))
+
+
+def align_with(judged: Sequence[str], steps: Sequence[str]) -> list[int | None]:
+    """Find the step that each sentence of a critique judges: its index in `steps`.
 
     Compared without markup (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A
     sentence is looked for after the one before it, then anywhere, then by the character sequences it shares,
     for those quoted inexactly; at last, a short one with a number (`Step 3: ...`) in the step of that number. One
     that covers several steps, or part of one, belongs to the step it begins in. None: nothing alike was found.
     """
-    parts = [_plain(step) for step in split_steps(response)]
+    parts = [_plain(step) for step in steps]
     starts = list(accumulate(map(len, parts), initial=0))[:-1]
     quoted, numbered = _Quoted("".join(parts)), _Numbered(parts)
     indices: list[int | None] = []

@@ -9,6 +9,7 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 PRINTS = {
+    "at_k": r"k =  1: pass@k \d+%, maj@k \d+%[\s\S]*k = 16",
     "chat_node": r"The answer is \S+\.",
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
