@@ -17,6 +17,7 @@ from critique_graph.run_folder import JOURNAL, open_run
 from critique_graph.settings import SelfTalkSettings
 from critique_graph.state import SelfTalkContext
 from critique_graph.talk import TALKS_SCHEMA
+from critique_graph.talk_card import write_talk_card
 from critique_graph.talk_data import TALKS, TalkSummary, read_talk_traces, summarise_talks, talk_rows, write_talks
 
 _GRAPH_FIELDS = set(SelfTalkContext.model_fields) - {"actor", "critic", "smoother"}
@@ -79,6 +80,7 @@ def make_self_talk(
             seconds=run.journal.seconds(),
             total=problems.total,
         )
+        write_talk_card(folder / DATASET, summary, recorded, talk_prompts())
         outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
         run.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
     return end, summary

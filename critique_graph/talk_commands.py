@@ -93,7 +93,7 @@ def talk_table(summary: TalkSummary) -> Table:
     table.add_column(overflow="fold")
     shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
     faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
-    by_repairs = ", ".join(f"{count} of {number}" for number, count in summary.kept_by_repairs.items() if number)
+    by_repairs = ", ".join(f"{count} with {number}" for number, count in summary.kept_by_repairs.items())
     rows = [
         ("problems", f"{summary.done} of {summary.problems} done{faults}"),
         *(("left out", f"{count} near copies, {reason}") for reason, count in summary.left_out.items()),
@@ -101,9 +101,9 @@ def talk_table(summary: TalkSummary) -> Table:
             "kept",
             f"{summary.kept} of {summary.talks} talks: {summary.right} right at once, {summary.repaired} repaired",
         ),
-        ("wrong paths", f"{percent(summary.repaired_share)} repaired and kept, n = {summary.repaired_share.n}"),
-        ("right paths", f"{percent(summary.right_share)} kept, n = {summary.right_share.n}"),
-        ("repairs", by_repairs or "-"),
+        ("wrong paths", f"{percent(summary.repaired_share)} repaired, copies included, n = {summary.repaired_share.n}"),
+        ("right paths", f"{percent(summary.right_share)} kept, copies included, n = {summary.right_share.n}"),
+        ("mistakes", by_repairs or "-"),
         ("dropped", ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "-"),
         ("tokens", " + ".join(f"{n:,} {role}" for role, n in summary.tokens.items() if n and role != "total") or "-"),
         ("time", f"{summary.seconds:.1f} s"),

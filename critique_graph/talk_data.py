@@ -72,9 +72,10 @@ class TalkSummary(Record):
     kept_by_repairs: dict[int, int]
     """How many of the kept have so many mistakes."""
     repaired_share: Rate
-    """Of the paths that were wrong as they were first written, those that were repaired and kept."""
+    """Of the paths that were wrong as they were first written, those that were repaired and kept, or came to the same
+    talk as one that was."""
     right_share: Rate
-    """Of those that were right, those that were kept or are copies of one that was."""
+    """Of those that were right, those that were kept, likewise."""
     calls: dict[str, int]
     """By role."""
     tokens: dict[str, int]

@@ -14,6 +14,7 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.miniature.annotator import read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.prompts import prompt_hash, talk_prompts
 from critique_graph.self_talk import Talkers
 from critique_graph.trainers.rows import as_messages, corrected, read_candidates
 
@@ -46,6 +47,18 @@ def test_figures_add_up_and_rows_are_what_was_kept(of_the_miniature: Path, capsy
         assert row["is_correct"] == (row["repairs"] == 0) == (len(row["trajectory"]) == 2)
         assert len(row["trajectory"]) % 2 == (not row["is_correct"])
         assert row["self_talk"].count("Wrong.") >= row["repairs"]
+
+
+def test_data_set_loads_and_its_card_says_how_it_was_made(of_the_miniature: Path, tmp_path: Path):
+    datasets = pytest.importorskip("datasets")
+    folder = of_the_miniature / "dataset"
+    loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = [json.loads(line) for line in (folder / "self-talk.jsonl").read_text().splitlines()]
+    assert loaded["self_talk"] == [row["self_talk"] for row in rows]
+    card = (folder / "README.md").read_text()
+    assert "Actor: miniature:actor. Critic: miniature:critic. Smoother: exact." in card
+    assert all(f"| `{name}` | " in card for name in rows[0])
+    assert prompt_hash(talk_prompts()["smooth"]) in card
 
 
 def test_problems_of_the_miniature_are_for_training(of_the_miniature: Path):
