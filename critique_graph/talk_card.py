@@ -31,7 +31,7 @@ def write_talk_card(
 # Self-talk about {summary.done} problems
 
 {summary.kept} paths with a critic's words after every step, made by `critique-graph self-talk` from
-{settings["problems"]}: {summary.right} right as first written, {summary.repaired} repaired until the critic found no error.
+{settings["problems"]}: {summary.right} right as first written, {summary.repaired} repaired until the critic found none.
 All end in the reference answer. What the critic says of single steps was not checked.
 
 - Actor: {settings["actor"]}. Critic: {settings["critic"]}. Smoother: {settings["smoother"]}.
