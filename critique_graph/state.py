@@ -219,6 +219,9 @@ class SelfTalkContext(BaseModel):
     """Most repairs of a path; one that is judged wrong after them is given up."""
     repair_temperature: float = Field(default=0.7, ge=0, le=5)
     """Of these."""
+    reasoning: bool = False
+    """Splice what the critic thought before its critique, too: of each step, where it numbers them; a small critic
+    judges by it."""
     critic_temperature: float = Field(default=0.0, ge=0, le=5)
     """The critic's."""
     smoother_temperature: float = Field(default=0.7, ge=0, le=5)

@@ -4,12 +4,13 @@ The paper reflects after each step instead of after the whole answer; how it wor
 ours. A talk is read off a chain: every critique of it, and every repair, is a round.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import JsonValue
 
-from critique_graph.schema import Chain, Critique, Failure, Problem, Record, Response, Usage, Verdict
+from critique_graph.schema import Chain, Critique, Failure, Problem, Record, Response, Round, Usage, Verdict
 from critique_graph.steps import is_answer, split_steps
 
 TALKS_SCHEMA = "critique-graph.talks/1"
@@ -40,6 +41,8 @@ class Thought(Record):
     verdict: Verdict | None = None
     """None for the answer that ends the talk, and for a step the critic passed over."""
     explanation: str = ""
+    reasoning: str = ""
+    """What the critic thought of the step before it wrote that, where this was asked for and can be told apart."""
 
 
 class SelfTalk(Record):
@@ -81,8 +84,10 @@ def place_of_error(response: str, critique: Critique) -> int | None:
     return len(steps) - 1 if steps and is_answer(steps[-1]) else None
 
 
-def spliced(chain: Chain) -> tuple[Thought, ...]:
+def spliced(chain: Chain, *, with_reasoning: bool = False) -> tuple[Thought, ...]:
     """Splice the critiques of a chain into its path; its last critique finds no error.
+
+    With reasoning, a step also has the line that the critic's has under the step's number (`Step 3: ...`), if any.
 
     A repair goes on from before the wrong step, so what followed that step is not in the talk, and neither are repairs
     of later steps where an earlier one is found to be wrong after all. A mistake that is made again is told once.
@@ -94,7 +99,12 @@ def spliced(chain: Chain) -> tuple[Thought, ...]:
             break
         place = place_of_error(path, judged.critique)
         assert place is not None
-        thought = Thought(step=split_steps(path)[place], verdict="wrong", explanation=_reason(judged.critique))
+        thought = Thought(
+            step=split_steps(path)[place],
+            verdict="wrong",
+            explanation=_reason(judged.critique),
+            reasoning=_reasoning(judged, place) if with_reasoning else "",
+        )
         mistakes = [known for known in mistakes if known[0] <= place and known != (place, thought)]
         mistakes.append((place, thought))
         path = judged.refinement.text
@@ -106,18 +116,23 @@ def spliced(chain: Chain) -> tuple[Thought, ...]:
         thoughts.append(
             Thought(step=step)
             if judgement is None
-            else Thought(step=step, verdict=judgement.verdict, explanation=judgement.explanation)
+            else Thought(
+                step=step,
+                verdict=judgement.verdict,
+                explanation=judgement.explanation,
+                reasoning=_reasoning(chain.rounds[-1], index) if with_reasoning else "",
+            )
         )
     return tuple(thoughts)
 
 
 def told(thoughts: Iterable[Thought]) -> str:
-    """Write thoughts in the exact form: each step on a line, and what is said of it on the next."""
+    """Write thoughts in the exact form: each step on a line, and what is thought and said of it on the next ones."""
     return "\n".join(line for thought in thoughts for line in _lines(thought))
 
 
-def trajectory(chain: Chain) -> list[str]:
-    """Give the same one level up: whole paths and whole critiques in turn.
+def trajectory(chain: Chain, *, with_reasoning: bool = False) -> list[str]:
+    """Give the same one level up: whole paths and whole critiques in turn, these after their reasoning if asked for.
 
     It ends in the path that is right; one that was right as it was first written is followed by its critique.
     """
@@ -125,9 +140,9 @@ def trajectory(chain: Chain) -> list[str]:
     parts = [chain.response.text.strip()]
     for judged in chain.rounds:
         if judged.refinement is not None:
-            parts += [judged.critique.text.strip(), judged.refinement.text.strip()]
+            parts += [_critique(judged, with_reasoning), judged.refinement.text.strip()]
         elif len(parts) == 1:
-            parts.append(judged.critique.text.strip())
+            parts.append(_critique(judged, with_reasoning))
     return parts
 
 
@@ -143,7 +158,19 @@ def _reason(critique: Critique) -> str:
     return critique.steps[critique.first_error].explanation
 
 
+def _reasoning(judged: Round, index: int) -> str:
+    """Give what the critic's reasoning has under a step's number; nothing where it does not number steps."""
+    found = re.search(rf"^step {index + 1}: *(.+)$", judged.call.reasoning or "", re.IGNORECASE | re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _critique(judged: Round, with_reasoning: bool) -> str:
+    thoughts = [judged.call.reasoning] if with_reasoning and judged.call.reasoning else []
+    return "\n\n".join([*thoughts, judged.critique.text.strip()])
+
+
 def _lines(thought: Thought) -> list[str]:
     if thought.verdict is None:
         return [thought.step]
-    return [thought.step, " ".join((SAID[thought.verdict], *thought.explanation.split()))]
+    said = " ".join((SAID[thought.verdict], *thought.explanation.split()))
+    return [thought.step, thought.reasoning, said] if thought.reasoning else [thought.step, said]

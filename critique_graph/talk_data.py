@@ -117,7 +117,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
         source=trace.problem.source,
         self_talk=talk.response.text,
         path=talk.chain.responses[-1].text,
-        trajectory=trajectory(talk.chain),
+        trajectory=trajectory(talk.chain, with_reasoning=bool(trace.settings["reasoning"])),
         is_correct=was_right(talk),
         repairs=talk.repairs,
         **{role: str(trace.settings[role]) for role in ("actor", "critic", "smoother")},

@@ -48,7 +48,8 @@ def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOu
 
     async def smooth(state: ActorCriticState) -> SelfTalkOutput:
         reference, grader = state.get("reference"), players.grader
-        is_exact = (players.settings().smoother or players.smoother) == EXACT
+        context = players.settings()
+        is_exact = (context.smoother or players.smoother) == EXACT
         call_smoother, calls = None if is_exact else players.caller("smoother"), list[Call]()
 
         async def smoothed(talk: SelfTalk) -> SelfTalk:
@@ -68,7 +69,8 @@ def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOu
             return talk.model_copy(update={"response": response, "drop": reason})
 
         chains = await asyncio.gather(*(_graded_chain(chain, reference, grader) for chain in read_chains(state)))
-        talks = await asyncio.gather(*map(smoothed, _without_copies(map(_spliced, chains))))
+        paths = _without_copies(_spliced(chain, context.reasoning) for chain in chains)
+        talks = await asyncio.gather(*map(smoothed, paths))
         usage = {role: sum((chain.usage(role) for chain in chains), Usage()) for role in ("actor", "critic")}
         usage["smoother"] = usage_of(calls)
         return {
@@ -79,11 +81,11 @@ def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOu
     return BothWays(smooth)
 
 
-def _spliced(chain: Chain) -> SelfTalk:
+def _spliced(chain: Chain, with_reasoning: bool) -> SelfTalk:
     """Splice a chain, or say why it is dropped."""
     if reason := _given_up(chain):
         return SelfTalk(chain=chain, drop=reason, failure=chain.failure)
-    return SelfTalk(chain=chain, thoughts=spliced(chain))
+    return SelfTalk(chain=chain, thoughts=spliced(chain, with_reasoning=with_reasoning))
 
 
 def _given_up(chain: Chain) -> TalkDropReason | None:

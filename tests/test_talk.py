@@ -92,6 +92,20 @@ def test_trajectory_ends_in_the_right_path_or_in_the_approval_of_one_right_at_on
     assert trajectory(chain(APPROVED)) == [RIGHT, critique_text(APPROVED[1], *APPROVED[2])]
 
 
+def test_reasoning_is_told_before_the_verdict_of_the_step_whose_number_it_has():
+    first, last = chain(wrong_at(SLIP, FIRST), APPROVED).rounds
+    thought = first.call.model_copy(update={"reasoning": "Let me see.\nStep 2: 15 - 14 = 1"})
+    reasoned = chain(wrong_at(SLIP, FIRST), APPROVED).model_copy(
+        update={"rounds": (first.model_copy(update={"call": thought}), last)}
+    )
+    talk = told(spliced(reasoned, with_reasoning=True)).splitlines()
+    assert talk[:5] == [FIRST, "Correct. because.", SLIP, "15 - 14 = 1", "Wrong. because."]
+    assert "15 - 14" not in told(spliced(reasoned))
+    assert trajectory(reasoned, with_reasoning=True)[1].startswith(
+        "Let me see.\nStep 2: 15 - 14 = 1\n\nStep sentence: "
+    )
+
+
 def test_steps_of_a_talk_are_found_again_by_the_splitter():
     talk = told(spliced(chain(wrong_at(SLIP, FIRST), APPROVED)))
     assert split_steps(talk)[-1] == ANSWER
