@@ -49,9 +49,9 @@ def export(
         checkpoints: Instead of a run: LangGraph checkpoints of an application that embeds the loop, a SQLite file or
             `postgresql://...`; its finished threads are taken.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
-            `preference`: to a right refinement rather than the wrong response (`--to trl` alone); `step-critic`: to
-            whether each step is right (as `--to prm`); `self-talk`, `self-correction`: to a talk, or to response,
-            critique and refinement as one text.
+            `preference`: to a right refinement rather than the wrong response; `critic-preference`: to a critique that
+            helped rather than another (these two `--to trl` alone); `step-critic`: to whether each step is right (as
+            `--to prm`); `self-talk`, `self-correction`: to a talk, or to response, critique and refinement as one text.
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.
@@ -118,7 +118,7 @@ class _Source:
         return read_dataset(self._run())
 
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and task != "critic-preference":
             return trace_candidates(self.traces(), task)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
@@ -128,8 +128,8 @@ class _Source:
         Raises:
             InputError: The task has others.
         """
-        if task in ("preference", "step-critic"):
-            raise InputError(f"--task {task} goes --to {'trl' if task == 'preference' else 'prm'} alone, as rows.")
+        if task in ("preference", "critic-preference", "step-critic"):
+            raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
         return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
 
     def _run(self) -> Path:

@@ -30,9 +30,10 @@ def train(
 
     Args:
         task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
-            right refinements over the responses they correct; `step-critic`: a classifier of steps, no chat model;
-            `self-talk`: to check every step once it is written, and put it right; `self-correction`: to write a whole
-            response, then its critique, then a refinement. Both of these solve alone, as the actor of `run --rounds 0`.
+            right refinements over the responses they correct; `critic-preference`: DPO, to prefer critiques that helped
+            over others of the same response; `step-critic`: a classifier of steps, no chat model; `self-talk`: to check
+            every step once it is written, and put it right; `self-correction`: to write a whole response, then its
+            critique, then a refinement. Both of these solve alone, as the actor of `run --rounds 0`.
         data: A run folder of `generate`, `self-talk` or `run`, a data set's file, or a traces.jsonl.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
@@ -40,10 +41,12 @@ def train(
         quiet: No progress.
     """
     try:
+        from critique_graph.accelerators import find_processes
         from critique_graph.trainers.train import evaluation_rows, train_task, trl_command
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
-    with TrainingProgress(console=log, quiet=quiet) as progress:
+    is_first = find_processes().is_first
+    with TrainingProgress(console=log, quiet=quiet or not is_first) as progress:
         done = train_task(
             task,
             data,
@@ -52,6 +55,8 @@ def train(
             settings,
             on_step=lambda report: progress.step(report.step, report.steps, report.loss, report.tokens),
         )
+    if not is_first:
+        return 0
     if json:
         print_json(done.model_dump(mode="json"))
         return 0
