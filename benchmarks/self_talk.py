@@ -1,11 +1,11 @@
-"""One model that checks itself against two: self-talk, trajectory self-correction, the two-player loop.
+"""One model that checks itself against two: self-talk, self-correction of whole answers, the two-player loop.
 
-    python benchmarks/self_talk.py SELF_TALK SELF_CORRECTION PLAIN [-n 400] [--seed 27183] [--samples 8] [--out FOLDER]
+    python benchmarks/self_talk.py NAME=MODEL... [-n 400] [--seed 27183] [--samples 8] [--out FOLDER]
 
-The arguments are model strings, e.g. `hf:models/self-talk`: one trained with `critique-graph train self-talk`, one with
-`train self-correction`, one with `train actor`, all on the same data of `critique-graph self-talk` and from the same
-actor. They solve fresh test problems alone (`run --rounds 0`); beside them the actor they began with, alone and for one
-round with its critic. Once greedily (accuracy), once with several samples at temperature 0.7 (pass@k, maj@k).
+MODEL is a model string, e.g. `self-talk=hf:models/self-talk`: what `critique-graph train self-talk`, `self-correction`
+or `actor` made of the shipped actor, on data of `critique-graph self-talk`. These solve fresh test problems alone
+(`run --rounds 0`); beside them the shipped actor, alone and for one round with the shipped critic. Once greedily
+(accuracy), once with several samples at temperature 0.7 (pass@k, maj@k).
 
 maj@k is the loop's own majority vote: answers grouped by equivalence, ties drawn by seed. pass@k of k samples: one is
 right. Rates have Wilson's 95 % interval, differences are paired. Tokens are those of prompts and responses, all roles
@@ -17,7 +17,8 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,9 +79,13 @@ def tokens(traces: list[Trace]) -> str:
     return f"{sum(trace.usage['total'].total_tokens for trace in traces) / len(traces):,.0f}"
 
 
-def share(rights: Iterable[bool]) -> Rate:
+def rights(traces: Iterable[Trace]) -> list[bool]:
+    """Give for every trace whether its answer is right."""
+    return [bool(trace.correct) for trace in traces]
+
+
+def share(found: Sequence[bool]) -> Rate:
     """Give how many are right."""
-    found = list(rights)
     return wilson(sum(found), len(found))
 
 
@@ -89,60 +94,69 @@ def first_text(trace: Trace) -> str:
     return trace.chains[0].response.text if trace.chains[0].response else ""
 
 
+def read_arms(named: list[str]) -> list[Arm]:
+    """Give the arms: the two of the shipped pair, and those named."""
+    pairs = [text.partition("=") for text in named]
+    return [
+        Arm("actor and critic", ACTOR, 1),
+        *(Arm(name, model, 0) for name, _, model in pairs),
+        Arm("actor", ACTOR, 0),
+    ]
+
+
+def print_rates(arms: list[Arm], greedy: list[list[Trace]], sampled: list[list[Trace]], k: int) -> None:
+    """Print a row of figures for each arm."""
+    print(f"| | accuracy, greedy | 5 steps and more | tokens | pass@{k} | maj@{k} | tokens |")
+    print("|---|---|---|---|---|---|---|")
+    for arm, once, often in zip(arms, greedy, sampled, strict=True):
+        long = share(rights(trace for trace in once if (trace.problem.level or 0) >= 5))
+        passed = [any(is_right(chain.latest) for chain in trace.chains if chain.latest) for trace in often]
+        cells = [
+            percent(share(rights(once))),
+            f"{percent(long)} (n = {long.n})",
+            tokens(once),
+            percent(share(passed)),
+            percent(share(rights(often))),
+            tokens(often),
+        ]
+        print(f"| {arm.name} | {' | '.join(cells)} |")
+
+
+def print_differences(arms: list[Arm], greedy: list[list[Trace]], sampled: list[list[Trace]], k: int) -> None:
+    """Print how the arms differ on the same problems."""
+    print(f"\n| difference | accuracy, greedy | maj@{k} |\n|---|---|---|")
+    for first, second in combinations(range(len(arms)), 2):
+        differences = (paired_difference(rights(kind[second]), rights(kind[first])) for kind in (greedy, sampled))
+        figures = " | ".join(percent(difference, sign="+", unit="points") for difference in differences)
+        print(f"| {arms[first].name} over {arms[second].name} | {figures} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("self_talk", "self_correction", "plain"):
-        parser.add_argument(name)
+    parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
     parser.add_argument("-n", type=int, default=400)
     parser.add_argument("--seed", type=int, default=27183)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    arms = [
-        Arm("actor and critic, one round", ACTOR, 1),
-        Arm("self-talk", given.self_talk, 0),
-        Arm("self-correction", given.self_correction, 0),
-        Arm("actor trained on the same paths", given.plain, 0),
-        Arm("actor", ACTOR, 0),
-    ]
-    problems, k = list(load_problems("miniature", limit=given.n, seed=given.seed)), given.samples
+    arms, k = read_arms(given.models), given.samples
+    problems = list(load_problems("miniature", limit=given.n, seed=given.seed))
     with tempfile.TemporaryDirectory() as scratch:
         out = given.out or Path(scratch)
         try:
-            greedy = [played(arm, problems, 1, given.seed, out / f"{number}-greedy") for number, arm in enumerate(arms)]
-            sampled = [played(arm, problems, k, given.seed, out / f"{number}-{k}") for number, arm in enumerate(arms)]
+            greedy, sampled = (
+                [played(arm, problems, count, given.seed, out / f"{arm.name}-{count}") for arm in arms]
+                for count in (1, k)
+            )
         except CritiqueGraphError as error:
             sys.exit(f"error: {error}")
     print(f"{given.n} test problems of the miniature, seed {given.seed}; {k} samples at temperature {TEMPERATURE}\n")
-    print(f"| | accuracy, greedy | 5 steps and more | tokens | one sample | pass@{k} | maj@{k} | tokens |")
-    print("|---|---|---|---|---|---|---|---|")
-    for arm, once, often in zip(arms, greedy, sampled, strict=True):
-        long = share(bool(trace.correct) for trace in once if (trace.problem.level or 0) >= 5)
-        rights = [[chain.latest is not None and is_right(chain.latest) for chain in trace.chains] for trace in often]
-        cells = [
-            percent(share(bool(trace.correct) for trace in once)),
-            f"{percent(long)} (n = {long.n})",
-            tokens(once),
-            f"{100 * sum(map(sum, rights)) / (k * given.n):.1f} %",
-            percent(share(map(any, rights))),
-            percent(share(bool(trace.correct) for trace in often)),
-            tokens(often),
-        ]
-        print(f"| {arm.name} | {' | '.join(cells)} |")
-    print(f"\nDifferences, n = {given.n}: greedy accuracy, and maj@{k}\n")
-    for before, after in ((1, 0), (2, 1), (2, 0), (3, 1), (3, 2), (4, 1), (4, 2), (4, 3)):
-        differences = [
-            paired_difference(
-                [bool(trace.correct) for trace in kind[before]], [bool(trace.correct) for trace in kind[after]]
-            )
-            for kind in (greedy, sampled)
-        ]
-        figures = "; ".join(percent(difference, sign="+", unit="points") for difference in differences)
-        print(f"- {arms[after].name} over {arms[before].name}: {figures}")
+    print_rates(arms, greedy, sampled, k)
+    print_differences(arms, greedy, sampled, k)
     print("\nGreedy responses in which something is called wrong, and how many of these end right:\n")
-    for arm, once in zip(arms[1:3], greedy[1:3], strict=True):
-        called = [bool(trace.correct) for trace in once if _SAYS_WRONG.search(first_text(trace))]
-        others = [bool(trace.correct) for trace in once if not _SAYS_WRONG.search(first_text(trace))]
+    for arm, once in list(zip(arms, greedy, strict=True))[1:-1]:
+        called = rights(trace for trace in once if _SAYS_WRONG.search(first_text(trace)))
+        others = rights(trace for trace in once if not _SAYS_WRONG.search(first_text(trace)))
         print(f"- {arm.name}: {sum(called)} of {len(called)} right; of the others {sum(others)} of {len(others)}")
 
 
