@@ -18,7 +18,15 @@ from critique_graph.output import Flag, log
 from critique_graph.schema import Trace
 from critique_graph.traces import read_traces
 from critique_graph.trainers.exports import write_export
-from critique_graph.trainers.rows import Candidate, Row, Task, read_candidates, trace_candidates
+from critique_graph.trainers.rows import (
+    PREFERENCES,
+    Candidate,
+    PreferenceRow,
+    Row,
+    Task,
+    read_candidates,
+    trace_candidates,
+)
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 
@@ -61,7 +69,7 @@ def export(
     """
     source = _Source(run, checkpoints)
     if check_mask:
-        return _check_masks(source.rows(task, reasoning), tokenizer)
+        return _check_masks(source.answers(task, reasoning), tokenizer)
     records: Iterable[Any]
     match to:
         case "llama-factory" | "axolotl" | "verl" | "openrlhf":
@@ -128,9 +136,19 @@ class _Source:
         Raises:
             InputError: The task has others.
         """
-        if task in ("preference", "critic-preference", "step-critic"):
+        if task in (*PREFERENCES, "step-critic"):
             raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
         return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
+
+    def answers(self, task: Task, reasoning: bool) -> Iterator[Row]:
+        """Give rows of one completion; of a preference, one row for each of its two answers."""
+        if task not in PREFERENCES:
+            yield from self.rows(task, reasoning)
+            return
+        for candidate in self.candidates(task, reasoning):
+            pair = cast(PreferenceRow, candidate.row)
+            yield {"prompt": pair["prompt"], "completion": pair["chosen"]}
+            yield {"prompt": pair["prompt"], "completion": pair["rejected"]}
 
     def _run(self) -> Path:
         if self.run is None:

@@ -27,6 +27,8 @@ from critique_graph.traces import read_traces
 Task = Literal[
     "critic", "refiner", "actor", "preference", "critic-preference", "step-critic", "self-talk", "self-correction"
 ]
+PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
+"""Tasks whose rows are `PreferenceRow`s."""
 
 Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""

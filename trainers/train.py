@@ -35,14 +35,13 @@ from critique_graph.settings import TrainSettings
 from critique_graph.summary import Summary
 from critique_graph.summary_table import percent
 from critique_graph.trainers.preference import train_preference
-from critique_graph.trainers.rows import Candidate, StepRow, Task, read_candidates
+from critique_graph.trainers.rows import PREFERENCES, Candidate, StepRow, Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
 FOLDER, ROWS, RESULT, CARD = "training", "rows", "result.json", "README.md"
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
-PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
 CURVE_POINTS = 20
 """Of the loss, about."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
