@@ -28,6 +28,7 @@ from critique_graph.export_command import export
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.output import Flag, log, print_json, print_text, stdout
@@ -40,14 +41,16 @@ from critique_graph.run_folder import open_run
 from critique_graph.settings import LoopSettings, RunSettings
 from critique_graph.state import Context
 from critique_graph.summary_table import summary_table
+from critique_graph.talk_commands import self_talk
 from critique_graph.train_commands import train
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
+    "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
-GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
+GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_talk"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
 app = App(
@@ -65,6 +68,7 @@ app.command(
     eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
 )
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
+app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
 app.command(
     train, help_epilogue="Example: critique-graph train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic"

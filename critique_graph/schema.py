@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 TRACE_SCHEMA = "critique-graph.trace/1"
 
 Verdict = Literal["correct", "wrong"]
-Role = Literal["actor", "critic", "annotator", "corruptor"]
+Role = Literal["actor", "critic", "annotator", "corruptor", "smoother"]
 Strategy = Literal["rg1", "rg2", "rg3", "correct"]
 ErrorType = Literal[
     "calculation_error",
@@ -66,6 +66,8 @@ ChainStop = Literal[
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent
+    "not_located",  # self-talk: called wrong, and no step of it
+    "not_continued",  # self-talk: the repair changed steps before the one to repair
     "failed",  # a model call failed for good; `failure` says how
 ]
 

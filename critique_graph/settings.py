@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from critique_graph.problems import MINIATURE_LIMIT
 from critique_graph.selection import read_ratio
-from critique_graph.state import Context, GenerationContext
+from critique_graph.state import Context, GenerationContext, SelfTalkContext
 from critique_graph.trainers.selection import Balance
 
 
@@ -42,6 +42,16 @@ class ProblemSettings(BaseModel):
     def problem_limit(self) -> int | None:
         """The limit in force: the miniature's problems have no end of their own."""
         return self.limit or (MINIATURE_LIMIT if self.problems == "miniature" else None)
+
+
+class TrainingProblemSettings(ProblemSettings):
+    """Which problems a verb makes data from."""
+
+    seed: int = 0
+    exclude: tuple[str, ...] = ()
+    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
+    distinct: bool = False
+    """Leave out near copies of earlier problems. Needs the extra `data`."""
 
 
 class RunSettings(LoopSettings, ProblemSettings):
@@ -88,7 +98,7 @@ class EvalCriticSettings(LoopSettings):
     token_budget: Annotated[None, Parameter(show=False)] = None
 
 
-class GenerateSettings(GenerationContext, ProblemSettings):
+class GenerateSettings(GenerationContext, TrainingProblemSettings):
     """Settings of `critique-graph generate`."""
 
     actor: str = "miniature:actor"
@@ -102,10 +112,6 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
     annotator_base_url: str | None = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
-    exclude: tuple[str, ...] = ()
-    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
-    distinct: bool = False
-    """Leave out near copies of earlier problems. Needs the extra `data`."""
     target: int | None = Field(default=None, ge=1)
     """Critiques to keep: no new problem is begun once there are so many; empty: all there are."""
     ratio: tuple[str, ...] = ()
@@ -116,6 +122,22 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     def _check_ratio(cls, ratio: tuple[str, ...]) -> tuple[str, ...]:
         read_ratio(ratio)
         return ratio
+
+
+class SelfTalkSettings(SelfTalkContext, TrainingProblemSettings):
+    """Settings of `critique-graph self-talk`."""
+
+    actor: str = "miniature:actor"
+    """Model that solves and repairs: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`."""
+    critic: str = "miniature:critic"
+    """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`; or
+    `miniature:annotator`, which is exact, for the miniature's problems alone."""
+    smoother: str = "exact"
+    """Model that rewrites the talk as one who thinks aloud, or `exact`: the critic's words as they stand."""
+    base_url: str | None = None
+    """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
+    critic_base_url: str | None = None
+    """Server of an `openai:` critic and smoother, where it is not the actor's."""
 
 
 class TrainSettings(BaseModel):

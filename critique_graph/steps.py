@@ -7,7 +7,7 @@ falls back to sentences; formulas, code and drawings are never cut. Both functio
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -173,6 +173,17 @@ def text_with(response: str, index: int, step: str) -> str:
 def text_through(response: str, index: int) -> str:
     """Give a response up to the end of its step `index`."""
     return response[: _place(response, index) + len(split_steps(response)[index])]
+
+
+def holds_in_order(text: str, steps: Iterable[str]) -> bool:
+    """Tell whether `text` quotes all `steps`, one after the other; markup, spaces and case are not compared."""
+    rest = _plain(text)
+    for step in steps:
+        quoted = re.compile(rf"(?<!\d){re.escape(_plain(step).rstrip('.,;:'))}(?!\d)")
+        if (found := quoted.search(rest)) is None:
+            return False
+        rest = rest[found.end() :]
+    return True
 
 
 def _place(response: str, index: int) -> int:

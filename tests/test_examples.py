@@ -15,6 +15,7 @@ PRINTS = {
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
     "human_critic": r"<response>[\s\S]*answer: \d+",
     "stream": r"response: [\s\S]*critique: [\s\S]*answer: ",
+    "talk": r"(Correct|Wrong)\.[\s\S]*talks kept: [1-4] of 4",
     "tool": r"\S+",
 }
 

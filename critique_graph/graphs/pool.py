@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls import CallLog
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.graphs.actor_critic import go_on_with
+from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.controls import create_controls
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine import create_refine
@@ -51,9 +51,9 @@ def create_pool(
     builder.add_node("vote", create_vote(players))
     builder.add_node("controls", create_controls(players, votes=votes))
     builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", go_on_with("critique"), ["critique", "vote"])
-    builder.add_conditional_edges("critique", go_on_with("refine"), ["refine", "vote"])
-    builder.add_conditional_edges("refine", go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
+    builder.add_conditional_edges("critique", while_open("refine", then="vote"), ["refine", "vote"])
+    builder.add_conditional_edges("refine", while_open("critique", then="vote"), ["critique", "vote"])
     builder.add_edge("vote", "controls")
     builder.add_edge("controls", END)
     return builder
