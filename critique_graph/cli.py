@@ -27,6 +27,7 @@ from critique_graph.export_command import export
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.improve_command import improve
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.models import load_model
@@ -62,6 +63,10 @@ app.command(
 )
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
+app.command(
+    improve,
+    help_epilogue="Example: critique-graph improve train.jsonl --actor hf:PATH --critic hf:PATH --out runs/better",
+)
 app.command(
     train, help_epilogue="Example: critique-graph train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic"
 )

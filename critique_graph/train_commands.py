@@ -31,7 +31,8 @@ def train(
     Args:
         task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
             right refinements over the responses they correct; `step-critic`: a classifier of steps, no chat model.
-        data: A run folder of `generate` or `run`, a data set's file, or a traces.jsonl.
+        data: A run folder of `generate` or `run`, a data set's file, a traces.jsonl, or a file of rows as `export --to
+            trl` writes them, which are all taken.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         json: Print what was done as one JSON object.

@@ -92,14 +92,16 @@ def create_actor_critic(
     builder.add_node("refine", create_refine(players))
     builder.add_node("vote", create_vote(players))
     builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", _go_on_with("critique"), ["critique", "vote"])
-    builder.add_conditional_edges("critique", _go_on_with("refine"), ["refine", "vote"])
-    builder.add_conditional_edges("refine", _go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("solve", go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("critique", go_on_with("refine"), ["refine", "vote"])
+    builder.add_conditional_edges("refine", go_on_with("critique"), ["critique", "vote"])
     builder.add_edge("vote", END)
     return builder
 
 
-def _go_on_with(node: NextNode) -> Runnable[ActorCriticState, NextNode]:
+def go_on_with(node: NextNode) -> Runnable[ActorCriticState, NextNode]:
+    """Create the router to `node` while a chain is open, else to the vote."""
+
     async def route(state: ActorCriticState) -> NextNode:
         is_open = any(chain["stop"] is None for chain in state.get("chains", []))
         return node if is_open else "vote"
