@@ -140,6 +140,7 @@ class _Stages:
                 break
             record = orjson.loads(file.read_bytes())
             known = record.pop("settings")
+            del record["schema"]
             for name, value in settings.items():
                 if known.get(name) != value:
                     raise RunError(
