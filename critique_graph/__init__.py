@@ -5,10 +5,12 @@ from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.graphs.self_improve import create_self_improve
+from critique_graph.improvement import ImprovementProblems
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems import load_problems
-from critique_graph.state import Context, GenerationContext
+from critique_graph.state import Context, GenerationContext, ImprovementContext
 from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
@@ -17,10 +19,13 @@ __all__ = [
     "ChatVLLM",
     "Context",
     "GenerationContext",
+    "ImprovementContext",
+    "ImprovementProblems",
     "MathGrader",
     "create_actor_critic",
     "create_auto_critique",
     "create_flawed_paths",
+    "create_self_improve",
     "grade",
     "load_problems",
     "parse_critique",

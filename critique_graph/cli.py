@@ -27,6 +27,7 @@ from critique_graph.export_command import export
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.graphs.self_improve import create_self_improve
 from critique_graph.improve_command import improve
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
@@ -47,8 +48,9 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
+    "self_improve": lambda: create_self_improve().compile(name="self_improve"),
 }
-GraphName = Literal["actor_critic", "flawed_paths", "auto_critique"]
+GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
 app = App(

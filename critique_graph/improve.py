@@ -10,7 +10,7 @@ from typing import Any
 from critique_graph.errors import InputError
 from critique_graph.generate import refuse_test_split
 from critique_graph.graphs.self_improve import create_self_improve
-from critique_graph.improvement import ImprovementProblems, Model, trainable
+from critique_graph.improvement import NO_CRITIC, ImprovementProblems, Model, trainable
 from critique_graph.iterations import Best, Evaluation, ImprovementSummary, Iteration
 from critique_graph.models import load_model
 from critique_graph.problems import load_problems
@@ -25,7 +25,6 @@ from critique_graph.trainers.apart import Trainer, train_apart
 
 VALIDATION, TEST = 200, 300
 """Problems of the miniature, where no others are named."""
-NO_CRITIC = "none"
 
 
 def improvement_problems(settings: ImproveSettings) -> ImprovementProblems:
@@ -83,12 +82,11 @@ def improve(
         if fresh:
             for old in folder.glob("iteration-*"):
                 rmtree(old)
-        critic = _critic(settings.critic, settings.base_url)
         graph = create_self_improve(
             settings.actor,
-            critic,
+            _critic(settings.critic, settings.base_url),
             base=settings.base,
-            test_critic=critic if settings.test_critic is None else _critic(settings.test_critic, settings.base_url),
+            test_critic=None if settings.test_critic is None else _critic(settings.test_critic, settings.base_url),
             problems=problems,
             trainer=trainer,
             load=load,
@@ -119,10 +117,10 @@ def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSum
     )
 
 
-def _critic(spec: str, base_url: str | None) -> Model | None:
-    """Give a critic: a string where it is loaded and released here, a model where it is on a server."""
+def _critic(spec: str, base_url: str | None) -> Model:
+    """Give a critic, checked: as a string where it is loaded and released here, as a model where it is on a server."""
     if spec == NO_CRITIC:
-        return None
+        return spec
     loaded = load_model(spec, base_url=base_url if spec.startswith("openai:") else None)
     return loaded if spec.startswith("openai:") else spec
 

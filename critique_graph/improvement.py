@@ -44,6 +44,7 @@ from critique_graph.trainers.rows import trace_candidates
 from critique_graph.trainers.selection import select
 
 KEPT, ROWS, MODEL = "kept.jsonl", "rows.jsonl", "model"
+NO_CRITIC = "none"
 Model = str | BaseChatModel
 
 

@@ -123,7 +123,7 @@ class ImproveSettings(ImprovementContext, ProblemSettings):
     base: str | None = None
     """Model that every training begins with; empty: the actor."""
     test_critic: str | None = None
-    """Model that plays one round in the evaluations; empty: the critic."""
+    """Model that plays one round in the evaluations; empty: the critic; `none`: the actor is measured alone."""
     base_url: str | None = None
     """Server of an `openai:` critic, e.g. http://127.0.0.1:8000/v1."""
     validation: str | None = None

@@ -1,4 +1,4 @@
-"""Refinements of wrong responses, drawn until one is right: how self-improvement explores (notes: paper, section 4).
+"""Refinements of wrong responses, drawn until one is right: how self-improvement explores.
 
 Only for problems with a reference answer, which decides what is kept and is in no prompt.
 """
@@ -20,9 +20,8 @@ from critique_graph.state import ActorCriticState, problem_id, read_chains, writ
 def create_redraw(players: Players, *, refinements: int) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that draws up to `refinements` refinements of every open chain's response.
 
-    It stops with the first that is right and worked out (`is_shortcut`). The official scripts draw all and keep the
-    first such one: what is kept is the same, and what would be thrown away is not drawn. Where none is right, the last
-    is kept as the chain's.
+    It stops with the first that is right and worked out (`is_shortcut`): the official scripts draw all and keep one
+    such, so that what would be thrown away is not drawn here. Where none is right, the last is the chain's.
     """
 
     async def redraw(state: ActorCriticState) -> dict[str, Any]:

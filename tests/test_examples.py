@@ -13,6 +13,7 @@ PRINTS = {
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
     "human_critic": r"<response>[\s\S]*answer: \d+",
+    "improve": r"resume\nevaluate\nexplore\nselect\ntrain\nevaluate\nkept [1-9]\d* direct and [\s\S]*best: iter",
     "stream": r"response: [\s\S]*critique: [\s\S]*answer: ",
     "tool": r"\S+",
 }

@@ -1,18 +1,22 @@
 """Trains in a process of its own, so that a training and the models that generate never hold memory together."""
 
 import fcntl
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import ValidationError
 
 from critique_graph.errors import RunError
 from critique_graph.schema import Record
 from critique_graph.settings import TrainSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def train_apart(order: TrainingOrder) -> Trained:
     command = [sys.executable, "-m", "critique_graph", "train", "actor", str(order.rows), "--model", order.start]
     command += ["--out", str(order.out), "--json", *flags]
     with order.out.with_suffix(".lock").open("w") as lock, log.open("w") as said:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock)
         done = subprocess.run(  # noqa: S603 - this very program
             command,
             stdout=subprocess.PIPE,
@@ -79,3 +83,11 @@ def train_apart(order: TrainingOrder) -> Trained:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     reason = lines[-1].strip().removeprefix("critique-graph: ") if lines else f"exit code {done.returncode}"
     raise RunError(f"the training of {order.out} failed: {reason} Its log is {os.path.relpath(log)}.")
+
+
+def _wait_for(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.warning("waiting for the training that an earlier session began (%s)", lock.name)
+        fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,10 +3,14 @@
     resume ─► evaluate ─► explore ─► select ─► train ─► evaluate ─► (explore …)
 
 Unlike the other graphs, whose nodes work on one problem, these drive runs over problem sets (`improvement.py`), each in
-a folder that can be gone on with; the state holds names and records alone. The method is that of notes of the paper's
-scripts: explore N responses per problem, critique the wrong ones and refine them up to K times, keep what is right,
-train from the base, again. Where we differ: `redraw` stops at the first right refinement (the same one is kept); the
-guard against shortcuts counts no numbers of a reference solution; and all that `ImprovementContext` calls ours.
+a folder that can be gone on with; the state holds names and records alone. The method is that of arXiv 2411.16579 as
+its official scripts run it (`selfimprove/`, commit 569e62e): sample N responses per problem, critique the wrong ones
+and refine each up to K times, keep what is right, train from the base, again. Where we differ:
+
+1. `redraw` stops at the first right refinement; the scripts draw K and keep one that is right.
+2. The guard against shortcuts (`is_shortcut`) counts no numbers of a reference solution: there need not be one.
+3. The best iteration is chosen on validation problems; the scripts keep the last.
+4. What `ImprovementContext` calls ours.
 """
 
 from collections.abc import Callable
@@ -20,7 +24,16 @@ from langgraph.runtime import get_runtime
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import RunError
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.improvement import MODEL, ImprovementProblems, Improver, Model, iteration_folder, name_of, served
+from critique_graph.improvement import (
+    MODEL,
+    NO_CRITIC,
+    ImprovementProblems,
+    Improver,
+    Model,
+    iteration_folder,
+    name_of,
+    served,
+)
 from critique_graph.iterations import ITERATION_SCHEMA, Evaluation, Iteration, best_of, hard_levels, weights_hash
 from critique_graph.models import load_model
 from critique_graph.players import emit
@@ -61,9 +74,9 @@ def create_self_improve(
 
     Args:
         actor: Explores first, and is improved: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH` or `miniature:actor`.
-        critic: Judges wrong responses. It is the same in every iteration. None is vanilla self-improvement.
+        critic: Judges wrong responses. It is the same in every iteration. None or `none`: vanilla self-improvement.
         base: What every training begins with; None: the actor.
-        test_critic: Plays one round in the evaluations; None: the critic.
+        test_critic: Plays one round in the evaluations; None: the critic; `none`: the actor is measured alone.
         problems: To explore, to choose by, to test on; None: 300, 200 and 300 of the miniature.
         grader: Reads and grades answers; mathematics by default.
         trainer: Trains an actor; by default in another process, while no model of this one is loaded.
@@ -76,9 +89,10 @@ def create_self_improve(
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     defaults = ImprovementContext(**settings)
+    judge = critic if test_critic is None else test_critic
     improver = Improver(
-        critic=critic,
-        test_critic=critic if test_critic is None else test_critic,
+        critic=None if critic == NO_CRITIC else critic,
+        test_critic=None if judge == NO_CRITIC else judge,
         problems=problems or miniature_problems(seed=defaults.seed),
         grader=grader or default_grader(),
         trainer=trainer,
