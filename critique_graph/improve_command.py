@@ -1,6 +1,7 @@
 """`critique-graph improve`: an actor that learns from its own right answers, and from those a critic led it to."""
 
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.table import Table
 from critique_graph.errors import MissingDependencyError
 from critique_graph.improve import improve as improve_actor
 from critique_graph.improve import improvement_problems
-from critique_graph.iterations import Evaluation, ImprovementSummary
+from critique_graph.iterations import Evaluation, ImprovementSummary, Iteration
 from critique_graph.live import plain
 from critique_graph.output import Flag, log, print_json, stdout
 from critique_graph.progress import Progress
@@ -66,26 +67,29 @@ def improve(
 
 def improvement_table(summary: ImprovementSummary) -> Table:
     """Give the figures by iteration."""
+    measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    names = ["validation", "test, alone", "hard ones", "test, with critic"]
-    kept = ["right when explored", "repaired", "kept direct", "kept refined", "hard rows", "hard problems with rows"]
-    measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
-    rows = [
-        [percent(found.validation), percent(found.accuracy), percent(found.accuracy_hard),
-         "-" if found.accuracy_with_critic is None else percent(found.accuracy_with_critic)]
-        for found in measured
-    ]  # fmt: skip
-    more = [["-"] * len(kept)] if summary.start else []
-    more += [
-        [percent(found.responses), percent(found.repaired), str(found.kept_direct), str(found.kept_refined),
-         percent(found.kept_hard), percent(found.covered_hard)]
-        for found in summary.iterations
-    ]  # fmt: skip
     for number in range(len(measured)):
         table.add_column("start" if number == 0 else f"iteration {number}")
-    for place, name in enumerate(names):
-        table.add_row(name, *(row[place] for row in rows))
-    for place, name in enumerate(kept):
-        table.add_row(name, *(row[place] for row in more))
+    for name, figure in _MEASURED.items():
+        table.add_row(name, *map(figure, measured))
+    for name, count in _KEPT.items():
+        table.add_row(name, *(["-"] if summary.start else []), *map(count, summary.iterations))
     return table
+
+
+_MEASURED: dict[str, Callable[[Evaluation], str]] = {
+    "validation": lambda found: percent(found.validation),
+    "test, alone": lambda found: percent(found.accuracy),
+    "test, hard ones": lambda found: percent(found.accuracy_hard),
+    "test, with critic": lambda found: percent(found.accuracy_with_critic) if found.accuracy_with_critic else "-",
+}
+_KEPT: dict[str, Callable[[Iteration], str]] = {
+    "right when explored": lambda found: percent(found.responses),
+    "wrong, repaired": lambda found: percent(found.repaired),
+    "rows, direct": lambda found: str(found.kept_direct),
+    "rows, refined": lambda found: str(found.kept_refined),
+    "rows, of hard ones": lambda found: percent(found.kept_hard),
+    "hard ones with rows": lambda found: percent(found.covered_hard),
+}

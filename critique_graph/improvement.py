@@ -24,17 +24,14 @@ from critique_graph.errors import InputError
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
-from critique_graph.intervals import wilson
-from critique_graph.iterations import Evaluation, Kept, evaluation_of, shares_by_level
+from critique_graph.iterations import Evaluation, Kept, evaluation_of, kept_of
 from critique_graph.models import release_models
-from critique_graph.nodes.filter import is_shortcut
-from critique_graph.nodes.paths import is_right
 from critique_graph.players import wait_for
 from critique_graph.progress import Progress
 from critique_graph.prompts import loop_prompts, prompts_hash
 from critique_graph.run import RunEnd, run_problems
 from critique_graph.run_folder import open_run
-from critique_graph.schema import Chain, Problem
+from critique_graph.schema import Problem
 from critique_graph.settings import TrainSettings
 from critique_graph.state import ImprovementContext
 from critique_graph.traces import read_traces
@@ -97,7 +94,8 @@ class Improver:
     ) -> Kept | None:
         """Write the rows of an iteration; None where nothing was kept."""
         folder = iteration_folder(out, index)
-        candidates = list(trace_candidates(read_traces(folder / "explore"), "actor"))
+        explored_traces = folder / "explore"
+        candidates = list(trace_candidates(read_traces(explored_traces), "actor"))
         if not candidates:
             return None
         rule: dict[str, Any] = {
@@ -108,35 +106,22 @@ class Improver:
         }
         kept = select(candidates, **rule)
         own = kept.rows
-        if context.feedback and (refined := list(trace_candidates(read_traces(folder / "explore"), "refiner"))):
+        if context.feedback and (refined := list(trace_candidates(read_traces(explored_traces), "refiner"))):
             own = own + select(refined, **rule).rows
         write_atomically(folder / KEPT, map(_line, own))
         files = [iteration_folder(out, earlier) / KEPT for earlier in range(1, index)] if context.previous else []
         if context.original is not None:
             files.append(Path(context.original))
-        others = [candidate.row for file in files for candidate in read_rows_file(file, "actor")]
-        write_atomically(folder / ROWS, map(_line, own + others))
-        shares, hard_share = shares_by_level(((row.problem, row.level) for row in kept.candidates), hard)
-        covered = {row.problem for row in kept.candidates}
-        hard_problems = {problem.id for problem in self.problems.training if problem.level in hard}
-        chains = [chain for trace in read_traces(folder / "explore") for chain in trace.chains if chain.response]
-        wrong = [chain for chain in chains if not _begins_right(chain)]
-        tokens = explored.summary.tokens
-        return Kept(
-            responses=wilson(len(chains) - len(wrong), len(chains)),
-            repaired=wilson(sum(map(_is_repaired, wrong)), len(wrong)),
-            kept_direct=sum(row.is_right for row in kept.candidates),
-            kept_refined=sum(not row.is_right for row in kept.candidates),
-            dropped={str(reason): count for reason, count in kept.dropped.items()},
-            kept_by_difficulty=shares,
-            kept_hard=hard_share,
-            covered=wilson(len(covered), len(self.problems.training)),
-            covered_hard=wilson(len(covered & hard_problems), len(hard_problems)),
-            rows=len(own) + len(others),
+        learned = own + [candidate.row for file in files for candidate in read_rows_file(file, "actor")]
+        write_atomically(folder / ROWS, map(_line, learned))
+        return kept_of(
+            kept,
+            explored.summary,
+            read_traces(explored_traces),
+            problems=self.problems.training,
+            hard=hard,
+            rows=len(learned),
             data_hash=hashlib.sha256((folder / ROWS).read_bytes()).hexdigest()[:12],
-            failed=explored.summary.failed + explored.summary.quarantined,
-            exploration_tokens={"actor": tokens.actor, "critic": tokens.critic, "total": tokens.total},
-            exploration_seconds=round(explored.summary.seconds, 1),
         )
 
     def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
@@ -151,7 +136,10 @@ class Improver:
     def evaluate(
         self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
     ) -> tuple[RunEnd, Evaluation]:
-        """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures."""
+        """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures.
+
+        The critic plays on the test problems, or on the others where there are none.
+        """
         ends: list[RunEnd] = []
         sets = {"validation": self.problems.validation, "test": self.problems.test}
         measured = [name for name, problems in sets.items() if problems]
@@ -237,21 +225,6 @@ def served(actor: str, folder: Path) -> str:
     prefix, _, name = actor.partition(":")
     settings = name.partition("?")[2]
     return f"vllm:{folder}" + (f"?{settings}" if settings else "") if prefix == "vllm" else f"hf:{folder}"
-
-
-def _begins_right(chain: Chain) -> bool:
-    return chain.response is not None and is_right(chain.response)
-
-
-def _is_repaired(chain: Chain) -> bool:
-    refinement = chain.rounds[-1].refinement if chain.rounds else None
-    before = chain.response
-    return (
-        refinement is not None
-        and before is not None
-        and is_right(refinement)
-        and not is_shortcut(refinement.text, before.text)
-    )
 
 
 def _line(row: Any) -> bytes:

@@ -69,7 +69,7 @@ def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float
         sizes: Of every cluster, how many items it has.
         confidence: Coverage aimed at, between 0 and 1.
     """
-    n, total, z = len(sizes), sum(sizes), _normal_quantile(confidence)
+    n, total, z = sum(size > 0 for size in sizes), sum(sizes), _normal_quantile(confidence)
     if total == 0:
         return Rate(value=None, low=None, high=None, n=0)
     share = sum(hits) / total

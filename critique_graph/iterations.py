@@ -7,8 +7,11 @@ from pathlib import Path
 
 from critique_graph.intervals import Rate, clustered_share, wilson
 from critique_graph.miniature import weights_path
-from critique_graph.schema import Problem, Record
+from critique_graph.nodes.filter import is_shortcut
+from critique_graph.nodes.paths import is_right
+from critique_graph.schema import Chain, Problem, Record, Trace
 from critique_graph.summary import Summary
+from critique_graph.trainers.selection import Selected
 
 ITERATION_SCHEMA = "critique-graph.iteration/1"
 
@@ -41,7 +44,7 @@ class Kept(Record):
     """What an exploration gave, and what of it is learned."""
 
     responses: Rate
-    """Of the first responses, those that are right."""
+    """Of the first responses, those that are right; `n` counts the problems they are of, here and below."""
     repaired: Rate
     """Of the wrong ones, those that have a right refinement which was worked out."""
     kept_direct: int
@@ -51,7 +54,7 @@ class Kept(Record):
     dropped: dict[str, int]
     """Of both, by reason."""
     kept_by_difficulty: dict[int, Rate]
-    """Shares of levels among the kept rows; `n` counts the problems they are of."""
+    """Shares of levels among the kept rows."""
     kept_hard: Rate
     """Share of hard problems among them."""
     covered: Rate
@@ -137,6 +140,57 @@ def evaluation_of(
     )
 
 
+def kept_of(
+    selected: Selected,
+    explored: Summary,
+    traces: Iterable[Trace],
+    *,
+    problems: Sequence[Problem],
+    hard: frozenset[int],
+    rows: int,
+    data_hash: str,
+) -> Kept:
+    """Read what an exploration gave.
+
+    Args:
+        selected: Rows that were kept, of right responses and right refinements.
+        explored: Of the exploration.
+        traces: Its traces.
+        problems: All that were explored.
+        hard: Levels that are hard.
+        rows: How many rows are learned.
+        data_hash: Of these.
+    """
+    right, sizes, repaired, wrong = list[int](), list[int](), list[int](), list[int]()
+    for trace in traces:
+        chains = [chain for chain in trace.chains if chain.response is not None]
+        faulty = [chain for chain in chains if chain.response and not is_right(chain.response)]
+        sizes.append(len(chains))
+        right.append(len(chains) - len(faulty))
+        wrong.append(len(faulty))
+        repaired.append(sum(map(_is_repaired, faulty)))
+    shares, hard_share = shares_by_level(((kept.problem, kept.level) for kept in selected.candidates), hard)
+    covered = {kept.problem for kept in selected.candidates}
+    hard_problems = {problem.id for problem in problems if problem.level in hard}
+    tokens = explored.tokens
+    return Kept(
+        responses=clustered_share(right, sizes),
+        repaired=clustered_share(repaired, wrong),
+        kept_direct=sum(kept.is_right for kept in selected.candidates),
+        kept_refined=sum(not kept.is_right for kept in selected.candidates),
+        dropped={str(reason): count for reason, count in selected.dropped.items()},
+        kept_by_difficulty=shares,
+        kept_hard=hard_share,
+        covered=wilson(len(covered), len(problems)),
+        covered_hard=wilson(len(covered & hard_problems), len(hard_problems)),
+        rows=rows,
+        data_hash=data_hash,
+        failed=explored.failed + explored.quarantined,
+        exploration_tokens={"actor": tokens.actor, "critic": tokens.critic, "total": tokens.total},
+        exploration_seconds=round(explored.seconds, 1),
+    )
+
+
 def best_of(start: Evaluation, iterations: Sequence[Iteration]) -> Best:
     """Choose the best actor."""
     found = [(0, start), *((iteration.index, iteration) for iteration in iterations)]
@@ -179,6 +233,13 @@ def weights_hash(model: str) -> str | None:
         with file.open("rb") as weights:
             digest.update(hashlib.file_digest(weights, "sha256").digest())
     return digest.hexdigest()[:12]
+
+
+def _is_repaired(chain: Chain) -> bool:
+    before, refinement = chain.response, chain.rounds[-1].refinement if chain.rounds else None
+    if before is None or refinement is None:
+        return False
+    return is_right(refinement) and not is_shortcut(refinement.text, before.text)
 
 
 def _successes(rate: Rate) -> int:

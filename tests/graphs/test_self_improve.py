@@ -52,6 +52,14 @@ def test_right_responses_and_right_refinements_answer_the_bare_question(tmp_path
     assert learned == sorted(kept)
 
 
+def test_record_says_of_how_hard_problems_the_rows_are(tmp_path: Path) -> None:
+    (found,) = improved(tmp_path, iterations=1)["iterations"]
+    shares = {level: rate["value"] for level, rate in found["kept_by_difficulty"].items()}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert found["kept_hard"]["value"] == shares["2"], "levels are 0 to 2"
+    assert found["covered"]["n"] == len(learning.PROBLEMS.training)
+
+
 def test_only_wrong_responses_are_critiqued_and_one_refinement_is_kept_of_each(tmp_path: Path) -> None:
     improved(tmp_path, iterations=1)
     for trace in read_traces(tmp_path / "iteration-1" / "explore"):
@@ -165,7 +173,8 @@ def test_settings_can_be_given_with_the_invocation(tmp_path: Path) -> None:
     ).compile()
     result = graph.invoke({"out": str(tmp_path)}, context={"iterations": 1})
     assert len(result["iterations"]) == 1
-    assert result["iterations"][0]["responses"]["n"] == 2 * 20
+    traces = list(read_traces(tmp_path / "iteration-1" / "explore"))
+    assert [len(trace.chains) for trace in traces] == [2] * 20
 
 
 async def test_it_runs_inside_an_event_loop_too(tmp_path: Path) -> None:
