@@ -41,6 +41,8 @@ from critique_graph.summary import Tokens
 T = TypeVar("T")
 IN_FLIGHT = 64
 MAX_TOKENS = 200
+ENGINE = {"gpu_memory_utilization": 0.4}
+"""Leaves room for another engine, and for other programs."""
 
 
 def save_larger_model(folder: Path) -> None:
@@ -65,7 +67,7 @@ def save_larger_model(folder: Path) -> None:
 
 
 def chat(role: Role) -> ChatVLLM:
-    return ChatVLLM(model=str(weights_path(role)), temperature=0.0, max_tokens=MAX_TOKENS)
+    return ChatVLLM(model=str(weights_path(role)), temperature=0.0, max_tokens=MAX_TOKENS, engine=ENGINE)
 
 
 async def at_once(call: Callable[[Problem], Awaitable[T]], problems: list[Problem]) -> list[T]:
@@ -200,8 +202,8 @@ async def measure(given: argparse.Namespace) -> None:
     await compare_layers("miniature", chat("actor"), given)
     with tempfile.TemporaryDirectory() as folder:
         save_larger_model(Path(folder))
-        larger = ChatVLLM(model=folder, temperature=0.0, max_tokens=MAX_TOKENS)
-        await compare_layers("20 million parameters", larger, argparse.Namespace(**{**vars(given), "n": given.n // 4}))
+        larger = ChatVLLM(model=folder, temperature=0.0, max_tokens=MAX_TOKENS, engine=ENGINE)
+        await compare_layers("20 million parameters", larger, given)
     if given.phases:
         await compare_with_phases(given)
 

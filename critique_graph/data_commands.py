@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.dataset import read_dataset
-from critique_graph.estimate import in_words, most, projected
+from critique_graph.estimate import guessed, in_words, projected
 from critique_graph.generate import Makers, first_annotation, generate_data, training_problems
 from critique_graph.live import plain
 from critique_graph.models import can_continue, load_model
@@ -44,7 +44,7 @@ def generate(
         fresh: Start over in a folder that holds a run.
         preview: Stop after so many problems, and print an annotator's prompt, what was kept, and what all problems
             would cost at this rate; the same command without it goes on from there.
-        dry_run: Call no model and write nothing; print how many calls and tokens it takes at most.
+        dry_run: Call no model and write nothing; print a guess of how many calls and tokens it takes.
         json: Print the summary as one JSON object.
         quiet: No progress.
     """
@@ -52,11 +52,11 @@ def generate(
         settings = settings.model_copy(update={"problems": problems})
     to_do = training_problems(settings)
     if dry_run:
-        cost = most(settings, next(iter(to_do.read())), to_do.total, corruptor=settings.corruptor)
+        cost = guessed(settings, next(iter(to_do.read())), to_do.total, corruptor=settings.corruptor)
         if json:
             print_json(cost.model_dump(mode="json"))
         else:
-            stdout.print(plain(f"at most, {in_words(cost)} (tokens are guessed; --preview 3 measures them)"))
+            stdout.print(plain(f"a guess, {in_words(cost)} (--preview 3 measures it)"))
         return 0
     total = to_do.total
     if preview is not None:

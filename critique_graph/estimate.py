@@ -19,13 +19,14 @@ class Estimate(Record):
     tokens: dict[str, int]
 
 
-def most(settings: GenerationContext, problem: Problem, problems: int | None, *, corruptor: str) -> Estimate:
-    """Bound the calls from above, as if every problem were like `problem`; their tokens are a guess.
+def guessed(settings: GenerationContext, problem: Problem, problems: int | None, *, corruptor: str) -> Estimate:
+    """Guess the calls and their tokens, as if every problem were like `problem`.
 
-    The bound is for responses of `STEPS` steps, with every path going on to the filter, and no early stop there.
+    Responses are taken to have `STEPS` steps, cut in the middle on average; every path goes on to the filter, which has
+    no early stop. So most runs need fewer calls; with longer responses it may be more.
     """
     flawed = [strategy for strategy in settings.strategies if strategy != "correct"]
-    tries = settings.refinements * settings.paths
+    tries = settings.refinements * settings.paths * settings.critiques
     response = STEPS * STEP_TOKENS
     prompt = len(solve_messages(problem.question)[-1].text) // CHARACTERS_PER_TOKEN
     critique = 3 * response
@@ -34,7 +35,7 @@ def most(settings: GenerationContext, problem: Problem, problems: int | None, *,
     continued += 2 * settings.paths * settings.rollouts if "rg2" in flawed else 0
     continued += settings.attempts if "rg3" in flawed else 0
     refined = 2 * tries * len(flawed) + (tries if "correct" in settings.strategies else 0)
-    annotated = MAX_ASKED * settings.paths * len(settings.strategies)
+    annotated = MAX_ASKED * settings.paths * settings.critiques * len(settings.strategies)
     corrupted = settings.attempts if "rg3" in flawed and corruptor != "exact" else 0
     calls = {"actor": sampled + continued + refined, "annotator": annotated, "corruptor": corrupted}
     tokens = {

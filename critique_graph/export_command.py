@@ -18,7 +18,15 @@ from critique_graph.output import Flag, log
 from critique_graph.schema import Trace
 from critique_graph.traces import read_traces
 from critique_graph.trainers.exports import write_export
-from critique_graph.trainers.rows import Candidate, Row, Task, read_candidates, trace_candidates
+from critique_graph.trainers.rows import (
+    PREFERENCES,
+    Candidate,
+    PreferenceRow,
+    Row,
+    Task,
+    read_candidates,
+    trace_candidates,
+)
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 
@@ -49,8 +57,9 @@ def export(
         checkpoints: Instead of a run: LangGraph checkpoints of an application that embeds the loop, a SQLite file or
             `postgresql://...`; its finished threads are taken.
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
-            `preference`: to a right refinement rather than the wrong response (`--to trl` alone); `step-critic`: to
-            whether each step is right (as `--to prm`).
+            `preference`: to a right refinement rather than the wrong response; `critic-preference`: to a critique that
+            helped rather than another (these two `--to trl` alone); `step-critic`: to whether each step is right (as
+            `--to prm`).
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.
@@ -60,7 +69,7 @@ def export(
     """
     source = _Source(run, checkpoints)
     if check_mask:
-        return _check_masks(source.rows(task, reasoning), tokenizer)
+        return _check_masks(source.answers(task, reasoning), tokenizer)
     records: Iterable[Any]
     match to:
         case "llama-factory" | "axolotl" | "verl" | "openrlhf":
@@ -117,7 +126,7 @@ class _Source:
         return read_dataset(self._run())
 
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and task != "critic-preference":
             return trace_candidates(self.traces(), task)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
@@ -127,9 +136,19 @@ class _Source:
         Raises:
             InputError: The task has others.
         """
-        if task in ("preference", "step-critic"):
-            raise InputError(f"--task {task} goes --to {'trl' if task == 'preference' else 'prm'} alone, as rows.")
+        if task in (*PREFERENCES, "step-critic"):
+            raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
         return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
+
+    def answers(self, task: Task, reasoning: bool) -> Iterator[Row]:
+        """Give rows of one completion; of a preference, one row for each of its two answers."""
+        if task not in PREFERENCES:
+            yield from self.rows(task, reasoning)
+            return
+        for candidate in self.candidates(task, reasoning):
+            pair = cast(PreferenceRow, candidate.row)
+            yield {"prompt": pair["prompt"], "completion": pair["chosen"]}
+            yield {"prompt": pair["prompt"], "completion": pair["rejected"]}
 
     def _run(self) -> Path:
         if self.run is None:

@@ -51,6 +51,7 @@ class GenerationSummary(Record):
     left_out: dict[str, int]
     """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
     funnel: dict[Stage, dict[Strategy, Passage]]
+    """A path with several critiques counts once for each."""
     kept: int
     rows: int
     """Of these, in the data set: as many as target and ratio ask for."""

@@ -34,7 +34,7 @@ DropReason = Literal[
     "answer_wrong",  # it was to be correct
     "ungraded",  # no answer to read, or one that cannot be compared
     "truncated",  # the token limit cut it off
-    "duplicate",  # the same text as an earlier path of the problem
+    "duplicate",  # the same text as an earlier path of the problem, or an earlier critique of the path
     "enough",  # the problem has as many of the strategy as asked for
     "not_corrupted",  # the corruptor wrote no other step
     # annotate
@@ -199,6 +199,8 @@ class Round(Record):
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
     """Refinements drawn before it and not kept, where several are drawn with a critique (`nodes/redraw.py`)."""
+    is_edited: bool = False
+    """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
     @property
     def is_refined(self) -> bool:
@@ -283,7 +285,7 @@ class FlawedPath(Record):
     """One path that critiques are written about, correct ones included, and all that became of it."""
 
     name: str
-    """Unique within its problem, e.g. `rg2-0`; the key of its calls."""
+    """Unique within its problem, e.g. `rg2-0`, or `rg2-0.1` with a second critique; the key of its calls."""
     strategy: Strategy
     response: Response | None = None
     """None only where a call failed, or a corruptor wrote nothing."""

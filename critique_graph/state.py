@@ -170,6 +170,9 @@ class GenerationContext(BaseModel):
     """`rg3`: errors to insert."""
     annotate_until: Until = "first_error"
     """Where a critique ends."""
+    critiques: int = Field(default=1, ge=1, le=16)
+    """Critiques of every path, each a record of its own: several show which ones help more (`train critic-preference`).
+    They differ by `annotator_temperature`."""
     refinements: int = Field(default=8, ge=1, le=512)
     """Refinements with the critique, and as many without, by which a critique is kept or dropped."""
     refine_temperature: float = Field(default=0.7, ge=0, le=5)
@@ -190,6 +193,8 @@ class GenerationContext(BaseModel):
     def _check_min_right(self) -> Self:
         if self.min_right > self.refinements:
             raise ValueError(f"min_right ({self.min_right}) must not be more than refinements ({self.refinements})")
+        if self.critiques > 1 and self.annotator_temperature == 0:
+            raise ValueError(f"{self.critiques} critiques of a path need an annotator_temperature above 0")
         return self
 
 

@@ -30,7 +30,8 @@ def train(
 
     Args:
         task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
-            right refinements over the responses they correct; `step-critic`: a classifier of steps, no chat model.
+            right refinements over the responses they correct; `critic-preference`: DPO, to prefer critiques that helped
+            over others of the same response; `step-critic`: a classifier of steps, no chat model.
         data: A run folder of `generate` or `run`, a data set's file, a traces.jsonl, or a file of rows as `export --to
             trl` writes them, which are all taken.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
@@ -39,10 +40,12 @@ def train(
         quiet: No progress.
     """
     try:
+        from critique_graph.accelerators import find_processes
         from critique_graph.trainers.train import evaluation_rows, train_task, trl_command
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
-    with TrainingProgress(console=log, quiet=quiet) as progress:
+    is_first = find_processes().is_first
+    with TrainingProgress(console=log, quiet=quiet or not is_first) as progress:
         done = train_task(
             task,
             data,
@@ -51,6 +54,8 @@ def train(
             settings,
             on_step=lambda report: progress.step(report.step, report.steps, report.loss, report.tokens),
         )
+    if not is_first:
+        return 0
     if json:
         print_json(done.model_dump(mode="json"))
         return 0

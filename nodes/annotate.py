@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -79,10 +80,31 @@ def create_annotate(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[st
             emit("annotated", path=path.name, drop=reason, text=critique.text)
             return path if reason is None else path.dropped("annotate", reason)
 
-        paths = await asyncio.gather(*map(annotated, read_paths(state)))
+        to_do = [one for path in read_paths(state) for one in _for_each_critique(path, context.critiques)]
+        paths = without_repeated(await asyncio.gather(*map(annotated, to_do)))
         return write_paths(paths, annotator=usage_of(calls))
 
     return BothWays(annotate)
+
+
+def _for_each_critique(path: FlawedPath, critiques: int) -> list[FlawedPath]:
+    """Give a path once for each critique it is to have; one that was dropped stays alone."""
+    if path.drop is not None:
+        return [path]
+    return [path, *(path.model_copy(update={"name": f"{path.name}.{number}"}) for number in range(1, critiques))]
+
+
+def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
+    """Drop critiques with the text of an earlier one of the same path: what they are worth is found once."""
+    seen: set[tuple[str, str]] = set()
+    told: list[FlawedPath] = []
+    for path in paths:
+        if path.drop is None and path.critique is not None:
+            content = (path.name.partition(".")[0], path.critique.text)
+            path = path.dropped("annotate", "duplicate") if content in seen else path
+            seen.add(content)
+        told.append(path)
+    return told
 
 
 def is_readable(critique: Critique) -> bool:

@@ -76,6 +76,41 @@ def test_threads_asked_again_count_once_as_they_are_now(tmp_path: Path) -> None:
     assert trace.problem.question == PROBLEMS[1].question
 
 
+def test_thread_that_was_asked_again_and_has_not_voted_is_left_out(tmp_path: Path) -> None:
+    app = application(tmp_path / "app.sqlite")
+    first, second = (problem.model_copy(update={"id": "thread"}) for problem in PROBLEMS[:2])
+    ask(app, first)
+    ask(app, second, interrupt_before=["vote"])
+    assert list(read_checkpoints(str(tmp_path / "app.sqlite"))) == []
+
+
+def test_critique_that_a_person_changed_is_read_anew_and_marked(tmp_path: Path) -> None:
+    app = application(tmp_path / "app.sqlite")
+    ask(app, PROBLEMS[0], interrupt_after=["critique"])
+    thread = {"configurable": {"thread_id": PROBLEMS[0].id}}
+    chains = app.get_state(thread).values["chains"]
+    chains[0]["rounds"][0]["critique"]["text"] = "Correctness of the final answer: Wrong\nExplanation: Count again."
+    app.update_state(thread, {"chains": chains}, as_node="critique")
+    app.invoke(None, thread)
+    ask(app, PROBLEMS[1])
+    traces = {trace.problem.id: trace for trace in read_checkpoints(str(tmp_path / "app.sqlite"))}
+    (edited, *others), (untouched, *_) = (traces[problem.id].chains for problem in PROBLEMS[:2])
+    assert (edited.rounds[0].is_edited, edited.rounds[0].critique.final) == (True, "wrong")
+    assert not any(step.is_edited for chain in others for step in chain.rounds)
+    assert not any(step.is_edited for step in untouched.rounds)
+
+
+def test_applications_file_is_only_read(tmp_path: Path) -> None:
+    file = tmp_path / "other.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    connection.close()
+    before = file.read_bytes()
+    with pytest.raises(InputError, match="no checkpoints can be read here"):
+        list(read_checkpoints(str(file)))
+    assert (file.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (before, ["other.sqlite"])
+
+
 def test_rows_for_training_come_from_checkpoints_too(tmp_path: Path) -> None:
     app = application(tmp_path / "app.sqlite")
     for problem in PROBLEMS:
@@ -99,6 +134,14 @@ def test_what_cannot_be_read_is_one_line(
 ) -> None:
     assert run_command(["export", *(argument.format(tmp_path) for argument in arguments)]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_database_that_does_not_answer_is_one_line_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "postgresql://me:secret@127.0.0.1:1/app"
+    assert run_command(["export", "--checkpoints", address, "--to", "traces"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "postgresql://127.0.0.1:1/app: no checkpoints can be read here: " in said
+    assert "secret" not in said
 
 
 def test_checkpoints_of_another_graph_are_named(tmp_path: Path) -> None:

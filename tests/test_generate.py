@@ -228,7 +228,7 @@ def test_preview_says_what_all_problems_would_cost(tmp_path: Path, capsys: pytes
     assert f"{10 * preview['tokens']['total']:,} tokens in all" in said
 
 
-def test_dry_run_bounds_the_calls_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_dry_run_guesses_the_calls_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command = ["generate", "--limit", "8", "--seed", "3", "--out", str(tmp_path / "run"), *SMALL]
     assert run_command([*command, "--dry-run"]) == 0
     bound = json.loads(capsys.readouterr().out)

@@ -7,10 +7,10 @@ from typing import cast
 import orjson
 
 from critique_graph.errors import InputError
-from critique_graph.trainers.rows import AnyRow, Candidate, Task
+from critique_graph.trainers.rows import PREFERENCES, AnyRow, Candidate, Task
 
 _KEYS: dict[str, set[str]] = {
-    "preference": {"prompt", "chosen", "rejected"},
+    **{task: {"prompt", "chosen", "rejected"} for task in PREFERENCES},
     "step-critic": {"prompt", "completions", "labels"},
 }
 _ROW = {"prompt", "completion"}

@@ -1,5 +1,6 @@
 """Training rows: what is context and what is learned, as the graph's nodes ask and as TRL reads it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
@@ -8,6 +9,8 @@ from langchain_core.messages import BaseMessage
 
 from critique_graph.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.errors import InputError
+from critique_graph.funnel import PathsTrace, read_paths_traces
+from critique_graph.journal import read_journal
 from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.filter import is_shortcut
@@ -16,11 +19,13 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.problems import is_test_set
 from critique_graph.run_folder import JOURNAL, TRACES
-from critique_graph.schema import Chain, Trace
+from critique_graph.schema import Chain, FlawedPath, Trace
 from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
-Task = Literal["critic", "refiner", "actor", "preference", "step-critic"]
+Task = Literal["critic", "refiner", "actor", "preference", "critic-preference", "step-critic"]
+PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
+"""Tasks whose rows are `PreferenceRow`s."""
 
 Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""
@@ -92,12 +97,49 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
     Raises:
         InputError: There is neither, or the problems are for tests.
     """
-    if find_dataset(path) is not None:
+    if task == "critic-preference":
+        yield from critic_preferences(_read_paths(path))
+    elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
         yield from trace_candidates(read_traces(path), task)
     else:
         raise InputError(f"{path}: there is no data set here, nor traces. Give a run folder of `generate` or `run`.")
+
+
+def _read_paths(run: Path) -> Iterator[PathsTrace]:
+    if not (run / JOURNAL).is_file():
+        raise InputError(
+            f"{run} is no run folder of `generate`: a data set alone lacks the critiques that did not help."
+        )
+    return read_paths_traces(read_journal(run / JOURNAL))
+
+
+def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
+    """Turn the critiques of each path into a row: one that was kept rather than the one that helped least.
+
+    What they are worth is the share of refinements with them that came out right (the filter's Monte Carlo). Critiques
+    that were dropped before they were tried make no row. Which pairs to learn is ours: the paper has no such training.
+    """
+    for trace in traces:
+        tried: defaultdict[str, list[FlawedPath]] = defaultdict(list)
+        for path in trace.paths:
+            if path.trial is not None and path.critique is not None:
+                tried[path.name.partition(".")[0]].append(path)
+        for paths in tried.values():
+            best, worst = max(paths, key=_worth), min(paths, key=_worth)
+            if best.drop is None and worst.drop is not None and _worth(best) > _worth(worst):
+                assert best.response is not None
+                assert best.critique is not None
+                assert worst.critique is not None
+                prompt = critique_messages(trace.problem.question, best.response.text)
+                made = preference_row(prompt, best.critique.text, worst.critique.text)
+                yield Candidate(made, trace.problem.id, trace.problem.level, is_right(best.response))
+
+
+def _worth(path: FlawedPath) -> float:
+    assert path.trial is not None
+    return path.trial.right_with / path.trial.tried
 
 
 def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:

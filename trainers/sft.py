@@ -31,7 +31,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from critique_graph.accelerators import find_accelerator
+from critique_graph.accelerators import find_accelerator, find_processes
 from critique_graph.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.rows import Row
@@ -61,7 +61,7 @@ class SFTSettings:
     use_cpu: bool = False
     """Stay on the CPU although there is an accelerator."""
     rows_at_once: int | None = None
-    """Rows in memory at once, by which `batch_size` is divided; None takes all of these."""
+    """Rows in memory at once, in each process; None takes its share of `batch_size`."""
     lora_rank: int | None = None
     """Train low-rank adapters of all linear layers and merge them into the weights at the end; None trains all."""
     seed: int = 0
@@ -158,12 +158,17 @@ def run_trainer(
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         trainer = create(str(checkpoints or scratch))
         trainer.remove_callback(PrinterCallback)
+        if trainer.is_fsdp_enabled and settings.lora_rank is not None:
+            raise ValueError("adapters are not merged into sharded weights: train all weights, or without FSDP.")
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
-    model = trainer.model if settings.lora_rank is None else trainer.model.merge_and_unload()
+    shards = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # by all processes
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if settings.lora_rank is not None:
+        model = model.merge_and_unload()
     # TRL's forward stays on the model and holds on to it: a copy would answer with this model's weights.
     vars(model).pop("forward", None)
-    if out is not None:
-        model.save_pretrained(out)
+    if out is not None and trainer.is_world_process_zero():
+        model.save_pretrained(out, state_dict=shards)
         tokenizer.save_pretrained(out)
     return SFTResult(
         rows=len(trainer.train_dataset),
@@ -171,7 +176,7 @@ def run_trainer(
         losses=_curve(trainer.state, settings.log_every),
         tokens=int(trainer.state.num_input_tokens_seen),
         seconds=output.metrics["train_runtime"],
-        device=str(trainer.args.device),
+        device=trainer.args.device.type,
     )
 
 
@@ -235,9 +240,13 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[str, Any]:
     """Give what the configurations of TRL's trainers have in common."""
-    at_once = min(settings.rows_at_once or settings.batch_size, settings.batch_size)
-    if settings.batch_size % at_once:
-        raise ValueError(f"batch_size ({settings.batch_size}) must be a multiple of rows_at_once ({at_once}).")
+    processes = find_processes().count
+    at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
+    if settings.batch_size % (at_once * processes):
+        raise ValueError(
+            f"batch_size ({settings.batch_size}) must be a multiple of rows_at_once ({at_once}) times the processes "
+            f"({processes})."
+        )
     accelerator = find_accelerator("cpu" if settings.use_cpu else "auto")
     return {
         "output_dir": folder,
@@ -248,13 +257,14 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
         "per_device_train_batch_size": at_once,
-        "gradient_accumulation_steps": settings.batch_size // at_once,
+        "gradient_accumulation_steps": settings.batch_size // (at_once * processes),
         "train_sampling_strategy": "group_by_length",
         "num_train_epochs": settings.epochs,
         "max_steps": settings.max_steps or -1,
         "seed": settings.seed,
         "data_seed": settings.seed,
-        "use_cpu": settings.use_cpu,
+        "use_cpu": accelerator.device.type == "cpu",  # processes that share a training on CPUs need to be told
+        "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": accelerator.device.type != "cpu",
         "bf16": accelerator.has_bf16,
         "optim": accelerator.optimizer,

@@ -18,7 +18,7 @@ import torch
 from pydantic import JsonValue
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from critique_graph.accelerators import find_accelerator
+from critique_graph.accelerators import find_accelerator, find_processes
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -36,12 +36,13 @@ from critique_graph.summary import Summary
 from critique_graph.summary_table import percent
 from critique_graph.trainers.exported_rows import is_rows_file, read_rows_file
 from critique_graph.trainers.preference import train_preference
-from critique_graph.trainers.rows import Candidate, StepRow, Task, read_candidates
+from critique_graph.trainers.rows import PREFERENCES, Candidate, StepRow, Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
 FOLDER, ROWS, RESULT, CARD = "training", "rows", "result.json", "README.md"
+CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
 """Of the loss, about."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
@@ -96,13 +97,20 @@ def train_task(
         settings: How.
         on_step: Called after every optimizer step.
 
+    Started by `accelerate launch` or `torchrun`, every process calls this: they share each batch, and the first of them
+    alone writes.
+
     Raises:
         InputError: The data hold no rows, or too long ones; the model has no chat template; `out` is of another
             training.
         DivergedError: The loss is no number any more.
         MissingDependencyError: Something needs an extra that is not installed.
     """
-    source, sft = _path_of(start), sft_settings(settings)
+    source, sft, processes = _path_of(start), sft_settings(settings), find_processes()
+    if settings.eval is not None and processes.count > 1:
+        raise InputError(
+            "--eval plays the loop in one process: leave it out here, and measure with `critique-graph run`."
+        )
     if settings.eval is not None and settings.partner is None:
         raise InputError("--eval needs --partner, the model of the other role.")
     if task == "step-critic" and settings.eval is not None:
@@ -122,17 +130,21 @@ def train_task(
         seed=settings.seed,
     )
     folder = out / FOLDER
-    _claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
     result = folder / RESULT
+    if processes.is_first:
+        _claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
-    (folder / ROWS).mkdir(exist_ok=True)
-    write_atomically(folder / ROWS / "train.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
+    if processes.is_first:
+        (folder / ROWS).mkdir(exist_ok=True)
+        write_atomically(folder / ROWS / "train.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
     with without_progress_bar():
         training = _fit(task, selected, source, out, sft, on_step, start=start, held_out=parts[True])
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
     training = training.model_copy(update={"before": before, "after": after})
+    if not processes.is_first:
+        return training
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
     rmtree(folder / "checkpoints", ignore_errors=True)
@@ -146,10 +158,11 @@ def is_held_out(problem: str) -> bool:
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:
     """Give the trainer's settings."""
-    is_full = settings.lora_rank is None
-    at_once = settings.rows_at_once or settings.batch_size
-    if settings.batch_size % at_once:
-        raise InputError(f"--batch-size {settings.batch_size} is no multiple of --rows-at-once {at_once}.")
+    is_full, processes = settings.lora_rank is None, find_processes().count
+    at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
+    if settings.batch_size % (at_once * processes):
+        many = f" times the {processes} processes" if processes > 1 else ""
+        raise InputError(f"--batch-size {settings.batch_size} is no multiple of --rows-at-once {at_once}{many}.")
     return SFTSettings(
         learning_rate=settings.learning_rate or (FULL_RATE if is_full else ADAPTER_RATE),
         batch_size=settings.batch_size,
@@ -171,7 +184,7 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
-    verb = "dpo" if training.task == "preference" else "sft"
+    verb = "dpo" if training.task in PREFERENCES else "sft"
     return (
         f"trl {verb} --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER / ROWS} "
         f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
@@ -249,7 +262,7 @@ def _fit(
         raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
     # What is trained is kept in single precision: half of it loses updates smaller than its last digit.
     dtype = torch.float32 if sft.lora_rank is None else find_accelerator().dtype
-    fit: Callable[..., SFTResult] = train_preference if task == "preference" else train_sft
+    fit: Callable[..., SFTResult] = train_preference if task in PREFERENCES else train_sft
     found: list[Rate | None] = [None, None]
     held_out_rows = [cast(StepRow, candidate.row) for candidate in held_out]
     if task == "step-critic":
@@ -272,7 +285,7 @@ def _fit(
         raise InputError(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise InputError("out of memory: lower --rows-at-once, or train adapters with --lora-rank 16.") from error
-    if task == "step-critic":
+    if task == "step-critic" and find_processes().is_first:
         found[1] = located(StepCritic.load(out), held_out_rows)
     return Training(
         task=task,
@@ -298,7 +311,7 @@ def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) ->
     """Play one round with the model in its role, greedily; goes on with an evaluation that was interrupted."""
     if settings.eval is None or settings.partner is None:
         return None
-    actor, critic = (settings.partner, model) if task == "critic" else (model, settings.partner)
+    actor, critic = (settings.partner, model) if task in CRITICS else (model, settings.partner)
     recorded: dict[str, JsonValue] = {
         "problems": settings.eval,
         "actor": actor,

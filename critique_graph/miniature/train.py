@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import rmtree
 
 import torch
 from langchain_core.messages import AIMessage
@@ -24,20 +23,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from critique_graph.atomic import write_atomically
 from critique_graph.errors import InputError
-from critique_graph.miniature.data import (
-    copy_rows,
-    correction_rows,
-    corrupted,
-    critique_row,
-    drill_rows,
-    is_judgeable,
-    is_right,
-    note_row,
-    refine_row,
-    retry_row,
-    solve_row,
-)
-from critique_graph.miniature.solutions import boxed_answer, gold_response, misnamed_response
+from critique_graph.miniature.data import copy_rows, correction_rows, is_judgeable, is_right
+from critique_graph.miniature.mixtures import BATCH_SIZE, actor_rows, base_rows, critic_rows, solver_rows
+from critique_graph.miniature.solutions import boxed_answer
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -48,13 +36,10 @@ from critique_graph.trainers.sft import SFTResult, SFTSettings, train_sft
 logger = logging.getLogger(__name__)
 
 CONFIGURATION, RECORD, SHARES = "miniature.json", "training.json", "solved.json"
-BATCH_SIZE = 8
 COPIES_AT_ONCE, CORRECTIONS_AT_ONCE = 32, 16
 """The batch sizes of the first stages, whose rows are short."""
 RESPONSE_TOKENS = 200
 """More than any response to a problem of the task has."""
-SHORT = 3
-"""Steps of a short problem, at most."""
 SOLVER_ACCURACIES = (0.42, 0.34, 0.26, 0.18)
 """The solver is done as soon as it solves the first share of the validation problems; as the actor it solves a quarter
 more. An actor that turns out too good is made again from the first checkpoint that solved the next share."""
@@ -172,13 +157,20 @@ def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, se
     end here, a model learns to copy exactly, and solves more (measured, n = 400: 36 % became 61 %, 57 % became 80 %).
     One that solves too many is made again from an earlier solver.
     """
-    solver, actor = out / "solver", out / "actor"
-    if (actor / RECORD).is_file():
-        return SFTResult(**json.loads((actor / RECORD).read_bytes()))
+    solver, actor, attempts = out / "solver", out / "actor", out / "attempts"
+    if not (actor / RECORD).is_file():
+        _chosen_actor(solver, attempts, plan, tokenizer, seed=seed).rename(actor)  # whole or not at all
+    rmtree(attempts, ignore_errors=True)
+    rmtree(solver / "checkpoints", ignore_errors=True)
+    return SFTResult(**json.loads((actor / RECORD).read_bytes()))
+
+
+def _chosen_actor(solver: Path, attempts: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Path:
+    """Make actors from ever earlier solvers until one leaves the critic enough to find."""
     exercises = list(generate_exercises(ACTOR_CHECKS, seed=seed, split="validation"))
     for number, least in enumerate(SOLVER_ACCURACIES):
         start = _solver_of(solver, least) if number else solver
-        attempt = out / "attempts" / str(number)
+        attempt = attempts / str(number)
         _stage(
             attempt,
             start=partial(_load, start),
@@ -190,10 +182,7 @@ def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, se
         logger.info("an actor made from %s solves %.3f of the validation problems", start.name, solved)
         if solved <= ACTOR_MOST:
             break
-    copytree(attempt, actor, dirs_exist_ok=True)
-    rmtree(out / "attempts")
-    rmtree(solver / "checkpoints", ignore_errors=True)
-    return SFTResult(**json.loads((actor / RECORD).read_bytes()))
+    return attempt
 
 
 def _rows_of_actor(start: Path, plan: Plan, *, seed: int) -> list[Row]:
@@ -278,77 +267,6 @@ def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausa
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-
-
-def base_rows(steps: int, seed: int) -> list[Row]:
-    """Solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 in twenty."""
-    rng, n = random.Random(seed), steps * BATCH_SIZE
-    rows = _short_refinements(n * 4 // 20, seed, rng) + _drills(n * 4 // 20, seed, rng)
-    rows += correction_rows(n // 20, rng)
-    exercises = generate_exercises(n - len(rows), seed=seed, split="train")
-    rows += [solve_row(exercise) for exercise in islice(exercises, n * 5 // 20)]
-    rows += [note_row(exercise) for exercise in islice(exercises, n // 20)]
-    return rows + [_corrupted_or_right(exercise, rng) for exercise in exercises]
-
-
-def _short_refinements(n: int, seed: int, rng: random.Random) -> list[Row]:
-    """Of corrupted solutions to short problems: there the step to correct is more of what is learned."""
-    exercises = generate_exercises(10 * n, seed=seed + 2_000_000, split="train")
-    short = islice((exercise for exercise in exercises if len(exercise.operations) <= SHORT), n)
-    return [_refine_or_retry(exercise, corrupted(exercise, rng), rng) for exercise in short]
-
-
-def _refine_or_retry(exercise: Exercise, response: str, rng: random.Random) -> Row:
-    return (retry_row if rng.random() < 0.1 else refine_row)(exercise, response)
-
-
-def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
-    exercises = list(generate_exercises(6 * n, seed=seed + 1_000_000, split="train"))
-    return drill_rows(exercises, rng)[:n]
-
-
-def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Solutions, six in twelve rows; refinements of the wrong ones in `written`, three; then short ones, and the rest.
-
-    The rest: a row in twelve of corrections, and of drills. Where `written` has too few wrong ones, there are more
-    short refinements. One refinement in ten has no critique.
-    """
-    rng, n = random.Random(seed), steps * BATCH_SIZE
-    rows = [solve_row(exercise) for exercise in generate_exercises(n * 6 // 12, seed=seed, split="train")]
-    rows += correction_rows(n // 12, rng) + _drills(n // 12, seed, rng)
-    wrong = [pair for pair in written if not is_right(*pair)][: n * 3 // 12]
-    rows += [_refine_or_retry(*pair, rng) for pair in wrong]
-    return rows + _short_refinements(n - len(rows), seed, rng)
-
-
-def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Refinements of the wrong ones in `written`, a half; an eighth each of solutions and corrections; short ones."""
-    rng, n = random.Random(seed), steps * BATCH_SIZE
-    wrong = [pair for pair in written if not is_right(*pair)][: n // 2]
-    rows = [_refine_or_retry(*pair, rng) for pair in wrong]
-    rows += [solve_row(exercise) for exercise in generate_exercises(n // 8, seed=seed, split="train")]
-    rows += correction_rows(n // 8, rng)
-    return rows + _short_refinements(n - len(rows), seed, rng)
-
-
-def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
-    """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills.
-
-    At most half of the rows are of `written`.
-    """
-    rng, n = random.Random(seed), steps * BATCH_SIZE
-    drills = _drills(n // 6, seed, rng)
-    right = [critique_row(*pair) for pair in written if is_right(*pair)]
-    wrong = [critique_row(*pair) for pair in written if not is_right(*pair)]
-    balanced = min(len(right), len(wrong), n // 4)
-    own = right[:balanced] + wrong[:balanced] + drills
-    exercises = generate_exercises(n - len(own), seed=seed, split="train")
-    return own + [_corrupted_or_right(exercise, rng) for exercise in exercises]
-
-
-def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
-    response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
-    return critique_row(exercise, misnamed_response(response, rng) if rng.random() < 0.2 else response)
 
 
 def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:

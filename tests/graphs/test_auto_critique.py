@@ -235,6 +235,25 @@ def test_malformed_critique_is_asked_for_once_more():
     assert len(path["calls"]) == len(annotator.prompts) == 2
 
 
+def test_each_of_several_critiques_of_a_path_is_tried_and_a_repeated_one_once():
+    helpful = JUDGED_WRONG.replace("because", "to double is times 2")
+    actor = ScriptedModel(
+        answer=lambda messages: RIGHT if "to double" in messages[-1].text else WRONG,
+    )
+    annotator = ScriptedModel(replies=[JUDGED_WRONG, helpful, JUDGED_WRONG])
+    graph = create_auto_critique(
+        actor, annotator, samples=1, strategies=("rg1",), critiques=3, annotator_temperature=1.0
+    )
+    paths = paths_of(graph)
+    assert [path["name"] for path in paths] == ["sample-0", "sample-0.1", "sample-0.2"]
+    assert drops(paths) == ["too_few_right", None, "duplicate"]
+
+
+def test_critiques_that_cannot_differ_are_refused():
+    with pytest.raises(ValidationError, match="annotator_temperature above 0"):
+        create_auto_critique(critiques=2)
+
+
 def test_annotator_can_be_asked_for_every_step():
     _, _, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT, annotate_until="all_steps")
     assert "Judge every step" in annotator.texts[0]

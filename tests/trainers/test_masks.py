@@ -7,15 +7,20 @@ import pytest
 pytest.importorskip("trl")
 
 import trl
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from critique_graph.errors import InputError
 from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.miniature.train import new_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.masks import checked_masks, coloured
-from critique_graph.trainers.rows import Row, row
+from critique_graph.trainers.rows import Row, preference_row, row
+from critique_graph.trainers.sft import SFTSettings, arguments
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."
 TASKS = {
@@ -48,6 +53,25 @@ def test_completion_alone_is_learned(family: str, task: str) -> None:
     assert FLAWED not in learned
     first = next(index for index, (_, is_learned) in enumerate(tokens) if is_learned)
     assert all(is_learned for _, is_learned in tokens[first:]), "what is learned is the end of the row"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_trl_compares_the_two_answers_of_a_preference_alone(family: str, tmp_path: Path) -> None:
+    tokenizer = tokenizer_of(family)
+    pair = preference_row(solve_messages(QUESTION), RIGHT, FLAWED)
+    trainer = DPOTrainer(
+        model=new_model(tokenizer, seed=0),
+        ref_model=new_model(tokenizer, seed=0),
+        args=DPOConfig(**arguments(SFTSettings(batch_size=1), str(tmp_path), keeps_state=False)),
+        train_dataset=Dataset.from_list([dict(pair)]),
+        processing_class=tokenizer,
+    )
+    (seen,) = trainer.train_dataset
+    context, chosen, rejected = (tokenizer.decode(seen[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected"))
+    assert QUESTION in context
+    assert (RIGHT in context, FLAWED in context) == (False, False)
+    assert (RIGHT in chosen, FLAWED in chosen) == (True, False)
+    assert (RIGHT in rejected, FLAWED in rejected) == (False, True)
 
 
 def test_template_that_says_more_at_the_end_is_over_wide() -> None:

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pytest
+from compared_critiques import HELPFUL, USELESS
 from fakes import critique_text, solution
+from killable_generation import PROBLEMS
+from killable_generation import WRONG as WRONG_PATH
 
 from critique_graph.critique import parse_critique
 from critique_graph.errors import InputError
@@ -12,7 +15,7 @@ from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
-from critique_graph.trainers.rows import Task, as_messages, read_candidates, trace_candidates
+from critique_graph.trainers.rows import Task, as_messages, preference_row, read_candidates, trace_candidates
 
 QUESTION = "What is 3 + 4?"
 RIGHT, WRONG = solution(7), solution(8, "3 + 4 = 8.")
@@ -68,6 +71,18 @@ def test_repaired_response_teaches_all_three() -> None:
 def test_steps_of_a_repaired_response_are_labelled_up_to_the_wrong_one() -> None:
     (candidate,) = trace_candidates([trace(REPAIRED)], "step-critic")
     assert candidate.row == {"prompt": QUESTION, "completions": ["3 + 4 = 8."], "labels": [False]}
+
+
+def test_critique_that_helped_is_preferred_over_the_one_that_helped_least(critiques_compared: Path) -> None:
+    found = list(read_candidates(critiques_compared, "critic-preference"))
+    assert [(candidate.problem, candidate.is_right) for candidate in found] == [(p.id, False) for p in PROBLEMS]
+    for candidate, problem in zip(found, PROBLEMS, strict=True):
+        assert candidate.row == preference_row(critique_messages(problem.question, WRONG_PATH), HELPFUL, USELESS)
+
+
+def test_data_set_alone_does_not_say_which_critiques_helped_less(critiques_compared: Path) -> None:
+    with pytest.raises(InputError, match="lacks the critiques that did not help"):
+        list(read_candidates(critiques_compared / "dataset", "critic-preference"))
 
 
 def test_repaired_response_is_preferred_over_what_it_was() -> None:

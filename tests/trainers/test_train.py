@@ -1,7 +1,10 @@
 """`critique-graph train`, on data of the miniature: what it leaves, how it resumes, what it refuses."""
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,6 +12,8 @@ import pytest
 
 pytest.importorskip("trl")
 
+import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 from trl.scripts.sft import make_parser
 
@@ -39,9 +44,10 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 @pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "step-critic"])
 def test_trained_model_can_be_used_at_once(
-    task: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    task: str, data: Path, critiques_compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = trained(capsys, task, data, tmp_path / "model")
+    source = critiques_compared if task == "critic-preference" else data
+    done = trained(capsys, task, source, tmp_path / "model")
     assert {"task", "rows", "loss_first", "loss_last", "steps", "model", "device"} <= set(done)
     assert (done["task"], done["steps"], done["device"]) == (task, 2, "cpu")
     assert done["rows"] == len((tmp_path / "model" / "training" / "rows" / "train.jsonl").read_text().splitlines())
@@ -61,6 +67,44 @@ def test_step_critic_is_measured_on_problems_that_were_held_out(
     assert done["rows"] <= len(kept) - len(held_out)
     critic = StepCritic.load(tmp_path / "model")
     assert [0 < right < 1 for right in critic.judge("Tom has 2 pens.", ["2 + 1 = 3.", "3 + 1 = 5."])] == [True, True]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does_and_the_first_alone_writes_and_prints(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = trained(capsys, "critic", data, tmp_path / "alone")
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"), *QUICK]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    told = subprocess.run(
+        [*launch, "-m", "critique_graph", *command, "--json"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    together = json.loads(told.stdout)
+    assert together["losses"] == pytest.approx(alone["losses"], abs=2e-3)
+    assert (together["tokens"], together["steps"]) == (alone["tokens"], alone["steps"])
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "model"))
+    assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)
+
+
+def test_evaluation_is_no_task_for_several_processes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    given = ("--model", "miniature:critic", "--eval", "miniature", "--partner", "miniature:actor")
+    said = refused(capsys, "critic", str(data), "--out", str(tmp_path / "model"), *given)
+    assert "--eval plays the loop in one process" in said
+
+
+def test_batch_is_shared_by_the_processes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    given = ("critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"))
+    assert "--batch-size 4 is no multiple of --rows-at-once 1 times the 3 processes" in refused(capsys, *given)
 
 
 def test_same_command_again_trains_no_more(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

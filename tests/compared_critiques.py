@@ -1,0 +1,37 @@
+"""A run of `generate` with three critiques of one wrong path of each problem: of no use, of some, and helpful."""
+
+from pathlib import Path
+from typing import Any
+
+from fakes import ScriptedModel
+from killable_generation import JUDGED_WRONG, PROBLEMS, RIGHT, WRONG
+
+from critique_graph.generate import Makers, TrainingProblems, generate_data
+from critique_graph.settings import GenerateSettings
+
+HELPFUL, USELESS, HALF = (JUDGED_WRONG.replace("because", why) for why in ("to double is times 2", "alas", "who knows"))
+"""Refinements with them are right, wrong, and right in every other case."""
+
+
+def generate(run: Path) -> None:
+    """Make it."""
+    actor, annotator = ScriptedModel(), ScriptedModel(replies=[USELESS, HALF, HELPFUL] * len(PROBLEMS))
+
+    def answer(messages: Any) -> str:
+        text = messages[-1].text
+        if HALF in text:
+            return RIGHT if len(actor.prompts) % 2 else WRONG
+        return RIGHT if HELPFUL in text else WRONG
+
+    actor.answer = answer
+    settings = GenerateSettings(
+        problems="apples",
+        strategies=("rg1",),
+        samples=1,
+        critiques=3,
+        annotator_temperature=1.0,
+        refinements=4,
+        concurrency=1,
+    )
+    problems = TrainingProblems(lambda: PROBLEMS, len(PROBLEMS))
+    generate_data(problems, Makers(actor, annotator, "exact"), run, settings)
