@@ -22,6 +22,7 @@ from critique_graph.schema import Problem
 from critique_graph.settings import ImproveSettings
 from critique_graph.state import ImprovementContext
 from critique_graph.trainers.apart import Trainer, train_apart
+from critique_graph.trainers.exported_rows import read_rows_file
 
 VALIDATION, TEST = 200, 300
 """Problems of the miniature, where no others are named."""
@@ -75,8 +76,7 @@ def improve(
         CritiqueGraphError: Bad input, a training that failed, or a folder that cannot be written; nothing finished
             before is lost.
     """
-    trainable(settings.actor)
-    trainable(settings.base or settings.actor)
+    _check(settings)
     recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
     with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
         if fresh:
@@ -115,6 +115,19 @@ def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSum
         seconds=round(sum(found.evaluation_seconds for found in measured) + sum(map(_seconds, iterations)), 1),
         run=run,
     )
+
+
+def _check(settings: ImproveSettings) -> None:
+    """Find what only a training would find, before anything is explored."""
+    for model in (settings.actor, settings.base or settings.actor):
+        trainable(model)
+        load_model(model)
+    if settings.original is not None:
+        file = Path(settings.original)
+        if not file.is_file():
+            raise InputError(f"--original {file}: there is no such file.")
+        for _ in read_rows_file(file, "actor"):
+            pass
 
 
 def _critic(spec: str, base_url: str | None) -> Model:

@@ -56,6 +56,8 @@ def test_problem_without_a_reference_is_refused(tmp_path: Path) -> None:
     [
         (("--actor", "openai:gpt"), "it is trained, so it must be hf:NAME_OR_PATH"),
         (("--critic", "nobody"), "Unknown model"),
+        (("--base", "hf:/nowhere"), "there is no such folder"),
+        (("--original", "none.jsonl"), "--original none.jsonl: there is no such file"),
         (("--iterations", "0"), "--iterations: input should be greater than or equal to 1"),
     ],
 )

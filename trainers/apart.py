@@ -65,7 +65,7 @@ def train_apart(order: TrainingOrder) -> Trained:
     ]
     command = [sys.executable, "-m", "critique_graph", "train", "actor", str(order.rows), "--model", order.start]
     command += ["--out", str(order.out), "--json", *flags]
-    with order.out.with_suffix(".lock").open("w") as lock, log.open("w") as said:
+    with order.out.with_suffix(".lock").open("w") as lock, log.open("a") as said:
         _wait_for(lock)
         done = subprocess.run(  # noqa: S603 - this very program
             command,
