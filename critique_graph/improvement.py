@@ -140,30 +140,40 @@ class Improver:
 
         The critic plays on the test problems, or on the others where there are none.
         """
-        ends: list[RunEnd] = []
         sets = {"validation": self.problems.validation, "test": self.problems.test}
         measured = [name for name, problems in sets.items() if problems]
+        ends: list[RunEnd] = []
         for name in measured:
             critic = self.test_critic if name == measured[-1] else None
-            settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
-            rounds = 0 if critic is None else 1
-            ends.append(
-                self._run(
-                    f"iteration {index}, {name}",
-                    sets[name],
-                    folder / name,
-                    lambda actor, critic, log, rounds=rounds, settings=settings: create_actor_critic(
-                        actor, critic or actor, rounds=rounds, temperature=0.0, **settings, grader=self.grader, log=log
-                    ).compile(name="actor_critic"),
-                    {"problems": f"{name} problems of self-improvement", "actor": actor, "rounds": rounds, **settings},
-                    critic,
-                )
-            )
+            ends.append(self._measure(context, f"iteration {index}, {name}", sets[name], folder / name, actor, critic))
             if ends[-1].state != "complete":
                 break
         test = ends[1].summary if len(ends) > 1 else None
         has_critic = self.test_critic is not None
         return ends[-1], evaluation_of(actor, ends[0].summary, test, hard=hard, has_critic=has_critic)
+
+    def _measure(
+        self,
+        context: ImprovementContext,
+        title: str,
+        problems: Sequence[Problem],
+        folder: Path,
+        actor: str,
+        critic: Model | None,
+    ) -> RunEnd:
+        """Have an actor answer problems greedily, and play one round where there is a critic."""
+        settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
+        settings["rounds"] = 0 if critic is None else 1
+        return self._run(
+            title,
+            problems,
+            folder,
+            lambda actor, critic, log: create_actor_critic(
+                actor, critic or actor, temperature=0.0, **settings, grader=self.grader, log=log
+            ).compile(name="actor_critic"),
+            {"problems": f"{folder.name} problems of self-improvement", "actor": actor, **settings},
+            critic,
+        )
 
     def _run(
         self,
