@@ -62,6 +62,13 @@ def find_accelerator(name: str = "auto") -> Accelerator:
     )
 
 
+def free_memory() -> None:
+    """Give memory that no tensor uses back to the device."""
+    empty = getattr(getattr(torch, _device("auto").type, None), "empty_cache", None)
+    if empty is not None:
+        empty()
+
+
 def _device(name: str) -> torch.device:
     if name != "auto":
         return torch.device(name)

@@ -28,7 +28,9 @@ from critique_graph.export_command import export
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.graphs.self_improve import create_self_improve
 from critique_graph.graphs.self_talk import create_self_talk
+from critique_graph.improve_command import improve
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
 from critique_graph.output import Flag, log, print_json, print_text, stdout
@@ -48,9 +50,10 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
+    "self_improve": lambda: create_self_improve().compile(name="self_improve"),
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
-GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_talk"]
+GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
 app = App(
@@ -70,6 +73,10 @@ app.command(
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
+app.command(
+    improve,
+    help_epilogue="Example: critique-graph improve train.jsonl --actor hf:PATH --critic hf:PATH --out runs/better",
+)
 app.command(
     train, help_epilogue="Example: critique-graph train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic"
 )

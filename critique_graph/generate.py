@@ -62,8 +62,7 @@ def training_problems(settings: TrainingProblemSettings) -> TrainingProblems:
         InputError: The set cannot be used, is one for tests, or has a problem without reference answer.
         MissingDependencyError: Something needs the extra `data`.
     """
-    if _TEST_SPLIT.fullmatch(settings.problems):
-        raise InputError(f"{settings.problems}: a test split makes no training data; name the one for training.")
+    refuse_test_split(settings.problems)
 
     def read() -> Iterator[Problem]:
         found = load_problems(
@@ -84,6 +83,12 @@ def training_problems(settings: TrainingProblemSettings) -> TrainingProblems:
         fitting = list(overlap.distinct(read(), repeated=settings.distinct))
         return TrainingProblems(lambda: fitting, len(fitting), overlap.left_out)
     return TrainingProblems(read, None if settings.problems.startswith("hf:") else sum(1 for _ in read()))
+
+
+def refuse_test_split(spec: str) -> None:
+    """Raise `InputError` if a set of problems to learn from is named as a split for tests."""
+    if _TEST_SPLIT.fullmatch(spec):
+        raise InputError(f"{spec}: a test split makes no training data; name the one for training.")
 
 
 def generate_data(

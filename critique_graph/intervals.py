@@ -104,6 +104,31 @@ def paired_bootstrap(
     return Rate(value=fmean(differences), low=means[floor(outside)], high=means[ceil(resamples - outside) - 1], n=n)
 
 
+def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float = 0.95) -> Rate:
+    """Share of items that are hits, where items come in clusters, as rows do by problem; `n` counts the clusters.
+
+    The normal interval of a ratio estimator, linearised (Cochran 1977, "Sampling techniques", section 6.4), for
+    clusters drawn independently. Where all items agree it has no width: Wilson's, for as many clusters, stands in.
+
+    Args:
+        hits: Of every cluster, how many items are hits.
+        sizes: Of every cluster, how many items it has.
+        confidence: Coverage aimed at, between 0 and 1.
+    """
+    n, total, z = sum(size > 0 for size in sizes), sum(sizes), _normal_quantile(confidence)
+    if total == 0:
+        return Rate(value=None, low=None, high=None, n=0)
+    share = sum(hits) / total
+    if share in (0.0, 1.0):
+        low, high = _wilson_limits(n if share else 0, n, z)
+        return Rate(value=share, low=low, high=high, n=n)
+    if n == 1:
+        return Rate(value=share, low=0.0, high=1.0, n=1)
+    variance = sum((hit - share * size) ** 2 for hit, size in zip(hits, sizes, strict=True)) * n / (n - 1) / total**2
+    spread = z * sqrt(variance)
+    return Rate(value=share, low=max(0.0, share - spread), high=min(1.0, share + spread), n=n)
+
+
 def _wilson_limits(successes: float, n: int, z: float) -> tuple[float, float]:
     centre = successes + z * z / 2
     spread = z * sqrt(successes * (n - successes) / n + z * z / 4)

@@ -3,7 +3,9 @@
 Nothing heavy is imported before a string asks for it.
 """
 
+import gc
 import re
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -70,6 +72,17 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
             return _vllm(_path_or_hub_name(spec, name), settings)
         case _:
             return _langchain(spec)
+
+
+def release_models() -> None:
+    """Forget every loaded model: the memory of those in this process is free once nobody else refers to them."""
+    for cached in (_transformers, _vllm, _server, _langchain):
+        cached.cache_clear()
+    gc.collect()  # engines are in cycles with their threads
+    if "torch" in sys.modules:
+        from critique_graph.accelerators import free_memory
+
+        free_memory()
 
 
 def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:

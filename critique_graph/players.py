@@ -1,7 +1,7 @@
 """The actor and the critic of one graph, ready to be called with the settings in force."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -184,9 +184,14 @@ class BothWays(Runnable[State, Result]):
         return await self._function(input)
 
     def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Result:  # noqa: A002
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self.ainvoke(input))
-        with ThreadPoolExecutor(1) as executor:  # `.invoke` from inside a running loop, as in notebooks
-            return executor.submit(copy_context().run, asyncio.run, self.ainvoke(input)).result()
+        return wait_for(self.ainvoke(input))
+
+
+def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end, in an event loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as executor:  # called from inside a running loop, as in notebooks
+        return executor.submit(copy_context().run, asyncio.run, work).result()

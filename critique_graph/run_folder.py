@@ -37,7 +37,9 @@ _WRITTEN = (CONFIGURATION, MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"
 _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", "transformers", "vllm")
 
 _WAY_OUT = "Restore it, or use --fresh to start over."
-_FREE_FIELDS = frozenset({"concurrency", "base_url", "critic_base_url", "annotator_base_url", "target", "ratio"})
+_FREE_FIELDS = frozenset(
+    {"concurrency", "base_url", "critic_base_url", "annotator_base_url", "target", "ratio", "iterations"}
+)
 """What may change between sessions: no problem's result depends on it (a server may come back elsewhere)."""
 
 RunState = Literal["running", "complete", "interrupted", "stopped_early"]

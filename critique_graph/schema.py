@@ -206,6 +206,8 @@ class Round(Record):
     critique: Critique
     call: Call
     refinement: Response | None = None
+    discarded: tuple[Response, ...] = ()
+    """Refinements drawn before it and not kept, where several are drawn with a critique (`nodes/redraw.py`)."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
@@ -247,7 +249,8 @@ class Chain(Record):
 
     def usage(self, role: Role) -> Usage:
         """Tokens this chain used in `role`, over all rounds."""
-        calls = [r.call for r in (self.responses if role == "actor" else self.rounds)]
+        discarded = [response for r in self.rounds for response in r.discarded]
+        calls = [r.call for r in ((*self.responses, *discarded) if role == "actor" else self.rounds)]
         return sum((call.usage for call in calls), Usage())
 
 

@@ -34,7 +34,8 @@ def train(
             over others of the same response; `step-critic`: a classifier of steps, no chat model; `self-talk`: to check
             every step once it is written, and put it right; `self-correction`: to write a whole response, then its
             critique, then a refinement. Both of these solve alone, as the actor of `run --rounds 0`.
-        data: A run folder of `generate`, `self-talk` or `run`, a data set's file, or a traces.jsonl.
+        data: A run folder of `generate`, `self-talk` or `run`, a data set's file, a traces.jsonl, or a file of rows as
+            `export --to trl` writes them, which are all taken.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         json: Print what was done as one JSON object.

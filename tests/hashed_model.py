@@ -31,6 +31,8 @@ class HashedModel(BaseChatModel):
     seed: int | None = None
     latency: float = 0.0
     """Seconds a call takes at most."""
+    skill: int = 128
+    """Of 256 sums, those it gets right."""
     faults: dict[str, Exception] = Field(default_factory=dict)
     """What a prompt that contains the key raises."""
     prompts: list[str] = Field(default_factory=list)
@@ -59,7 +61,7 @@ class HashedModel(BaseChatModel):
             is_right = f"boxed{{{total}}}" in prompt
             text = critique_text("Correct" if is_right == (luck < 200) else "Wrong")
         else:
-            text = solution(total if luck < 128 else total + 1)
+            text = solution(total if luck < self.skill else total + 1)
         return ChatResult(generations=[ChatGeneration(message=reply(text, output_tokens=luck))])
 
     async def _agenerate(

@@ -14,6 +14,7 @@ PRINTS = {
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
     "human_critic": r"<response>[\s\S]*answer: \d+",
+    "improve": r"resume\nevaluate\nexplore\nselect\ntrain\nevaluate\nkept [1-9]\d* direct and [\s\S]*best: iter",
     "stream": r"response: [\s\S]*critique: [\s\S]*answer: ",
     "talk": r"(Correct|Wrong)\.[\s\S]*talks kept: [1-4] of 4",
     "tool": r"\S+",

@@ -3,7 +3,7 @@ import random
 import pytest
 from scipy import stats
 
-from critique_graph.intervals import Rate, paired_bootstrap, paired_difference, wilson
+from critique_graph.intervals import Rate, clustered_share, paired_bootstrap, paired_difference, wilson
 
 
 def paired(both: int, first_only: int, last_only: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -154,3 +154,25 @@ def test_paired_bootstrap_repeats_with_its_seed() -> None:
     assert paired_bootstrap([], []) == Rate(value=None, low=None, high=None, n=0)
     with pytest.raises(ValueError, match="of the same problems"):
         paired_bootstrap(before, [])
+
+
+def test_share_of_single_items_is_about_a_proportion() -> None:
+    rate = clustered_share([1] * 30 + [0] * 70, [1] * 100)
+    spread = 1.96 * (0.3 * 0.7 / 99) ** 0.5
+    assert rate.value == pytest.approx(0.3)
+    assert (rate.low, rate.high) == (pytest.approx(0.3 - spread, abs=1e-4), pytest.approx(0.3 + spread, abs=1e-4))
+
+
+def test_copies_within_clusters_make_no_share_more_certain() -> None:
+    once, fourfold = clustered_share([1, 0, 0, 1, 0], [1] * 5), clustered_share([4, 0, 0, 4, 0], [4] * 5)
+    assert fourfold == once
+    assert fourfold.n == 5
+
+
+@pytest.mark.parametrize(("hits", "expected"), [([0, 0, 0], wilson(0, 3)), ([2, 1, 4], wilson(3, 3))])
+def test_share_that_never_varies_has_the_limits_of_its_clusters(hits: list[int], expected: Rate) -> None:
+    assert clustered_share(hits, [2, 1, 4]) == expected
+
+
+def test_share_of_nothing_is_unknown() -> None:
+    assert clustered_share([], []) == Rate(value=None, low=None, high=None, n=0)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import weakref
 from types import ModuleType
 
 import pytest
@@ -7,7 +8,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from critique_graph.errors import InputError, MissingDependencyError
 from critique_graph.miniature import weights_path
-from critique_graph.models import accepted_settings, load_model
+from critique_graph.models import accepted_settings, load_model, release_models
 from critique_graph.nodes.chat_openai import ChatOpenAIServer
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
@@ -165,3 +166,15 @@ def test_importing_the_module_loads_no_engine():
         "print({'torch', 'transformers', 'openai', 'langchain_openai', 'langchain'} & sys.modules.keys())"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_released_models_hold_no_weights() -> None:
+    pytest.importorskip("torch")
+    model = load_model("miniature:actor")
+    model.invoke("2 + 3?", max_tokens=1)
+    engine = model._engine  # type: ignore[attr-defined]
+    thread, gone = engine._thread, weakref.ref(engine)
+    del model, engine
+    release_models()
+    thread.join()  # it ends when idle for long
+    assert gone() is None

@@ -42,6 +42,7 @@ def test_fixed_names_are_public():
         "create_actor_critic",
         "create_auto_critique",
         "create_flawed_paths",
+        "create_self_improve",
         "create_self_talk",
         "grade",
         "load_problems",

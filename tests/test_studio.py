@@ -128,3 +128,14 @@ async def test_auto_critique_can_be_followed_step_by_step(server: str):
         "filter",
     ]
     assert updates[0]["sample_paths"]["paths"][0]["response"]["text"]
+
+
+async def test_self_improve_is_served_and_described(server: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        assistants = await client.assistants.search(graph_id="self_improve")
+        schemas = await client.assistants.get_schemas(assistants[0]["assistant_id"])
+
+    assert schemas["context_schema"]["properties"]["refinements"]["description"]
+    assert list(schemas["input_schema"]["properties"]) == ["out"]

@@ -21,21 +21,32 @@ DropReason = Literal[
 
 @dataclass(frozen=True)
 class Selected:
-    """The rows taken, in order, and how many were not, by reason."""
+    """The candidates taken, in order, and how many were not, by reason."""
 
-    rows: list[AnyRow]
+    candidates: list[Candidate]
     dropped: dict[DropReason, int]
+
+    @property
+    def rows(self) -> list[AnyRow]:
+        """Their rows."""
+        return [candidate.row for candidate in self.candidates]
 
 
 def select(
-    candidates: Iterable[Candidate], *, per_problem: int = 8, balance: Balance = "none", seed: int = 0
+    candidates: Iterable[Candidate],
+    *,
+    per_problem: int | None = 8,
+    balance: Balance = "none",
+    distinct: bool = True,
+    seed: int = 0,
 ) -> Selected:
     """Choose rows; the same candidates and seed give the same. The paper gives no such rule, the defaults are ours.
 
     Args:
         candidates: In order: the first of a problem, and the first of equal ones, are taken.
-        per_problem: Most rows of one problem, so that what is easy to make does not fill the data.
+        per_problem: Most rows of one problem, so that what is easy to make does not fill the data; None: no bound.
         balance: `verdict`: as many rows of right responses as of wrong ones; `level`: as many of every level.
+        distinct: Take equal rows once.
         seed: Draws the rows of a kind that has more than the rarest.
 
     Raises:
@@ -44,29 +55,31 @@ def select(
     dropped: Counter[DropReason] = Counter()
     seen: set[bytes] = set()
     of_problem: Counter[str] = Counter()
-    kinds: defaultdict[bool | int | None, list[tuple[int, AnyRow]]] = defaultdict(list)
+    kinds: defaultdict[bool | int | None, list[tuple[int, Candidate]]] = defaultdict(list)
     number = -1
     for number, candidate in enumerate(candidates):
         content = orjson.dumps(candidate.row)
-        if content in seen:
+        if distinct and content in seen:
             dropped["duplicate"] += 1
         elif of_problem[candidate.problem] == per_problem:
             dropped["enough of the problem"] += 1
         else:
             of_problem[candidate.problem] += 1
             by = {"none": None, "verdict": candidate.is_right, "level": candidate.level}
-            kinds[by[balance]].append((number, candidate.row))
+            kinds[by[balance]].append((number, candidate))
         seen.add(content)
     if not kinds:
         raise InputError(f"there is nothing to learn: of {number + 1} rows of this task, {_listed(dropped)}.")
     rarest, rng = min(map(len, kinds.values())), random.Random(seed)
-    taken: list[tuple[int, AnyRow]] = []
+    taken: list[tuple[int, Candidate]] = []
     for rows in kinds.values():
         size = len(rows) if balance == "none" else rarest
         dropped["out of balance"] += len(rows) - size
         taken += rng.sample(rows, size)
     taken.sort(key=lambda pair: pair[0])
-    return Selected([row for _, row in taken], {reason: count for reason, count in dropped.items() if count})
+    return Selected(
+        [candidate for _, candidate in taken], {reason: count for reason, count in dropped.items() if count}
+    )
 
 
 def _listed(dropped: Counter[DropReason]) -> str:

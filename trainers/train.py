@@ -34,6 +34,7 @@ from critique_graph.schema import Record
 from critique_graph.settings import TrainSettings
 from critique_graph.summary import Summary
 from critique_graph.summary_table import percent
+from critique_graph.trainers.exported_rows import is_rows_file, read_rows_file
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PREFERENCES, Candidate, StepRow, Task, read_candidates
 from critique_graph.trainers.selection import Selected, select
@@ -90,7 +91,7 @@ def train_task(
 
     Args:
         task: What is learned.
-        data: A data set of `generate`, or traces of `run`.
+        data: A data set of `generate`, traces of `run`, or a file of exported rows, which are taken as they are.
         start: The model to begin with: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the result.
         settings: How.
@@ -115,12 +116,17 @@ def train_task(
     if task == "step-critic" and settings.eval is not None:
         raise InputError("--eval plays the loop, which has no step critic: it is measured on held-out problems.")
     parts: dict[bool, list[Candidate]] = {True: [], False: []}
-    for candidate in read_candidates(data, task, with_reasoning=settings.reasoning):
+    is_selected = is_rows_file(data)
+    found = (
+        read_rows_file(data, task) if is_selected else read_candidates(data, task, with_reasoning=settings.reasoning)
+    )
+    for candidate in found:
         parts[task == "step-critic" and is_held_out(candidate.problem)].append(candidate)
     selected = select(
         parts[False],
-        per_problem=settings.per_problem,
-        balance=settings.balance,
+        per_problem=None if is_selected else settings.per_problem,
+        balance="none" if is_selected else settings.balance,
+        distinct=not is_selected,
         seed=settings.seed,
     )
     folder = out / FOLDER

@@ -1,0 +1,74 @@
+"""Exploration of one problem whose answer is known: sample, critique what is wrong, refine that until it is right.
+
+    solve ─► critique ─► redraw ─► vote
+
+The state, and the traces, are those of the actor-critic loop; without a critic it is `solve ─► vote`.
+"""
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.graphs.actor_critic import while_open
+from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.redraw import create_redraw
+from critique_graph.nodes.solve import create_solve
+from critique_graph.nodes.vote import create_vote
+from critique_graph.players import Players
+from critique_graph.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
+
+
+def create_exploration(
+    actor: str | BaseChatModel,
+    critic: str | BaseChatModel | None,
+    *,
+    samples: int,
+    refinements: int,
+    temperature: float,
+    max_tokens: int,
+    critic_max_tokens: int,
+    seed: int,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
+    """Create the graph, uncompiled; for the settings see `ImprovementContext`.
+
+    Args:
+        actor: Solves and refines.
+        critic: Judges what the reference calls wrong, at temperature 0; None: wrong responses are left as they are.
+        samples: Responses to the problem.
+        refinements: Most refinements drawn with one critique.
+        temperature: The actor's.
+        max_tokens: Most tokens of one response.
+        critic_max_tokens: Most tokens of one critique.
+        seed: Root of every call's seed.
+        grader: Reads and grades answers.
+        log: Journal of finished calls.
+    """
+    defaults = Context(
+        samples=samples,
+        rounds=0 if critic is None else 1,
+        gate="oracle",
+        temperature=temperature,
+        max_tokens=max_tokens,
+        critic_max_tokens=critic_max_tokens,
+        seed=seed,
+    )
+    players = Players(actor, actor if critic is None else critic, defaults, grader or default_grader(), log)
+    builder = StateGraph(
+        ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
+    )
+    builder.add_node("solve", create_solve(players))
+    builder.add_node("vote", create_vote(players))
+    builder.add_edge(START, "solve")
+    builder.add_edge("vote", END)
+    if critic is None:
+        builder.add_edge("solve", "vote")
+        return builder
+    builder.add_node("critique", create_critique(players))
+    builder.add_node("redraw", create_redraw(players, refinements=refinements))
+    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
+    builder.add_edge("critique", "redraw")
+    builder.add_edge("redraw", "vote")
+    return builder
