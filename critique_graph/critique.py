@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from critique_graph.alignment import align_with
 from critique_graph.labels import Label, find_labels, read_verdict, without_labels
 from critique_graph.schema import Critique, StepVerdict, Verdict
-from critique_graph.steps import align_with, split_steps
+from critique_graph.steps import split_steps
 
 _INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)
 _ANSWER = re.compile(r"\bthe\s(?:final\s)?answer\sis\b", re.IGNORECASE)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
+from critique_graph.alignment import holds_in_order
 from critique_graph.calls import CallKey
 from critique_graph.grading.grader import Grader
 from critique_graph.nodes.annotate import is_readable
@@ -14,7 +15,6 @@ from critique_graph.nodes.solve import to_response
 from critique_graph.players import BothWays, TalkPlayers, emit
 from critique_graph.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage
 from critique_graph.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
-from critique_graph.steps import holds_in_order
 from critique_graph.talk import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.untrusted import fence
 

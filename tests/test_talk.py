@@ -2,9 +2,10 @@
 
 from fakes import critique_text, solution
 
+from critique_graph.alignment import holds_in_order
 from critique_graph.critique import parse_critique
 from critique_graph.schema import Call, Chain, Response, Round
-from critique_graph.steps import holds_in_order, split_steps
+from critique_graph.steps import split_steps
 from critique_graph.talk import Thought, place_of_error, spliced, steps_of, told, trajectory
 
 FIRST, SLIP, SECOND, OTHER = "3 + 4 = 7.", "7 * 2 = 15.", "7 * 2 = 14.", "7 + 2 = 9."
