@@ -28,6 +28,8 @@ TASKS = {
     "critic with reasoning": row(critique_messages(QUESTION, FLAWED), f"<think>\n3 pens\n</think>\n\n{CRITIQUE}"),
     "refiner": row(refine_messages(QUESTION, FLAWED, CRITIQUE), RIGHT),
     "actor": row(solve_messages(QUESTION), RIGHT),
+    "self-talk": row(solve_messages(QUESTION), f"Tom has 5 pens.\nWrong. Tom has 3 pens, not 5.\n{RIGHT}"),
+    "self-correction": row(solve_messages(QUESTION), f"The answer is 5.\n\n{CRITIQUE}\n\n{RIGHT}"),
 }
 FAMILIES = ("qwen2_5", "qwen3", "llama3", "phi3", "gemma")
 

@@ -29,6 +29,8 @@ TASKS = {
     "critic": row(critique_messages(QUESTION, FLAWED), CRITIQUE),
     "refiner": row(refine_messages(QUESTION, FLAWED, CRITIQUE), RIGHT),
     "actor": row(solve_messages(QUESTION), RIGHT),
+    "self-talk": row(solve_messages(QUESTION), f"Tom has 5 pens.\nWrong. Tom has 3 pens, not 5.\n{RIGHT}"),
+    "self-correction": row(solve_messages(QUESTION), f"The answer is 5.\n\n{CRITIQUE}\n\n{RIGHT}"),
 }
 
 
@@ -111,7 +113,7 @@ def test_axolotl_reads_labelled_steps() -> None:
     assert [label for label in read["labels"] if label != -100] == [1, 0]
 
 
-@pytest.mark.parametrize("task", ["critic", "actor"])
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "refiner"])
 def test_verl(task: str, tmp_path: Path) -> None:
     pytest.importorskip("verl", reason="verl wants an older transformers")
     from omegaconf import OmegaConf
