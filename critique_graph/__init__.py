@@ -6,11 +6,13 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_improve import create_self_improve
+from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improvement import ImprovementProblems
+from critique_graph.metrics import maj_at_k, pass_at_k
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems import load_problems
-from critique_graph.state import Context, GenerationContext, ImprovementContext
+from critique_graph.state import Context, GenerationContext, ImprovementContext, SelfTalkContext
 from critique_graph.steps import split_steps
 from critique_graph.traces import read_traces
 
@@ -22,13 +24,17 @@ __all__ = [
     "ImprovementContext",
     "ImprovementProblems",
     "MathGrader",
+    "SelfTalkContext",
     "create_actor_critic",
     "create_auto_critique",
     "create_flawed_paths",
     "create_self_improve",
+    "create_self_talk",
     "grade",
     "load_problems",
+    "maj_at_k",
     "parse_critique",
+    "pass_at_k",
     "read_traces",
     "render_critique",
     "split_steps",

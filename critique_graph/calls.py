@@ -151,7 +151,7 @@ class Caller:
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], attempt: int
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         message = await self.model.ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         reasoning, text = split_reasoning(message.text[:MAX_REPLY_CHARS])
@@ -162,6 +162,7 @@ class Caller:
                 seed=settings.get("seed"),
                 finish_reason=_finish_reason(message),
                 usage=_usage(message),
+                started=round(began, 4),
                 seconds=round(seconds, 4),
                 attempts=attempt,
                 reasoning=_valid_unicode(reasoning or _reasoning_field(message)) or None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from critique_graph.atomic import write_atomically
 from critique_graph.dataset import ROW_SCHEMA, TRAIN, CritiqueRow
@@ -17,7 +18,7 @@ from critique_graph.summary_table import quality_rows
 
 CARD = "README.md"
 
-_METHOD = """\
+METHOD = """\
 @article{xi2024enhancing,
   title = {Enhancing {LLM} Reasoning via Critique Models with Test-Time and Training-Time Supervision},
   author = {Xi, Zhiheng and others},
@@ -77,15 +78,6 @@ def write_card(
         prompts: The wording of its prompts, by node.
     """
     source = source_of(str(settings["problems"]))
-    header = {
-        "pretty_name": "Step-level critiques",
-        "license": source.licence,
-        "language": ["en"],
-        "task_categories": ["text-generation"],
-        "tags": ["math", "critique", "critique-graph"],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": TRAIN}]}],
-        "size_categories": [_size(summary.rows)],
-    }
     stages = [
         (stage, strategy, passage.in_, passage.out, _listed(passage.dropped))
         for stage in STAGES
@@ -94,9 +86,8 @@ def write_card(
     kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in STRATEGIES)
     costs = [(role, f"{calls:,}", f"{summary.tokens.get(role, 0):,}") for role, calls in summary.calls.items() if calls]
     hashes = ", ".join(f"{name} `{prompt_hash(wording)}`" for name, wording in prompts.items())
-    citations = "\n\n".join(text for text in (_METHOD, source.citation) if text)
-    card = f"""---
-{yaml.safe_dump(header, sort_keys=False)}---
+    citations = "\n\n".join(text for text in (METHOD, source.citation) if text)
+    card = f"""{header("Step-level critiques", source, TRAIN, summary.rows, tag="critique")}
 # Step-level critiques of {summary.done} problems
 
 {summary.rows} critiques, of {summary.kept} that were kept ({kept}), made by `critique-graph generate` from
@@ -108,18 +99,18 @@ with them came out right, and more often than without them; those of right answe
 
 ## Quality
 
-{_table(("what", "figure"), quality_rows(summary))}
+{table(("what", "figure"), quality_rows(summary))}
 
 Rates come with their 95 % interval (Wilson). Refinements of one path are taken for independent, and each flawed path
 was tried until its case was clear.
 
 ## Funnel
 
-{_table(("stage", "strategy", "in", "out", "dropped"), stages)}
+{table(("stage", "strategy", "in", "out", "dropped"), stages)}
 
 ## Cost
 
-{_table(("role", "calls", "tokens"), costs)}
+{table(("role", "calls", "tokens"), costs)}
 
 {summary.tokens["total"]:,} tokens and {summary.seconds:.0f} s in all.
 
@@ -127,17 +118,17 @@ was tried until its case was clear.
 
 One JSON object a line, `{ROW_SCHEMA}`.
 
-{_table(("field", "type", ""), _fields())}
+{table(("field", "type", ""), fields_of(CritiqueRow))}
 
 ## Settings
 
-{_table(("setting", "value"), _settings(settings))}
+{table(("setting", "value"), published(settings))}
 
 Prompts, by the first digits of their SHA-256: {hashes}.
 
 ## Licence and citation
 
-{_licence(source)}
+{licence_of(source)}
 
 ```bibtex
 {citations}
@@ -146,13 +137,28 @@ Prompts, by the first digits of their SHA-256: {hashes}.
     write_atomically(folder / CARD, [card.encode()])
 
 
+def header(name: str, source: Source, file: str, rows: int, *, tag: str) -> str:
+    """Write the hub's YAML header of a data set in one file."""
+    fields = {
+        "pretty_name": name,
+        "license": source.licence,
+        "language": ["en"],
+        "task_categories": ["text-generation"],
+        "tags": ["math", tag, "critique-graph"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": file}]}],
+        "size_categories": [_size(rows)],
+    }
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False)}---"
+
+
 def source_of(problems: str) -> Source:
     """Give what is known of a problem set by its name, e.g. `hf:openai/gsm8k:main:train`."""
     name = problems.split(":")[1] if problems.startswith("hf:") else problems
     return SOURCES.get(name, UNKNOWN)
 
 
-def _licence(source: Source) -> str:
+def licence_of(source: Source) -> str:
+    """Say under which terms the data are."""
     if source is UNKNOWN:
         return (
             "The licence of the problems is not known to the program that wrote this: state it in the header before "
@@ -161,23 +167,25 @@ def _licence(source: Source) -> str:
     return f"The problems are under {source.licence}; what the models wrote is under the terms of these."
 
 
-def _fields() -> Iterable[tuple[str, str, str]]:
-    fields = CritiqueRow.model_json_schema()["properties"]
+def fields_of(row: type[BaseModel]) -> Iterable[tuple[str, str, str]]:
+    """Give the name, the types and the meaning of every field of a row."""
+    fields = row.model_json_schema()["properties"]
     for name, field in fields.items():
         types = [field, *field.get("anyOf", ())]
         kinds = " or ".join(str(kind["type"]) for kind in types if "type" in kind)
         yield f"`{name}`", kinds, re.sub(r"\s+", " ", field.get("description", ""))
 
 
-def _settings(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def published(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Give the settings to publish: addresses of servers are nobody's business."""
     for name, value in sorted(settings.items()):
         if not name.endswith("base_url"):
             yield f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
+def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Write a table in Markdown."""
+    lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 

@@ -20,6 +20,7 @@ from cyclopts.config import Yaml
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
+from critique_graph.compare_commands import compare, eval_critic
 from critique_graph.data_commands import generate, show
 from critique_graph.doctor import diagnose
 from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
@@ -28,20 +29,21 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_improve import create_self_improve
+from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improve_command import improve
 from critique_graph.live import LiveView, plain
 from critique_graph.miniature.commands import app as miniature
-from critique_graph.models import load_model
 from critique_graph.output import Flag, log, print_json, print_text, stdout
+from critique_graph.pair import load_pair
 from critique_graph.problems import load_problems
 from critique_graph.progress import Progress
 from critique_graph.prompts import loop_prompts, prompts_hash
 from critique_graph.run import run_problems
 from critique_graph.run_folder import open_run
-from critique_graph.servers import check_server
 from critique_graph.settings import LoopSettings, RunSettings
 from critique_graph.state import Context
 from critique_graph.summary_table import summary_table
+from critique_graph.talk_commands import self_talk
 from critique_graph.train_commands import train
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
@@ -49,8 +51,9 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
     "self_improve": lambda: create_self_improve().compile(name="self_improve"),
+    "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
-GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve"]
+GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
 LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
 app = App(
@@ -63,7 +66,12 @@ app.command(miniature)
 app.command(
     generate, help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data"
 )
+app.command(compare, help_epilogue="Example: critique-graph compare problems.jsonl --samples 16 --plot curve.svg")
+app.command(
+    eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
+)
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
+app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
 app.command(
     improve,
@@ -236,15 +244,8 @@ def create_loop(settings: LoopSettings) -> Callable[..., Any]:
         InputError: a model string names none, or a server that was named does not answer.
         MissingDependencyError: a model needs an extra that is not installed.
     """
-    critic_url = settings.critic_base_url or settings.base_url
-    for url in {settings.base_url, critic_url} - {None}:
-        check_server(str(url))
-    return partial(
-        create_actor_critic,
-        load_model(settings.actor, base_url=settings.base_url if settings.actor.startswith("openai:") else None),
-        load_model(settings.critic, base_url=critic_url if settings.critic.startswith("openai:") else None),
-        **settings.model_dump(include=LOOP_FIELDS),
-    )
+    pair = load_pair(settings)
+    return partial(create_actor_critic, pair.actor, pair.critic, **settings.model_dump(include=LOOP_FIELDS))
 
 
 @app.meta.default

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from critique_graph.alignment import align_with
 from critique_graph.labels import Label, find_labels, read_verdict, without_labels
 from critique_graph.schema import Critique, StepVerdict, Verdict
-from critique_graph.steps import align_steps, split_steps
+from critique_graph.steps import split_steps
 
 _INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)
 _ANSWER = re.compile(r"\bthe\s(?:final\s)?answer\sis\b", re.IGNORECASE)
@@ -59,11 +60,12 @@ class _Judgement:
         return verdicts.pop() if len(verdicts) == 1 else None
 
 
-def parse_critique(text: str, response: str | None = None) -> Critique:
+def parse_critique(text: str, response: str | None = None, *, steps: Sequence[str] | None = None) -> Critique:
     """Read a critique: each step's verdict and explanation, and the final verdict. Never fails; linear time.
 
-    With `response`, steps are aligned with its steps, and verdict lines which the response itself contains
-    are not taken for the critic's where the critic merely repeats them. A `<think>` block is not read.
+    With `response`, steps are aligned with its steps, or with `steps`, where it came in steps of its own; and verdict
+    lines which the response itself contains are not taken for the critic's where the critic merely repeats them. A
+    `<think>` block is not read.
 
     A verdict is wrong if it says wrong or incorrect anywhere ("Correct, but wrong in context"). Of several
     final blocks the last counts; if they contradict each other, none does and `final` is None. A missing
@@ -96,15 +98,17 @@ def parse_critique(text: str, response: str | None = None) -> Critique:
         text = text.encode(errors="replace").decode()
         warnings.add("invalid_unicode")
     judgements = _judgements(find_labels(text, response, warnings), warnings)
-    steps = [judgement for judgement in judgements if not judgement.is_final]
+    judged = [judgement for judgement in judgements if not judgement.is_final]
     finals = [judgement for judgement in judgements if judgement.is_final]
-    _check_steps(steps, warnings)
+    _check_steps(judged, warnings)
+    if steps is None and response is not None and judged:
+        steps = split_steps(response)
     critique = Critique(
         text=text,
-        steps=_step_verdicts(steps, response, warnings),
-        final=_final_verdict(steps, finals, warnings),
+        steps=_step_verdicts(judged, steps, warnings),
+        final=_final_verdict(judged, finals, warnings),
         final_explanation=finals[-1].explanation if finals else "",
-        first_error=next((index for index, step in enumerate(steps) if step.verdict == "wrong"), None),
+        first_error=next((index for index, step in enumerate(judged) if step.verdict == "wrong"), None),
     )
     if not warnings - _CONTENT and render_critique(critique) != text.rstrip("\n"):
         warnings.add("layout")
@@ -215,19 +219,20 @@ def _check_steps(steps: list[_Judgement], warnings: set[str]) -> None:
             warnings.add("explanation_missing")
 
 
-def _step_verdicts(steps: list[_Judgement], response: str | None, warnings: set[str]) -> tuple[StepVerdict, ...]:
-    indices: Sequence[int | None] = [None] * len(steps)
-    if response is not None and steps:
-        total = len(split_steps(response)) if any(step.number and not step.text for step in steps) else 0
+def _step_verdicts(
+    judged: list[_Judgement], steps: Sequence[str] | None, warnings: set[str]
+) -> tuple[StepVerdict, ...]:
+    indices: Sequence[int | None] = [None] * len(judged)
+    if steps is not None and judged:
         indices = [
-            step.number - 1 if step.number and not step.text and step.number <= total else index
-            for step, index in zip(steps, align_steps([step.text for step in steps], response), strict=True)
+            step.number - 1 if step.number and not step.text and step.number <= len(steps) else index
+            for step, index in zip(judged, align_with([step.text for step in judged], steps), strict=True)
         ]
         if None in indices:
             warnings.add("step_not_aligned")
     return tuple(
         StepVerdict(text=step.text, verdict=step.verdict, explanation=step.explanation, step_index=index)
-        for step, index in zip(steps, indices, strict=True)
+        for step, index in zip(judged, indices, strict=True)
     )
 
 

@@ -46,7 +46,7 @@ def export(
     check_mask: Flag = False,
     tokenizer: str | None = None,
 ) -> int:
-    """Turn a data set of `generate`, or traces of `run`, into what trainers read.
+    """Turn a data set of `generate` or `self-talk`, or traces of `run`, into what trainers read.
 
     Args:
         run: A run folder, a data set's file, or a traces.jsonl.
@@ -59,7 +59,7 @@ def export(
         task: `critic`: to the critique; `refiner`: from a critique to a right refinement; `actor`: to a right answer;
             `preference`: to a right refinement rather than the wrong response; `critic-preference`: to a critique that
             helped rather than another (these two `--to trl` alone); `step-critic`: to whether each step is right (as
-            `--to prm`).
+            `--to prm`); `self-talk`, `self-correction`: to a talk, or to response, critique and refinement as one text.
         reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.

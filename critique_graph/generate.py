@@ -25,7 +25,7 @@ from critique_graph.run import SessionEnd, drive
 from critique_graph.run_folder import JOURNAL, open_run
 from critique_graph.schema import Problem
 from critique_graph.selection import is_enough, quotas, read_ratio, selected
-from critique_graph.settings import GenerateSettings
+from critique_graph.settings import GenerateSettings, TrainingProblemSettings
 from critique_graph.state import GenerationContext
 
 DATASET = "dataset"
@@ -55,7 +55,7 @@ class TrainingProblems:
     """Near copies, by reason."""
 
 
-def training_problems(settings: GenerateSettings) -> TrainingProblems:
+def training_problems(settings: TrainingProblemSettings) -> TrainingProblems:
     """Find the problems that settings ask for; bad rows are found now, before any call.
 
     Raises:

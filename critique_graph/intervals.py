@@ -1,12 +1,14 @@
 """Rates with their confidence intervals: one proportion, and the difference of two measured on the same problems.
 
 Score-based intervals, because runs are small: they stay inside the possible range and keep their width at 0 and 100 %.
+Where a problem counts for a fraction, as the mean over many draws from a pool, differences are bootstrapped.
 """
 
+import random
 from collections.abc import Sequence
 from itertools import compress
-from math import sqrt
-from statistics import NormalDist
+from math import ceil, floor, sqrt
+from statistics import NormalDist, fmean
 
 from critique_graph.schema import Record
 
@@ -20,8 +22,19 @@ class Rate(Record):
     n: int
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Rate:
-    """Share of successes with its score interval (Wilson 1927, without continuity correction)."""
+RESAMPLES = 2000
+"""Of a bootstrap: a 95 % interval leaves out the 50 lowest and the 50 highest."""
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
+    """Share of successes with its score interval (Wilson 1927, without continuity correction).
+
+    Args:
+        successes: Where each of the `n` counts for a share between 0 and 1, their sum; the interval is then too wide,
+            if anything, as such shares vary less than successes.
+        n: Trials.
+        confidence: Coverage aimed at, between 0 and 1.
+    """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must be between 0 and n, got {successes} of {n}.")
     z = _normal_quantile(confidence)
@@ -58,6 +71,39 @@ def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence:
     return Rate(value=value, low=max(-1.0, value - below), high=min(1.0, value + above), n=n)
 
 
+def paired_bootstrap(
+    before: Sequence[float],
+    after: Sequence[float],
+    confidence: float = 0.95,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Rate:
+    """Mean of `after` minus mean of `before`, on the same problems, with a percentile interval (Efron 1979).
+
+    Problems are drawn with replacement, both values of one together. For values that are not just right or wrong; for
+    those `paired_difference` is better, as this interval has no width where all problems differ by the same.
+
+    Args:
+        before: A value of each problem.
+        after: The same problems, in the same order.
+        confidence: Coverage aimed at, between 0 and 1.
+        seed: Draws the problems.
+        resamples: How often.
+    """
+    if len(before) != len(after):
+        raise ValueError(f"before and after must be of the same problems, got {len(before)} and {len(after)}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
+    differences = [b - a for a, b in zip(before, after, strict=True)]
+    n, rng = len(differences), random.Random(seed)
+    if n == 0:
+        return Rate(value=None, low=None, high=None, n=0)
+    means = sorted(sum(rng.choices(differences, k=n)) / n for _ in range(resamples))
+    outside = (1 - confidence) / 2 * resamples
+    return Rate(value=fmean(differences), low=means[floor(outside)], high=means[ceil(resamples - outside) - 1], n=n)
+
+
 def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float = 0.95) -> Rate:
     """Share of items that are hits, where items come in clusters, as rows do by problem; `n` counts the clusters.
 
@@ -83,7 +129,7 @@ def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float
     return Rate(value=share, low=max(0.0, share - spread), high=min(1.0, share + spread), n=n)
 
 
-def _wilson_limits(successes: int, n: int, z: float) -> tuple[float, float]:
+def _wilson_limits(successes: float, n: int, z: float) -> tuple[float, float]:
     centre = successes + z * z / 2
     spread = z * sqrt(successes * (n - successes) / n + z * z / 4)
     scale = n + z * z

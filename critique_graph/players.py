@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -15,7 +15,7 @@ from critique_graph.calls import Caller, CallLog
 from critique_graph.grading.grader import Grader
 from critique_graph.models import load_model
 from critique_graph.schema import Role
-from critique_graph.state import Context, GenerationContext
+from critique_graph.state import Context, GenerationContext, SelfTalkContext
 
 State = TypeVar("State")
 Result = TypeVar("Result")
@@ -91,6 +91,73 @@ class DataPlayers:
             seed=context.seed,
             log=self.log,
         )
+
+
+@dataclass(frozen=True)
+class TalkPlayers:
+    """The same for the graph that makes self-talk: an actor and a critic who play the loop, and a smoother."""
+
+    actor: str | BaseChatModel
+    critic: str | BaseChatModel
+    smoother: str | BaseChatModel
+    """A model, or `exact`."""
+    defaults: SelfTalkContext
+    grader: Grader
+    log: CallLog | None = None
+
+    def settings(self) -> SelfTalkContext:
+        """Give the settings in force."""
+        given = get_runtime(SelfTalkContext).context
+        if given is None:
+            return self.defaults
+        return self.defaults.model_copy(update=given.model_dump(exclude_unset=True))
+
+    def context(self) -> Context:
+        """Give the same as settings of the loop."""
+        settings = self.settings()
+        return Context(
+            samples=settings.samples,
+            rounds=settings.repairs,
+            temperature=settings.temperature,
+            critic_temperature=settings.critic_temperature,
+            max_tokens=settings.max_tokens,
+            critic_max_tokens=settings.critic_max_tokens,
+            seed=settings.seed,
+        )
+
+    def caller(self, role: Literal["actor", "critic", "smoother"]) -> Caller:
+        """Give what makes the calls of `role` in this invocation."""
+        settings = self.settings()
+        temperature, max_tokens = {
+            "actor": (settings.temperature, settings.max_tokens),
+            "critic": (settings.critic_temperature, settings.critic_max_tokens),
+            "smoother": (settings.smoother_temperature, settings.smoother_max_tokens),
+        }[role]
+        return Caller(
+            model=load_model(getattr(settings, role) or getattr(self, role)),
+            role=role,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=settings.seed,
+            log=self.log,
+        )
+
+
+class LoopPlayers(Protocol):
+    """What the nodes of the loop need of players."""
+
+    @property
+    def grader(self) -> Grader:
+        """Reads and compares answers."""
+        ...
+
+    def context(self) -> Context:
+        """Give the settings in force."""
+        ...
+
+    def caller(self, role: Literal["actor", "critic"]) -> Caller:
+        """Give what makes the calls of `role` in this invocation."""
+        ...
 
 
 def emit(event: str, **fields: Any) -> None:

@@ -9,7 +9,10 @@ from critique_graph.corruption import CORRUPT_INSTRUCTION, DEFINITIONS
 from critique_graph.nodes.annotate import HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.repair import repair_messages
+from critique_graph.nodes.smooth import smooth_messages
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.talk import SAID
 
 
 def loop_prompts() -> dict[str, str]:
@@ -27,6 +30,12 @@ def data_prompts() -> dict[str, str]:
         "annotate": "\0".join((HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END)),
         "corrupt": "\0".join((CORRUPT_INSTRUCTION, *DEFINITIONS.values())),
     }
+
+
+def talk_prompts() -> dict[str, str]:
+    """Give the wording of what the nodes that make self-talk ask, and of the exact form."""
+    asked = {"smooth": _wording(smooth_messages("q", "r")), "repair": _wording(repair_messages("q", "r", "c", "b"))}
+    return loop_prompts() | asked | {"said": "\0".join(SAID.values())}
 
 
 def prompts_hash(prompts: Mapping[str, str]) -> str:

@@ -196,10 +196,9 @@ class _Session:
 
     async def _roll_out(self, problem: Problem) -> None:
         started = time.perf_counter()
-        state = {"id": problem.id, "question": problem.question, "reference": problem.answer}
         result, trace = None, None
         try:
-            result = await self._graph.ainvoke(state, self._config)
+            result = await self._graph.ainvoke(problem.to_input(), self._config)
             trace = self._to_trace(problem, result, time.perf_counter() - started)
             outcome = self._judge(result)
         except CritiqueGraphError:  # not this problem's fault: a full disk, a model that cannot be loaded

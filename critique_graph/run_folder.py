@@ -95,7 +95,7 @@ def open_run(
     except OSError as error:
         raise RunError(f"cannot make the run folder {path}: {error.strerror}.") from error
     with _locked(path):
-        known = _read_manifest(path)
+        known = read_manifest(path)
         if known is None and not (path / JOURNAL).exists():
             _refuse_strangers(path)
         if fresh:
@@ -146,7 +146,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> dict[str, Any] | None:
     """Give the manifest of the run in `path`; None when there is none."""
     file = path / MANIFEST
     try:

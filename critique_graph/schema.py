@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 TRACE_SCHEMA = "critique-graph.trace/1"
 
 Verdict = Literal["correct", "wrong"]
-Role = Literal["actor", "critic", "annotator", "corruptor"]
+Role = Literal["actor", "critic", "annotator", "corruptor", "smoother"]
 Strategy = Literal["rg1", "rg2", "rg3", "correct"]
 ErrorType = Literal[
     "calculation_error",
@@ -66,6 +66,8 @@ ChainStop = Literal[
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent
+    "not_located",  # self-talk: called wrong, and no step of it
+    "not_continued",  # self-talk: the repair changed steps before the one to repair
     "failed",  # a model call failed for good; `failure` says how
 ]
 
@@ -84,6 +86,10 @@ class Problem(Record):
     answer: str | None = None
     level: int | None = None
     source: str | None = None
+
+    def to_input(self) -> dict[str, JsonValue]:
+        """Give what a graph takes."""
+        return {"id": self.id, "question": self.question, "reference": self.answer}
 
 
 class Usage(Record):
@@ -112,7 +118,10 @@ class Call(Record):
     seed: int | None = None
     finish_reason: str | None = None
     usage: Usage = Usage()
+    started: float | None = None
+    """Unix time at which its last attempt began."""
     seconds: float = 0.0
+    """That attempt took, waiting for the engine included."""
     attempts: int = 1
     reasoning: str | None = None
     """What the model wrote before its answer (a reasoning field or a `<think>` block); never parsed."""
@@ -340,5 +349,11 @@ class Trace(Record):
     usage: dict[str, Usage]
     """Keys `actor`, `critic`, `total`."""
     seconds: float
+    greedy: Response | None = None
+    """Of `compare`: the response at temperature 0."""
+    retries: tuple[Response | None, ...] = ()
+    """Of `compare`: a refinement of every chain's first response, without a critique; None where it was cut off."""
+    uncritiqued: tuple[Response, ...] = ()
+    """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)

@@ -1,13 +1,13 @@
 """One settings model a verb: the single source of its flags, its YAML and what its manifest records."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from critique_graph.problems import MINIATURE_LIMIT
 from critique_graph.selection import read_ratio
-from critique_graph.state import Context, GenerationContext, ImprovementContext
+from critique_graph.state import Context, GenerationContext, ImprovementContext, SelfTalkContext
 from critique_graph.trainers.selection import Balance
 
 
@@ -44,11 +44,61 @@ class ProblemSettings(BaseModel):
         return self.limit or (MINIATURE_LIMIT if self.problems == "miniature" else None)
 
 
+class TrainingProblemSettings(ProblemSettings):
+    """Which problems a verb makes data from."""
+
+    seed: int = 0
+    exclude: tuple[str, ...] = ()
+    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
+    distinct: bool = False
+    """Leave out near copies of earlier problems. Needs the extra `data`."""
+
+
 class RunSettings(LoopSettings, ProblemSettings):
     """Settings of `critique-graph run`."""
 
 
-class GenerateSettings(GenerationContext, ProblemSettings):
+class CompareSettings(LoopSettings, ProblemSettings):
+    """Settings of `critique-graph compare`. Every gate and vote is compared, on chains of the gate `always`."""
+
+    samples: int = Field(default=8, ge=2, le=4096)
+    """Chains of a problem's pool."""
+    votes: int | None = Field(default=None, ge=1)
+    """Samples for the votes without a critic, those of the chains included; empty: three for every chain, as in the
+    paper's comparison."""
+    rounds: int = Field(default=1, ge=1, le=100)
+    """Critiques and refinements of every chain."""
+    gate: Annotated[Literal["always"], Parameter(show=False)] = "always"
+    vote: Annotated[Literal["majority"], Parameter(show=False)] = "majority"
+    token_budget: Annotated[None, Parameter(show=False)] = None
+
+    @property
+    def all_votes(self) -> int:
+        """The votes in force."""
+        return max(self.samples, self.votes or 3 * self.samples)
+
+
+class EvalCriticSettings(LoopSettings):
+    """Settings of `critique-graph eval-critic`: one critique of one response."""
+
+    sources: Annotated[tuple[str, ...], Parameter(show=False)] = ("miniature",)
+    """Files of labelled responses, or `hf:owner/name[:config[:split]]`, or `miniature`."""
+    actor: str = "miniature:actor"
+    """Of `miniature`: model that writes the responses, `miniature:actor` or `hf:PATH`."""
+    temperature: float = Field(default=0.7, ge=0, le=5)
+    """Of `miniature`: the actor's."""
+    limit: Annotated[int | None, Parameter(alias="-n")] = Field(default=None, ge=1)
+    """Most responses of every file; empty: all of a file, 100 of the miniature."""
+    concurrency: int = Field(default=64, ge=1)
+    """Responses in flight at once."""
+    samples: Annotated[Literal[1], Parameter(show=False)] = 1
+    rounds: Annotated[Literal[1], Parameter(show=False)] = 1
+    gate: Annotated[Literal["always"], Parameter(show=False)] = "always"
+    vote: Annotated[Literal["first"], Parameter(show=False)] = "first"
+    token_budget: Annotated[None, Parameter(show=False)] = None
+
+
+class GenerateSettings(GenerationContext, TrainingProblemSettings):
     """Settings of `critique-graph generate`."""
 
     actor: str = "miniature:actor"
@@ -62,10 +112,6 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
     annotator_base_url: str | None = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
-    exclude: tuple[str, ...] = ()
-    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
-    distinct: bool = False
-    """Leave out near copies of earlier problems. Needs the extra `data`."""
     target: int | None = Field(default=None, ge=1)
     """Critiques to keep: no new problem is begun once there are so many; empty: all there are."""
     ratio: tuple[str, ...] = ()
@@ -76,6 +122,22 @@ class GenerateSettings(GenerationContext, ProblemSettings):
     def _check_ratio(cls, ratio: tuple[str, ...]) -> tuple[str, ...]:
         read_ratio(ratio)
         return ratio
+
+
+class SelfTalkSettings(SelfTalkContext, TrainingProblemSettings):
+    """Settings of `critique-graph self-talk`."""
+
+    actor: str = "miniature:actor"
+    """Model that solves and repairs: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`."""
+    critic: str = "miniature:critic"
+    """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`; or
+    `miniature:annotator`, which is exact, for the miniature's problems alone."""
+    smoother: str = "exact"
+    """Model that rewrites the talk as one who thinks aloud, or `exact`: the critic's words as they stand."""
+    base_url: str | None = None
+    """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
+    critic_base_url: str | None = None
+    """Server of an `openai:` critic and smoother, where it is not the actor's."""
 
 
 class TrainSettings(BaseModel):

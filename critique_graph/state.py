@@ -37,6 +37,32 @@ class ActorCriticOutput(TypedDict):
     usage: dict[str, dict[str, Any]]
 
 
+class PoolState(ActorCriticState):
+    """State of the graph that `compare` draws its pool with."""
+
+    usage: NotRequired[dict[str, Any]]
+
+
+class PoolOutput(ActorCriticOutput):
+    """What it gives: the chains' records, and as JSON of `Response` and `Failure` what was done without a critic."""
+
+    greedy: dict[str, Any] | None
+    retries: list[dict[str, Any] | None]
+    uncritiqued: list[dict[str, Any]]
+    failures: list[dict[str, Any]]
+
+
+class JudgeInput(ActorCriticInput):
+    """What is given where the critic alone plays."""
+
+    steps: NotRequired[list[str]]
+    """The response to judge, step by step; without it the actor writes one."""
+
+
+class JudgeState(JudgeInput, ActorCriticState):
+    """State there."""
+
+
 def problem_id(state: ActorCriticInput) -> str:
     """Give the problem's id; without one, a hash of the question stands in."""
     return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]
@@ -85,6 +111,13 @@ def write_paths(paths: Iterable[FlawedPath], **usage: Usage) -> dict[str, Any]:
         "paths": [path.model_dump(mode="json") for path in paths],
         "usage": {role: used.model_dump() for role, used in usage.items()},
     }
+
+
+class SelfTalkOutput(TypedDict):
+    """What a caller gets: `SelfTalk` and `Usage` records as JSON."""
+
+    talks: list[dict[str, Any]]
+    usage: dict[str, dict[str, Any]]
 
 
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"})]
@@ -196,6 +229,42 @@ class GenerationContext(BaseModel):
         if self.critiques > 1 and self.annotator_temperature == 0:
             raise ValueError(f"{self.critiques} critiques of a path need an annotator_temperature above 0")
         return self
+
+
+class SelfTalkContext(BaseModel):
+    """Settings of the graph that makes self-talk. The paper does not give these values: the defaults are ours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    actor: ModelName = None
+    """Model that solves and repairs; empty: the one the graph was created with."""
+    critic: ModelName = None
+    """Model that judges every step; empty: the one the graph was created with."""
+    smoother: ModelName = None
+    """Model that rewrites the talk, or `exact`: as it stands; empty: the one the graph was created with."""
+    samples: int = Field(default=2, ge=1, le=512)
+    """Paths of a problem; each becomes a talk, or is dropped."""
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    """Of these."""
+    repairs: int = Field(default=4, ge=1, le=64)
+    """Most repairs of a path; one that is judged wrong after them is given up."""
+    repair_temperature: float = Field(default=0.7, ge=0, le=5)
+    """Of these."""
+    reasoning: bool = False
+    """Splice what the critic thought before its critique, too: of each step, where it numbers them; a small critic
+    judges by it."""
+    critic_temperature: float = Field(default=0.0, ge=0, le=5)
+    """The critic's."""
+    smoother_temperature: float = Field(default=0.7, ge=0, le=5)
+    """The smoother's."""
+    max_tokens: int = Field(default=1024, ge=1)
+    """Most tokens of one response."""
+    critic_max_tokens: int = Field(default=1536, ge=1)
+    """Most tokens of one critique, its reasoning included."""
+    smoother_max_tokens: int = Field(default=2048, ge=1)
+    """Most tokens of one smoothed talk, its reasoning included."""
+    seed: int = 0
+    """Every call's seed is derived from this, the problem's id and the call's place in the graph."""
 
 
 class SelfImproveInput(TypedDict):

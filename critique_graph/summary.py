@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from critique_graph.intervals import Rate, paired_difference, wilson
 from critique_graph.journal import JournalRow
-from critique_graph.schema import Record, Response, Trace, Usage
+from critique_graph.metrics import Judgement, discriminability
+from critique_graph.schema import Record, Response, Trace, Usage, Verdict
 
 
 class Flips(Record):
@@ -41,21 +42,6 @@ class LevelAccuracy(Record):
     final: Rate
 
 
-class Judgement(Record):
-    """The critic's verdicts on graded first responses, of every chain."""
-
-    right_called_correct: int
-    right_called_wrong: int
-    right_unparsed: int
-    wrong_called_correct: int
-    wrong_called_wrong: int
-    wrong_unparsed: int
-    discriminability: Rate
-    """Share of verdicts that agree with the grade; a critique without a verdict counts as disagreeing."""
-    discriminability_on_right: Rate
-    discriminability_on_wrong: Rate
-
-
 class Summary(Record):
     """The findings of a run, as `critique-graph run --json` prints them."""
 
@@ -74,6 +60,7 @@ class Summary(Record):
     flips: Flips
     by_level: dict[int, LevelAccuracy]
     critic: Judgement
+    """Its verdicts on graded first responses, of every chain."""
     unparsed_critiques: int
     """Critiques, of any round, without a readable final verdict."""
     truncated_responses: int
@@ -120,7 +107,7 @@ def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: in
             level: LevelAccuracy(first=_share([a for a, _ in pairs]), final=_share([b for _, b in pairs]))
             for level, pairs in sorted(tally.levels.items())
         },
-        critic=_judgement(tally.verdicts),
+        critic=discriminability(tally.verdicts),
         unparsed_critiques=tally.unparsed_critiques,
         truncated_responses=tally.truncated_responses,
         tokens=Tokens(
@@ -144,7 +131,7 @@ class _Tally:
     first: list[bool] = field(default_factory=list)
     final: list[bool] = field(default_factory=list)
     levels: defaultdict[int, list[tuple[bool, bool]]] = field(default_factory=lambda: defaultdict(list))
-    verdicts: Counter[tuple[bool, str | None]] = field(default_factory=Counter)
+    verdicts: Counter[tuple[bool, Verdict | None]] = field(default_factory=Counter)
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     unparsed_critiques: int = 0
     truncated_responses: int = 0
@@ -178,20 +165,3 @@ def _is_right(graded: Response | Trace | None) -> bool | None:
 
 def _share(values: list[bool]) -> Rate:
     return wilson(sum(values), len(values))
-
-
-def _judgement(verdicts: Counter[tuple[bool, str | None]]) -> Judgement:
-    right = sum(count for (is_right, _), count in verdicts.items() if is_right)
-    wrong = verdicts.total() - right
-    right_called_correct, wrong_called_wrong = verdicts[True, "correct"], verdicts[False, "wrong"]
-    return Judgement(
-        right_called_correct=right_called_correct,
-        right_called_wrong=verdicts[True, "wrong"],
-        right_unparsed=verdicts[True, None],
-        wrong_called_correct=verdicts[False, "correct"],
-        wrong_called_wrong=wrong_called_wrong,
-        wrong_unparsed=verdicts[False, None],
-        discriminability=wilson(right_called_correct + wrong_called_wrong, right + wrong),
-        discriminability_on_right=wilson(right_called_correct, right),
-        discriminability_on_wrong=wilson(wrong_called_wrong, wrong),
-    )

@@ -112,4 +112,4 @@ def percent(rate: Rate, *, sign: str = "", unit: str = "%") -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "-"
     value, low, high = (f"{100 * x:{sign}.1f}" for x in (rate.value, rate.low, rate.high))
-    return f"{value} {unit} [{low}, {high}]"
+    return " ".join(filter(None, (value, unit, f"[{low}, {high}]")))

@@ -1,4 +1,4 @@
-"""`critique-graph train`: a critic, an actor or a refiner from data of `generate` or traces of `run`."""
+"""`critique-graph train`: a critic, an actor or another task, from data of `generate` or `self-talk`, or traces."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,9 +31,11 @@ def train(
     Args:
         task: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`: DPO, to prefer
             right refinements over the responses they correct; `critic-preference`: DPO, to prefer critiques that helped
-            over others of the same response; `step-critic`: a classifier of steps, no chat model.
-        data: A run folder of `generate` or `run`, a data set's file, a traces.jsonl, or a file of rows as `export --to
-            trl` writes them, which are all taken.
+            over others of the same response; `step-critic`: a classifier of steps, no chat model; `self-talk`: to check
+            every step once it is written, and put it right; `self-correction`: to write a whole response, then its
+            critique, then a refinement. Both of these solve alone, as the actor of `run --rounds 0`.
+        data: A run folder of `generate`, `self-talk` or `run`, a data set's file, a traces.jsonl, or a file of rows as
+            `export --to trl` writes them, which are all taken.
         model: What to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         json: Print what was done as one JSON object.

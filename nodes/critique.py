@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls import CallKey
 from critique_graph.critique import parse_critique
-from critique_graph.players import BothWays, Players, emit
+from critique_graph.players import BothWays, LoopPlayers, emit
 from critique_graph.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
 from critique_graph.state import ActorCriticState, Context, problem_id, read_chains, write_chains
 from critique_graph.untrusted import fence
@@ -40,7 +40,7 @@ def to_critique(reply: Reply, response: str) -> Critique:
     return critique
 
 
-def create_critique(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_critique(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that critiques the latest response of every open chain."""
 
     async def critique(state: ActorCriticState) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def create_critique(players: Players) -> Runnable[ActorCriticState, dict[str, An
     return BothWays(critique)
 
 
-async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players) -> bool:
+async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: LoopPlayers) -> bool:
     reference = state.get("reference")
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")

@@ -8,7 +8,7 @@ from critique_graph.calls import Caller, CallKey
 from critique_graph.grading.grader import Grader
 from critique_graph.nodes.solve import solve_messages, to_response
 from critique_graph.schema import Call, DropReason, Failure, FlawedPath, Reply, Response, Usage
-from critique_graph.state import AutoCritiqueState
+from critique_graph.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.steps import is_answer, split_steps
 from critique_graph.untrusted import strip_role_tokens
 
@@ -32,7 +32,7 @@ def is_right(response: Response) -> bool:
     return not response.is_truncated and response.grade is not None and response.grade.is_correct
 
 
-async def graded(response: Response, state: AutoCritiqueState, grader: Grader) -> Response:
+async def graded(response: Response, state: ActorCriticInput, grader: Grader) -> Response:
     """Give a response with its grade.
 
     Raises:
@@ -65,7 +65,7 @@ async def continued(
     return outcome.model_copy(update={"text": begun + outcome.text})
 
 
-async def to_graded(outcome: Reply, state: AutoCritiqueState, grader: Grader) -> Response:
+async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> Response:
     """Make a whole reply a response with its grade."""
     return await graded(to_response(outcome, grader), state, grader)
 

@@ -8,7 +8,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls import CallKey
 from critique_graph.grading.grader import Grader
-from critique_graph.players import BothWays, Players, emit
+from critique_graph.players import BothWays, LoopPlayers, emit
 from critique_graph.schema import Chain, Failure, Reply, Response
 from critique_graph.state import ActorCriticState, problem_id, write_chains
 from critique_graph.untrusted import fence
@@ -28,7 +28,7 @@ def to_response(reply: Reply, grader: Grader) -> Response:
     return Response(text=reply.text, answer=grader.extract(reply.text), call=reply.call)
 
 
-def create_solve(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_solve(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that samples the first response of every chain."""
 
     async def solve(state: ActorCriticState) -> dict[str, Any]:

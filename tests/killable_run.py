@@ -47,5 +47,5 @@ def traces_without_seconds(folder: Path) -> list[Any]:
 
 def _without_seconds(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_seconds(item) for key, item in value.items() if key != "seconds"}
+        return {key: _without_seconds(item) for key, item in value.items() if key not in ("started", "seconds")}
     return [_without_seconds(item) for item in value] if isinstance(value, list | tuple) else value

@@ -41,6 +41,7 @@ def test_reply_carries_text_usage_seed_and_finish_reason():
         seed=derive_seed(3, KEY),
         finish_reason="stop",
         usage=Usage(calls=1, input_tokens=7, output_tokens=2),
+        started=outcome.call.started,
         seconds=outcome.call.seconds,
     )
 

@@ -211,7 +211,7 @@ def test_miniature_eval_prints_one_object_or_a_table(capsys: pytest.CaptureFixtu
     assert re.search(r"actor, greedy +[\d.]+ % \[[\d.]+, [\d.]+\] \(n = 3\)", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("verb", ["solve", "run", "graph", "doctor", "miniature"])
+@pytest.mark.parametrize("verb", ["solve", "run", "self-talk", "graph", "doctor", "miniature"])
 def test_help_shows_an_example(verb: str, capsys: pytest.CaptureFixture[str]):
     assert run(verb, "--help") == 0
     assert f"critique-graph {verb}" in capsys.readouterr().out

@@ -429,3 +429,11 @@ def test_hostile_critique_of_1_mb_is_read_in_linear_time(unit: str) -> None:
     parse_critique(text, RESPONSE)
 
     assert time.perf_counter() - start < 30  # measured under 50 ms for 100 KB; quadratic time would be minutes
+
+
+def test_steps_of_its_own_take_the_place_of_the_responses():
+    steps = ["We add.\n\n3 + 4 = 7.", "7 * 2 = 15."]
+    text = "\n".join(f"Step sentence: {step}\nCorrectness of the step: Wrong" for step in ("3 + 4 = 7.", "7 * 2 = 15."))
+
+    assert [step.step_index for step in parse_critique(text, "\n\n".join(steps), steps=steps).steps] == [0, 1]
+    assert [step.step_index for step in parse_critique(text, "\n\n".join(steps)).steps] == [1, 2]

@@ -9,12 +9,14 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 PRINTS = {
+    "at_k": r"k =  1: pass@k \d+%, maj@k \d+%[\s\S]*k = 16",
     "chat_node": r"The answer is \S+\.",
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
     "embed": r"answer \S+ by majority vote, [4-9]|1[0-2] calls",
     "human_critic": r"<response>[\s\S]*answer: \d+",
     "improve": r"resume\nevaluate\nexplore\nselect\ntrain\nevaluate\nkept [1-9]\d* direct and [\s\S]*best: iter",
     "stream": r"response: [\s\S]*critique: [\s\S]*answer: ",
+    "talk": r"(Correct|Wrong)\.[\s\S]*talks kept: [1-4] of 4",
     "tool": r"\S+",
 }
 

@@ -1,8 +1,9 @@
 import random
 
 import pytest
+from scipy import stats
 
-from critique_graph.intervals import Rate, clustered_share, paired_difference, wilson
+from critique_graph.intervals import Rate, clustered_share, paired_bootstrap, paired_difference, wilson
 
 
 def paired(both: int, first_only: int, last_only: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -124,6 +125,35 @@ def test_paired_difference_refuses_unequal_lengths() -> None:
 def test_confidence_must_be_a_share(confidence: float) -> None:
     with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
         wilson(1, 2, confidence)
+
+
+def test_paired_bootstrap_agrees_with_scipy() -> None:
+    rng = random.Random(5)
+    before = [rng.random() for _ in range(80)]
+    after = [min(1.0, value + rng.uniform(-0.2, 0.4)) for value in before]
+
+    rate = paired_bootstrap(before, after, seed=1, resamples=10_000)
+
+    reference = stats.bootstrap(
+        (before, after),
+        lambda a, b, axis: (b - a).mean(axis=axis),
+        paired=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=1,
+    ).confidence_interval
+    assert rate.value == pytest.approx(sum(after) / 80 - sum(before) / 80)
+    assert (rate.low, rate.high) == pytest.approx((reference.low, reference.high), abs=2e-3)
+
+
+def test_paired_bootstrap_repeats_with_its_seed() -> None:
+    before, after = [0.0, 0.5, 1.0, 0.25], [1.0, 0.5, 0.0, 1.0]
+
+    assert paired_bootstrap(before, after, seed=3) == paired_bootstrap(before, after, seed=3)
+    assert paired_bootstrap(before, before) == Rate(value=0.0, low=0.0, high=0.0, n=4)
+    assert paired_bootstrap([], []) == Rate(value=None, low=None, high=None, n=0)
+    with pytest.raises(ValueError, match="of the same problems"):
+        paired_bootstrap(before, [])
 
 
 def test_share_of_single_items_is_about_a_proportion() -> None:

@@ -83,6 +83,27 @@ async def test_actor_critic_is_served_described_and_answers(server: str):
     assert all(chain["response"]["text"] for chain in result["chains"]), result["chains"]
 
 
+async def test_self_talk_is_served_and_its_settings_are_described(server: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        assistants = await client.assistants.search(graph_id="self_talk")
+        schemas = await client.assistants.get_schemas(assistants[0]["assistant_id"])
+        result = await client.runs.wait(
+            None,
+            "self_talk",
+            input={
+                "question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?",
+                "reference": "27",
+            },
+            context={"samples": 3, "repairs": 2},
+        )
+
+    assert schemas["context_schema"]["properties"]["repairs"]["description"]
+    assert len(result["talks"]) == 3
+    assert all(talk["chain"]["response"]["text"] for talk in result["talks"]), result["talks"]
+
+
 async def test_auto_critique_can_be_followed_step_by_step(server: str):
     from langgraph_sdk import get_client
 

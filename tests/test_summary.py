@@ -3,9 +3,10 @@ from journal_rows import row
 
 from critique_graph.intervals import paired_difference, wilson
 from critique_graph.journal import JournalRow
+from critique_graph.metrics import Judgement
 from critique_graph.outcomes import Outcome
 from critique_graph.schema import Chain, Trace
-from critique_graph.summary import Flips, Judgement, LevelAccuracy, Summary, Tokens, summarise
+from critique_graph.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
 
 
 def test_summary_of_a_mixed_run() -> None:
@@ -47,6 +48,9 @@ def test_summary_of_a_mixed_run() -> None:
             discriminability=wilson(2, 6),
             discriminability_on_right=wilson(1, 3),
             discriminability_on_wrong=wilson(1, 3),
+            discriminability_of_parsed=wilson(2, 5),
+            discriminability_of_parsed_on_right=wilson(1, 3),
+            discriminability_of_parsed_on_wrong=wilson(1, 2),
         ),
         unparsed_critiques=1,
         truncated_responses=1,

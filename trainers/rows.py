@@ -21,9 +21,12 @@ from critique_graph.problems import is_test_set
 from critique_graph.run_folder import JOURNAL, TRACES
 from critique_graph.schema import Chain, FlawedPath, Trace
 from critique_graph.steps import split_steps
+from critique_graph.talk_data import TalkRow, find_talks, read_talks
 from critique_graph.traces import read_traces
 
-Task = Literal["critic", "refiner", "actor", "preference", "critic-preference", "step-critic"]
+Task = Literal[
+    "critic", "refiner", "actor", "preference", "critic-preference", "step-critic", "self-talk", "self-correction"
+]
 PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
 """Tasks whose rows are `PreferenceRow`s."""
 
@@ -92,19 +95,58 @@ class Candidate(NamedTuple):
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Give the rows of one task in a data set of `generate`, or in the traces of `run`.
+    """Give the rows of one task in a data set of `generate` or `self-talk`, or in the traces of `run`.
 
     Raises:
-        InputError: There is neither, or the problems are for tests.
+        InputError: There is none, it has no rows of the task, or the problems are for tests.
     """
-    if task == "critic-preference":
+    if (talks := find_talks(path)) is not None:
+        yield from talk_candidates(read_talks(talks), task)
+    elif task == "critic-preference":
         yield from critic_preferences(_read_paths(path))
     elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
         yield from trace_candidates(read_traces(path), task)
     else:
-        raise InputError(f"{path}: there is no data set here, nor traces. Give a run folder of `generate` or `run`.")
+        raise InputError(
+            f"{path}: there is no data set here, nor traces. Give a run folder of `generate`, `self-talk` or `run`."
+        )
+
+
+def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
+    """Turn talks into rows of one task.
+
+    - `self-talk`: problem, to the talk. Its wrong steps are learned with the rest, as parts of what puts them right.
+    - `self-correction`: problem, to whole path, whole critique, whole repaired path, and so on, as one text.
+    - `actor`: problem, to the path at its end: the same data without anything said of it.
+
+    Raises:
+        InputError: Talks hold no rows of the task.
+    """
+    for talk in rows:
+        if task == "self-talk":
+            text = talk.self_talk
+        elif task == "self-correction":
+            text = corrected(*talk.trajectory)
+        elif task == "actor":
+            text = talk.path
+        else:
+            raise InputError(
+                f"self-talk holds no rows of {task}: it has those of self-talk, self-correction and actor."
+            )
+        made = row(solve_messages(talk.question), text)
+        yield Candidate(made, talk.id.rpartition("/")[0], talk.level, talk.is_correct)
+
+
+def corrected(*parts: str) -> str:
+    """Join whole responses and whole critiques to what one model writes that corrects itself; its answer comes last."""
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def _refuse_self_talk(task: Task) -> None:
+    if task == "self-talk":
+        raise InputError("rows of self-talk come from a run folder of `critique-graph self-talk`.")
 
 
 def _read_paths(run: Path) -> Iterator[PathsTrace]:
@@ -151,7 +193,12 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
     - `preference`: problem, to a right refinement rather than the wrong response.
     - `step-critic`: problem and steps, to whether each is right. What follows the first wrong step has no label and is
       left out; a wrong response whose critique finds no wrong step gives no row.
+    - `self-correction`: problem, to the response, its critique, and the right refinement of a wrong one, as one text.
+
+    Raises:
+        InputError: Critiques hold no rows of the task.
     """
+    _refuse_self_talk(task)
     for kept in rows:
         problem = kept.id.rpartition("/")[0]
         right = kept.response if kept.is_correct else kept.refinement
@@ -167,6 +214,9 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
             made = preference_row(solve_messages(kept.question), right, kept.response)
         elif task == "step-critic":
             made = _step_row(kept.question, kept.response, kept.first_error, kept.is_correct)
+        elif task == "self-correction" and right is not None:
+            parts = [kept.response, kept.critique] if kept.is_correct else [kept.response, kept.critique, right]
+            made = row(solve_messages(kept.question), corrected(*parts))
         if made is not None:
             yield Candidate(made, problem, kept.level, kept.is_correct)
 
@@ -180,10 +230,12 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
     - `actor`: right responses, refined ones too.
     - `preference`: such refinements rather than the wrong responses.
     - `step-critic`: steps as such critiques judge them.
+    - `self-correction`: response, such a critique, and the right refinement of a wrong response, as one text.
 
     Raises:
-        InputError: The problems are for tests.
+        InputError: The problems are for tests, or traces hold no rows of the task.
     """
+    _refuse_self_talk(task)
     for trace in traces:
         if is_test_set(str(trace.settings.get("problems", ""))):
             raise InputError(
@@ -211,6 +263,9 @@ def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[An
         elif task == "step-critic" and agrees and (was_right or is_better):
             if steps := _step_row(question, before.text, critique.first_wrong_step, was_right):
                 yield steps, was_right
+        elif task == "self-correction" and agrees and (was_right or is_better):
+            refinement = [] if was_right or refined is None else [refined.text]
+            yield row(solve_messages(question), corrected(before.text, critique.text, *refinement)), was_right
         elif refined is not None and is_better and not was_right:
             if task == "refiner":
                 yield row(refine_messages(question, before.text, critique.text), refined.text), False

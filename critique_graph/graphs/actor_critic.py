@@ -6,8 +6,6 @@ One graph covers every test-time strategy by two numbers and a rule: `samples`, 
 samples is inside the nodes: they await all calls of a problem together, and a failed call stops its own chain only.
 """
 
-from typing import Literal
-
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
@@ -21,8 +19,6 @@ from critique_graph.nodes.vote import create_vote
 from critique_graph.players import BothWays, Players
 from critique_graph.schema import Gate, VoteRule
 from critique_graph.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
-
-NextNode = Literal["critique", "refine", "vote"]
 
 
 def create_actor_critic(
@@ -92,18 +88,18 @@ def create_actor_critic(
     builder.add_node("refine", create_refine(players))
     builder.add_node("vote", create_vote(players))
     builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", go_on_with("critique"), ["critique", "vote"])
-    builder.add_conditional_edges("critique", go_on_with("refine"), ["refine", "vote"])
-    builder.add_conditional_edges("refine", go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
+    builder.add_conditional_edges("critique", while_open("refine", then="vote"), ["refine", "vote"])
+    builder.add_conditional_edges("refine", while_open("critique", then="vote"), ["critique", "vote"])
     builder.add_edge("vote", END)
     return builder
 
 
-def go_on_with(node: NextNode) -> Runnable[ActorCriticState, NextNode]:
-    """Create the router to `node` while a chain is open, else to the vote."""
+def while_open(node: str, *, then: str) -> Runnable[ActorCriticState, str]:
+    """Give the router that goes to `node` while a chain has not stopped."""
 
-    async def route(state: ActorCriticState) -> NextNode:
+    async def route(state: ActorCriticState) -> str:
         is_open = any(chain["stop"] is None for chain in state.get("chains", []))
-        return node if is_open else "vote"
+        return node if is_open else then
 
     return BothWays(route)

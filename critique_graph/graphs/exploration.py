@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls import CallLog
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.graphs.actor_critic import go_on_with
+from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.redraw import create_redraw
 from critique_graph.nodes.solve import create_solve
@@ -68,7 +68,7 @@ def create_exploration(
         return builder
     builder.add_node("critique", create_critique(players))
     builder.add_node("redraw", create_redraw(players, refinements=refinements))
-    builder.add_conditional_edges("solve", go_on_with("critique"), ["critique", "vote"])
+    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
     builder.add_edge("critique", "redraw")
     builder.add_edge("redraw", "vote")
     return builder

@@ -300,5 +300,5 @@ def test_run_that_dies_in_any_stage_ends_as_one_that_does_not():
 
 def without_seconds(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_seconds(item) for key, item in value.items() if key != "seconds"}
+        return {key: without_seconds(item) for key, item in value.items() if key not in ("started", "seconds")}
     return [without_seconds(item) for item in value] if isinstance(value, list) else value

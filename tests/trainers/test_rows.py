@@ -112,7 +112,7 @@ def test_right_response_teaches_the_actor_and_its_approval_the_critic() -> None:
     ],
     ids=["no better", "missed", "unreadable", "ungraded", "refinement ungraded"],
 )
-@pytest.mark.parametrize("task", get_args(Task))
+@pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "self-talk"])
 def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
     assert learned(task, nothing) == []
 
@@ -133,6 +133,18 @@ def test_refinement_that_is_not_worked_out_teaches_nobody() -> None:
 def test_every_round_is_judged_by_the_response_it_is_about() -> None:
     late = chain(response(WRONG), (SEEN, response(WRONG)), (SEEN, response(RIGHT)))
     assert [prompt for prompt, _ in learned("refiner", late)] == [as_messages(refine_messages(QUESTION, WRONG, SEEN))]
+
+
+def test_response_critique_and_refinement_are_one_text_of_who_corrects_itself() -> None:
+    prompt = as_messages(solve_messages(QUESTION))
+    assert learned("self-correction", REPAIRED) == [(prompt, f"{WRONG}\n\n{SEEN}\n\n{RIGHT}")]
+    approval = critique_text("Correct")
+    assert learned("self-correction", chain(response(RIGHT), (approval, None))) == [(prompt, f"{RIGHT}\n\n{approval}")]
+
+
+def test_traces_hold_no_self_talk() -> None:
+    with pytest.raises(InputError, match="a run folder of `critique-graph self-talk`"):
+        learned("self-talk", REPAIRED)
 
 
 def test_what_a_selection_goes_by_comes_along() -> None:

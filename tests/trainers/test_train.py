@@ -42,7 +42,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "step-critic"])
+@pytest.mark.parametrize("task", [task for task in get_args(Task) if task not in ("step-critic", "self-talk")])
 def test_trained_model_can_be_used_at_once(
     task: str, data: Path, critiques_compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,61 @@
+"""The critic alone: one critique of a response, that is given or that the actor writes.
+
+adopt | solve ─► critique ─► vote
+"""
+
+from typing import Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.nodes.adopt import create_adopt
+from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.solve import create_solve
+from critique_graph.nodes.vote import create_vote
+from critique_graph.players import BothWays, Players
+from critique_graph.state import ActorCriticOutput, Context, JudgeInput, JudgeState
+
+
+def create_judge(
+    actor: str | BaseChatModel = "miniature:actor",
+    critic: str | BaseChatModel = "miniature:critic",
+    *,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+    **settings: object,
+) -> StateGraph[JudgeState, Context, JudgeInput, ActorCriticOutput]:
+    """Create the graph that has a response critiqued once, uncompiled. Its result is that of `create_actor_critic`.
+
+    Args:
+        actor: Writes the response, where none is given.
+        critic: Judges every step of it.
+        grader: Reads and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+        settings: Those of `Context`; one sample, one round, the gate `always`.
+
+    Raises:
+        pydantic.ValidationError: a setting is unknown, or out of its range.
+    """
+    defaults = Context.model_validate({**settings, "samples": 1, "rounds": 1, "gate": "always", "vote": "first"})
+    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    builder = StateGraph(JudgeState, context_schema=Context, input_schema=JudgeInput, output_schema=ActorCriticOutput)
+    builder.add_node("adopt", create_adopt())
+    builder.add_node("solve", create_solve(players))
+    builder.add_node("critique", create_critique(players))
+    builder.add_node("vote", create_vote(players))
+    builder.add_conditional_edges(START, _first_node(), ["adopt", "solve"])
+    builder.add_edge("adopt", "critique")
+    builder.add_edge("solve", "critique")
+    builder.add_edge("critique", "vote")
+    builder.add_edge("vote", END)
+    return builder
+
+
+def _first_node() -> Runnable[JudgeState, Literal["adopt", "solve"]]:
+    async def has_response(state: JudgeState) -> Literal["adopt", "solve"]:
+        return "adopt" if state.get("steps") else "solve"
+
+    return BothWays(has_response)

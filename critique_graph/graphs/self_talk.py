@@ -1,0 +1,79 @@
+"""Self-talk (paper §6): a critic's words in the path, repaired until no error is left, then rewritten.
+
+    solve ─► critique ─► repair ─► (critique …) ─► smooth
+
+The loop is the two-player one, but a path is repaired from its first wrong step on, so that what was right stays.
+"""
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls import CallLog
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.graphs.actor_critic import while_open
+from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.repair import create_repair
+from critique_graph.nodes.smooth import EXACT, create_smooth
+from critique_graph.nodes.solve import create_solve
+from critique_graph.players import TalkPlayers
+from critique_graph.state import ActorCriticInput, ActorCriticState, SelfTalkContext, SelfTalkOutput
+
+
+def create_self_talk(
+    actor: str | BaseChatModel = "miniature:actor",
+    critic: str | BaseChatModel = "miniature:critic",
+    smoother: str | BaseChatModel = EXACT,
+    *,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+    **settings: Any,
+) -> StateGraph[ActorCriticState, SelfTalkContext, ActorCriticInput, SelfTalkOutput]:
+    """Create the graph that makes self-talk about one problem, uncompiled.
+
+    Paths that are right become talks, too, with the critic's approval after every step. Every path is in the result,
+    with why it was dropped; those without `drop` are data. The reference answer, where there is one, grades what was
+    made and is in no prompt.
+
+    Example:
+        >>> graph = create_self_talk(samples=4).compile()
+        >>> question = "Ann has 12 apples. Ann buys 6 more. Ann loses 9 apples. How many apples does Ann have?"
+        >>> talks = graph.invoke({"question": question, "reference": "9"})["talks"]
+        >>> texts = [talk["response"]["text"] for talk in talks if talk["drop"] is None]
+
+    Args:
+        actor: Solves, and repairs: best one that can continue its own message.
+        critic: Judges every step.
+        smoother: Rewrites a talk: a model, or `exact`, which leaves it in the critic's words.
+        grader: Reads and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+        settings: Fields of `SelfTalkContext`.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    players = TalkPlayers(
+        actor=actor,
+        critic=critic,
+        smoother=smoother,
+        defaults=SelfTalkContext(**settings),
+        grader=grader or default_grader(),
+        log=log,
+    )
+    builder = StateGraph(
+        ActorCriticState,
+        context_schema=SelfTalkContext,
+        input_schema=ActorCriticInput,
+        output_schema=SelfTalkOutput,
+    )
+    builder.add_node("solve", create_solve(players))
+    builder.add_node("critique", create_critique(players))
+    builder.add_node("repair", create_repair(players))
+    builder.add_node("smooth", create_smooth(players))
+    builder.add_edge(START, "solve")
+    builder.add_conditional_edges("solve", while_open("critique", then="smooth"), ["critique", "smooth"])
+    builder.add_conditional_edges("critique", while_open("repair", then="smooth"), ["repair", "smooth"])
+    builder.add_conditional_edges("repair", while_open("critique", then="smooth"), ["critique", "smooth"])
+    builder.add_edge("smooth", END)
+    return builder

@@ -1,0 +1,71 @@
+"""The actor's repair of a path: cut before the first step judged wrong, it goes on from there, with the critique.
+
+Where the actor's model can continue a message of its own, the steps before are put into its mouth; any other model is
+asked for a whole refinement, and must have repeated them.
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls import CallKey
+from critique_graph.models import can_continue
+from critique_graph.nodes.annotate import is_readable
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import to_response
+from critique_graph.players import BothWays, TalkPlayers, emit
+from critique_graph.schema import Chain, ChainStop, Failure
+from critique_graph.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.steps import split_steps, text_before
+from critique_graph.talk import place_of_error
+from critique_graph.untrusted import strip_role_tokens
+
+
+def repair_messages(question: str, response: str, critique: str, begun: str) -> list[BaseMessage]:
+    """Build the prompt that has the actor go on, after the critique, with the steps of its response that were right."""
+    return [*refine_messages(question, response, critique), AIMessage(strip_role_tokens(begun))]
+
+
+def create_repair(players: TalkPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
+    """Create the node that repairs every open chain's path where its critique finds the first error."""
+
+    async def repair(state: ActorCriticState) -> dict[str, Any]:
+        call_actor, temperature = players.caller("actor"), players.settings().repair_temperature
+        problem, question = problem_id(state), state["question"]
+
+        async def repaired(chain: Chain) -> Chain:
+            if chain.stop is not None or chain.latest is None:
+                return chain
+            path, last, number = chain.latest.text, chain.rounds[-1], len(chain.rounds)
+            if not is_readable(last.critique):
+                return _stopped(chain, "judged_unparsed")
+            if (place := place_of_error(path, last.critique)) is None:
+                return _stopped(chain, "not_located")
+            begun = text_before(path, place) if can_continue(call_actor.model) else ""
+            key = CallKey(problem, "actor", chain.index, number)
+            if begun:
+                messages = repair_messages(question, path, last.critique.text, begun)
+                outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
+            else:
+                messages = refine_messages(question, path, last.critique.text)
+                outcome = await call_actor(messages, key, temperature=temperature)
+            if isinstance(outcome, Failure):
+                return chain.model_copy(update={"stop": "failed", "failure": outcome})
+            refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.grader)
+            emit("repair", chain=chain.index, round=number, step=place, text=refinement.text, answer=refinement.answer)
+            rounds = (*chain.rounds[:-1], last.model_copy(update={"refinement": refinement}))
+            chain = chain.model_copy(update={"rounds": rounds})
+            if refinement.is_truncated:
+                return _stopped(chain, "truncated")
+            is_kept = split_steps(refinement.text)[:place] == split_steps(path)[:place]
+            return chain if is_kept else _stopped(chain, "not_continued")
+
+        return write_chains(await asyncio.gather(*map(repaired, read_chains(state))))
+
+    return BothWays(repair)
+
+
+def _stopped(chain: Chain, stop: ChainStop) -> Chain:
+    return chain.model_copy(update={"stop": stop})

@@ -1,0 +1,150 @@
+"""The talk of every chain that no error is left in: spliced, rewritten, and checked against what it must keep."""
+
+import asyncio
+from collections.abc import Iterable
+
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
+
+from critique_graph.alignment import holds_in_order
+from critique_graph.calls import CallKey
+from critique_graph.grading.grader import Grader
+from critique_graph.nodes.annotate import is_readable
+from critique_graph.nodes.paths import usage_of
+from critique_graph.nodes.solve import to_response
+from critique_graph.players import BothWays, TalkPlayers, emit
+from critique_graph.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage
+from critique_graph.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
+from critique_graph.talk import SelfTalk, TalkDropReason, spliced, steps_of, told
+from critique_graph.untrusted import fence
+
+EXACT = "exact"
+"""The smoother that leaves a talk as it is spliced."""
+
+SMOOTH_INSTRUCTION = (
+    "After each step of the response stands whether it is right, and why. Rewrite it as one person who thinks aloud "
+    "while solving: who checks each step, notices what is wrong, says why, and does it again. Keep the words of every "
+    "step as they are, the wrong ones too, in their order, one step per line; change only what is said about them. "
+    "End with a line of the form: The answer is \\boxed{ANSWER}."
+)
+
+_GIVEN_UP: dict[ChainStop | None, TalkDropReason] = {
+    "judged_unparsed": "unreadable",
+    "not_located": "not_located",
+    "not_continued": "not_continued",
+    "rounds": "given_up",
+    "truncated": "truncated",
+    "failed": "failed",
+}
+
+
+def smooth_messages(question: str, talk: str) -> list[BaseMessage]:
+    """Build the smoother's prompt."""
+    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', talk)}\n\n{SMOOTH_INSTRUCTION}")]
+
+
+def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOutput]:
+    """Create the node that makes talks of chains; the reference grades them, and no prompt has it."""
+
+    async def smooth(state: ActorCriticState) -> SelfTalkOutput:
+        reference, grader = state.get("reference"), players.grader
+        context = players.settings()
+        is_exact = (context.smoother or players.smoother) == EXACT
+        call_smoother, calls = None if is_exact else players.caller("smoother"), list[Call]()
+
+        async def smoothed(talk: SelfTalk) -> SelfTalk:
+            if talk.drop is not None:
+                return talk
+            text, key = told(talk.thoughts), CallKey(problem_id(state), "smoother", talk.chain.index, 0)
+            reply = Reply(text=text, call=Call(model=EXACT))
+            if call_smoother is not None:
+                outcome = await call_smoother(smooth_messages(state["question"], text), key)
+                if isinstance(outcome, Failure):
+                    return talk.model_copy(update={"drop": "failed", "failure": outcome})
+                calls.append(outcome.call)
+                reply = outcome
+            response = await _graded(to_response(reply, grader), reference, grader)
+            reason = await _lost(talk, response, grader)
+            emit("talk", chain=talk.chain.index, text=response.text, drop=reason)
+            return talk.model_copy(update={"response": response, "drop": reason})
+
+        chains = await asyncio.gather(*(_graded_chain(chain, reference, grader) for chain in read_chains(state)))
+        paths = _without_copies(_spliced(chain, context.reasoning) for chain in chains)
+        talks = await asyncio.gather(*map(smoothed, paths))
+        usage = {role: sum((chain.usage(role) for chain in chains), Usage()) for role in ("actor", "critic")}
+        usage["smoother"] = usage_of(calls)
+        return {
+            "talks": [talk.model_dump(mode="json") for talk in talks],
+            "usage": {role: used.model_dump() for role, used in usage.items()},
+        }
+
+    return BothWays(smooth)
+
+
+def _spliced(chain: Chain, with_reasoning: bool) -> SelfTalk:
+    """Splice a chain, or say why it is dropped."""
+    if reason := _given_up(chain):
+        return SelfTalk(chain=chain, drop=reason, failure=chain.failure)
+    return SelfTalk(chain=chain, thoughts=spliced(chain, with_reasoning=with_reasoning))
+
+
+def _given_up(chain: Chain) -> TalkDropReason | None:
+    if chain.stop != "judged_correct":
+        return _GIVEN_UP[chain.stop]
+    last = chain.rounds[-1].critique
+    if last.first_error is not None or not all(is_readable(judged.critique) for judged in chain.rounds):
+        return "unreadable"
+    first, final = chain.responses[0], chain.responses[-1]
+    if final.grade is not None and final.grade.outcome == "ungraded":
+        return "ungraded"
+    if final.answer is None or (final.grade is not None and not final.grade.is_correct):
+        return "answer_wrong"
+    is_right = first.grade is not None and first.grade.is_correct
+    return "false_alarm" if is_right and len(chain.rounds) > 1 else None
+
+
+def _without_copies(talks: Iterable[SelfTalk]) -> list[SelfTalk]:
+    """Drop what was told before."""
+    seen: set[str] = set()
+    kept: list[SelfTalk] = []
+    for talk in talks:
+        text = told(talk.thoughts)
+        is_copy = talk.drop is None and text in seen
+        kept.append(talk.model_copy(update={"drop": "duplicate"}) if is_copy else talk)
+        seen.add(text)
+    return kept
+
+
+async def _lost(talk: SelfTalk, response: Response, grader: Grader) -> TalkDropReason | None:
+    """Say what a talk has lost of its path, if anything."""
+    final = talk.chain.responses[-1].answer
+    if response.is_truncated:
+        return "truncated"
+    if response.answer is None or final is None or not await grader.equivalent(response.answer, final):
+        return "answer_lost"
+    if response.grade is not None and not response.grade.is_correct:
+        return "answer_lost"
+    return None if holds_in_order(response.text, steps_of(talk.thoughts)) else "step_lost"
+
+
+async def _graded(response: Response, reference: str | None, grader: Grader) -> Response:
+    """Give a response with its grade, where there is a reference."""
+    if reference is None:
+        return response
+    grade: Grade = await grader.grade(response.answer, reference)
+    return response.model_copy(update={"grade": grade})
+
+
+async def _graded_chain(chain: Chain, reference: str | None, grader: Grader) -> Chain:
+    """Grade every response of a chain."""
+    if chain.response is None:
+        return chain
+
+    async def graded(judged: Round) -> Round:
+        if judged.refinement is None:
+            return judged
+        return judged.model_copy(update={"refinement": await _graded(judged.refinement, reference, grader)})
+
+    response = await _graded(chain.response, reference, grader)
+    rounds = await asyncio.gather(*map(graded, chain.rounds))
+    return chain.model_copy(update={"response": response, "rounds": tuple(rounds)})
