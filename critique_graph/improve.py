@@ -10,7 +10,7 @@ from typing import Any
 from critique_graph.errors import InputError
 from critique_graph.generate import refuse_test_split
 from critique_graph.graphs.self_improve import create_self_improve
-from critique_graph.improvement import NO_CRITIC, ImprovementProblems, Model, trainable
+from critique_graph.improvement import MODEL, NO_CRITIC, ImprovementProblems, Model, trainable
 from critique_graph.iterations import Best, Evaluation, ImprovementSummary, Iteration
 from critique_graph.models import load_model
 from critique_graph.problems import load_problems
@@ -21,7 +21,7 @@ from critique_graph.run_folder import open_run
 from critique_graph.schema import Problem
 from critique_graph.settings import ImproveSettings
 from critique_graph.state import ImprovementContext
-from critique_graph.trainers.apart import Trainer, train_apart
+from critique_graph.trainers.apart import Trainer, train_apart, wait_for_training
 from critique_graph.trainers.exported_rows import read_rows_file
 
 VALIDATION, TEST = 200, 300
@@ -81,6 +81,7 @@ def improve(
     with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
         if fresh:
             for old in folder.glob("iteration-*"):
+                wait_for_training(old / MODEL)  # it would write on into the new folder
                 rmtree(old)
         graph = create_self_improve(
             settings.actor,

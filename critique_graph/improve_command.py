@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from critique_graph.errors import MissingDependencyError
 from critique_graph.improve import improve as improve_actor
 from critique_graph.improve import improvement_problems
 from critique_graph.iterations import Evaluation, ImprovementSummary, Iteration
 from critique_graph.live import plain
-from critique_graph.output import Flag, log, print_json, stdout
+from critique_graph.output import Flag, log, print_json, print_text, stdout
 from critique_graph.progress import Progress
 from critique_graph.settings import ImproveSettings
 from critique_graph.summary_table import percent
@@ -57,7 +56,7 @@ def improve(
     if json:
         print_json(summary.model_dump(mode="json"))
     else:
-        stdout.print(improvement_table(summary))
+        print_text(improvement_table(summary))
         if summary.best is not None:
             stdout.print(plain(f"best: iteration {summary.best.index}, {summary.best.model}"), style="bold")
     if end.reason:
@@ -65,18 +64,18 @@ def improve(
     return end.exit_code(failed=sum(iteration.failed for iteration in summary.iterations))
 
 
-def improvement_table(summary: ImprovementSummary) -> Table:
-    """Give the figures by iteration."""
+def improvement_table(summary: ImprovementSummary) -> str:
+    """Give the figures by iteration; a line may be wider than a terminal, where a cell of three lines reads worse."""
     measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for number in range(len(measured)):
-        table.add_column("start" if number == 0 else f"iteration {number}")
-    for name, figure in _MEASURED.items():
-        table.add_row(name, *map(figure, measured))
-    for name, count in _KEPT.items():
-        table.add_row(name, *(["-"] if summary.start else []), *map(count, summary.iterations))
-    return table
+    rows = [["", *("start" if number == 0 else f"iteration {number}" for number in range(len(measured)))]]
+    rows += [[name, *map(figure, measured)] for name, figure in _MEASURED.items()]
+    rows += [
+        [name, *(["-"] if summary.start else []), *map(count, summary.iterations)] for name, count in _KEPT.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 _MEASURED: dict[str, Callable[[Evaluation], str]] = {

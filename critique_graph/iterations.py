@@ -46,7 +46,7 @@ class Kept(Record):
     responses: Rate
     """Of the first responses, those that are right; `n` counts the problems they are of, here and below."""
     repaired: Rate
-    """Of the wrong ones, those that have a right refinement which was worked out."""
+    """Of the wrong ones that were critiqued, those that have a right refinement which was worked out."""
     kept_direct: int
     """Rows of right first responses."""
     kept_refined: int
@@ -167,7 +167,7 @@ def kept_of(
         faulty = [chain for chain in chains if chain.response and not is_right(chain.response)]
         sizes.append(len(chains))
         right.append(len(chains) - len(faulty))
-        wrong.append(len(faulty))
+        wrong.append(sum(bool(chain.rounds) for chain in faulty))
         repaired.append(sum(map(_is_repaired, faulty)))
     shares, hard_share = shares_by_level(((kept.problem, kept.level) for kept in selected.candidates), hard)
     covered = {kept.problem for kept in selected.candidates}

@@ -5,7 +5,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -65,8 +66,7 @@ def train_apart(order: TrainingOrder) -> Trained:
     ]
     command = [sys.executable, "-m", "critique_graph", "train", "actor", str(order.rows), "--model", order.start]
     command += ["--out", str(order.out), "--json", *flags]
-    with order.out.with_suffix(".lock").open("w") as lock, log.open("a") as said:
-        _wait_for(lock)
+    with _held(order.out) as lock, log.open("a") as said:
         done = subprocess.run(  # noqa: S603 - this very program
             command,
             stdout=subprocess.PIPE,
@@ -85,9 +85,20 @@ def train_apart(order: TrainingOrder) -> Trained:
     raise RunError(f"the training of {order.out} failed: {reason} Its log is {os.path.relpath(log)}.")
 
 
-def _wait_for(lock: TextIO) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logger.warning("waiting for the training that an earlier session began (%s)", lock.name)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def wait_for_training(out: Path) -> None:
+    """Wait for the end of a training into a folder that an earlier process began, if one goes on."""
+    if out.with_suffix(".lock").exists():
+        with _held(out):
+            pass
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[TextIO]:
+    """Hold the lock of a training, which its process inherits."""
+    with out.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("waiting for the training that an earlier session began (%s)", lock.name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock

@@ -75,6 +75,7 @@ def test_without_a_critic_wrong_responses_are_left(tmp_path: Path) -> None:
     result = improved(tmp_path, critic=None)
     assert [found["kept_refined"] for found in result["iterations"]] == [0, 0]
     assert result["iterations"][0]["exploration_tokens"]["critic"] == 0
+    assert result["iterations"][0]["repaired"]["value"] is None
     assert result["start"]["accuracy_with_critic"] is None
 
 
