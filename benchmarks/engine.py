@@ -28,12 +28,12 @@ from langgraph.graph import END, START, StateGraph
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from critique_graph.critique import render_critique
+from critique_graph.core.critique import render_critique
+from critique_graph.core.schema import Critique, Problem, StepVerdict
 from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.prompts import loop_prompts, prompts_hash
-from critique_graph.run import run_problems
-from critique_graph.run_folder import open_run
-from critique_graph.schema import Critique, Problem, StepVerdict
+from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.runs.drive import run_problems
+from critique_graph.runs.folder import open_run
 
 ROUNDS = 2
 CALLS = 1 + 2 * ROUNDS

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from killable_run import run, start, traces_without_seconds
 
-from critique_graph.journal import JournalRow, read_journal
+from critique_graph.runs.journal import JournalRow, read_journal
 
 LATENCY = 0.1
 """Most seconds a call takes."""

@@ -24,19 +24,19 @@ import torch
 from langchain_core.messages import AIMessage, BaseMessage
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from critique_graph.core.schema import Call, Problem, Reply, Role, Usage
 from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.task import generate_problems
-from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.prompts import loop_prompts, prompts_hash
-from critique_graph.run import run_problems
-from critique_graph.run_folder import open_run
-from critique_graph.schema import Call, Problem, Reply, Role, Usage
-from critique_graph.summary import Tokens
+from critique_graph.runs.drive import run_problems
+from critique_graph.runs.folder import open_run
+from critique_graph.solve.summary import Tokens
 
 T = TypeVar("T")
 IN_FLIGHT = 64

@@ -11,9 +11,9 @@ import asyncio
 import logging
 import sys
 
-from critique_graph.errors import CritiqueGraphError
-from critique_graph.miniature.evaluate import evaluate_pair
-from critique_graph.miniature.report import evaluation_rows
+from critique_graph.core.errors import CritiqueGraphError
+from critique_graph.miniature_training.evaluate import evaluate_pair
+from critique_graph.miniature_training.report import evaluation_rows
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from critique_graph.intervals import Rate, clustered_share, paired_difference, wilson
-from critique_graph.iterations import hard_levels
-from critique_graph.summary_table import percent
-from critique_graph.traces import read_traces
+from critique_graph.improve.records import hard_levels
+from critique_graph.metrics.intervals import Rate, clustered_share, paired_difference, wilson
+from critique_graph.runs.traces import read_traces
+from critique_graph.solve.table import percent
 from critique_graph.trainers.rows import trace_candidates
 
 

@@ -20,31 +20,31 @@ from cyclopts.config import Yaml
 from langgraph.graph.state import CompiledStateGraph
 from rich.table import Table
 
-from critique_graph.compare_commands import compare, eval_critic
-from critique_graph.data_commands import generate, show
+from critique_graph.calls.settings import LoopSettings, RunSettings
+from critique_graph.compare.command import compare, eval_critic
+from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
+from critique_graph.core.state import Context
 from critique_graph.doctor import diagnose
-from critique_graph.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.export_command import export
+from critique_graph.generate.command import generate, show
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.graphs.self_improve import create_self_improve
+from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.graphs.self_talk import create_self_talk
-from critique_graph.improve_command import improve
-from critique_graph.live import LiveView, plain
-from critique_graph.miniature.commands import app as miniature
-from critique_graph.output import Flag, log, print_json, print_text, stdout
-from critique_graph.pair import load_pair
-from critique_graph.problems import load_problems
-from critique_graph.progress import Progress
-from critique_graph.prompts import loop_prompts, prompts_hash
-from critique_graph.run import run_problems
-from critique_graph.run_folder import open_run
-from critique_graph.settings import LoopSettings, RunSettings
-from critique_graph.state import Context
-from critique_graph.summary_table import summary_table
-from critique_graph.talk_commands import self_talk
-from critique_graph.train_commands import train
+from critique_graph.improve.command import improve
+from critique_graph.improve.graph import create_self_improve
+from critique_graph.miniature_training.command import app as miniature
+from critique_graph.models.roles import load_pair
+from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
+from critique_graph.problems.load import load_problems
+from critique_graph.runs.drive import run_problems
+from critique_graph.runs.folder import open_run
+from critique_graph.runs.progress import Progress
+from critique_graph.self_talk.command import self_talk
+from critique_graph.solve.live import LiveView, plain
+from critique_graph.solve.table import summary_table
+from critique_graph.trainers.export_command import export
+from critique_graph.trainers.train_command import train
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),

@@ -94,7 +94,7 @@ def _devices() -> list[str]:
 
 def _accelerator() -> dict[str, str]:
     try:
-        from critique_graph.accelerators import find_accelerator
+        from critique_graph.engines.accelerators import find_accelerator
     except (ImportError, OSError, RuntimeError):
         return {}  # `devices` says why
     found = find_accelerator()

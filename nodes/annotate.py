@@ -8,14 +8,14 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, DataPlayers, emit
+from critique_graph.core.schema import Call, Critique, DropReason, Failure, FlawedPath, Until
+from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.steps import split_steps
+from critique_graph.core.untrusted import fence
 from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
 from critique_graph.nodes.paths import is_right, usage_of
-from critique_graph.players import BothWays, DataPlayers, emit
-from critique_graph.schema import Call, Critique, DropReason, Failure, FlawedPath, Until
-from critique_graph.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.steps import split_steps
-from critique_graph.untrusted import fence
 
 MAX_ASKED = 2
 """Calls for one critique: a malformed one is asked for once more."""

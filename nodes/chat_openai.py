@@ -1,7 +1,7 @@
 """`ChatOpenAIServer`: an OpenAI-compatible server as a LangChain chat model that knows a bad reply.
 
 `ChatOpenAI`, and: replies are validated, a stream that breaks off is an error, reasoning is kept, a final
-message can be continued, nothing is retried (`critique_graph.calls` does that), no redirect is followed, and
+message can be continued, nothing is retried (`critique_graph.calls.caller` does that), no redirect is followed, and
 one object serves any number of event loops.
 """
 
@@ -21,8 +21,8 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import model_validator
 
-from critique_graph.errors import ModelCallError
-from critique_graph.schema import Failure
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import Failure
 
 _PROVIDER = "openai-compatible"
 """Not "openai", for which LangChain would leave the reasoning out of `content_blocks`."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from critique_graph.errors import MissingDependencyError
+from critique_graph.core.errors import MissingDependencyError
 from critique_graph.nodes.chat_local import ChatLocal
 
 if TYPE_CHECKING:
-    from critique_graph.nodes.transformers_engine import Engine
+    from critique_graph.engines.transformers_engine import Engine
 
 
 class ChatTransformers(ChatLocal):
@@ -37,7 +37,7 @@ class ChatTransformers(ChatLocal):
     max_batch_size: int = Field(default=64, gt=0)
     """Calls that generate at the same time; more wait. Memory grows with it."""
 
-    engine_module: ClassVar[str] = "critique_graph.nodes.transformers_engine"
+    engine_module: ClassVar[str] = "critique_graph.engines.transformers_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "dtype")
 
     _engine: "Engine | None" = PrivateAttr(default=None)
@@ -54,7 +54,7 @@ class ChatTransformers(ChatLocal):
         return "transformers"
 
     def _shared_engine(self) -> "Engine":
-        from critique_graph.nodes.transformers_engine import shared_engine  # imports torch
+        from critique_graph.engines.transformers_engine import shared_engine  # imports torch
 
         if self._engine is None:
             self._engine = shared_engine(

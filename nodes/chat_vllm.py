@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from critique_graph.errors import MissingDependencyError
+from critique_graph.core.errors import MissingDependencyError
 from critique_graph.nodes.chat_local import ChatLocal
 
 if TYPE_CHECKING:
-    from critique_graph.nodes.local_request import Request
-    from critique_graph.nodes.vllm_engine import Engine
+    from critique_graph.engines.request import Request
+    from critique_graph.engines.vllm_engine import Engine
 
 
 class ChatVLLM(ChatLocal):
@@ -37,7 +37,7 @@ class ChatVLLM(ChatLocal):
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 
-    engine_module: ClassVar[str] = "critique_graph.nodes.vllm_engine"
+    engine_module: ClassVar[str] = "critique_graph.engines.vllm_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (
         *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
     )  # fmt: skip
@@ -65,7 +65,7 @@ class ChatVLLM(ChatLocal):
         return replace(request, template_arguments=self.template_arguments, adapter=self.lora)
 
     def _shared_engine(self) -> "Engine":
-        from critique_graph.nodes.vllm_engine import EngineSettings, shared_engine
+        from critique_graph.engines.vllm_engine import EngineSettings, shared_engine
 
         if self._engine is None:
             lora = {"enable_lora": True} if self.lora else {}

@@ -6,8 +6,12 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import Caller, CallKey
-from critique_graph.models import can_continue
+from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.calls.players import BothWays, DataPlayers, emit
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply
+from critique_graph.core.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
+from critique_graph.core.steps import split_steps, text_before, text_through
+from critique_graph.models.load import can_continue
 from critique_graph.nodes.paths import (
     checked_flawed,
     continued,
@@ -17,10 +21,6 @@ from critique_graph.nodes.paths import (
     to_graded,
     usage_of,
 )
-from critique_graph.players import BothWays, DataPlayers, emit
-from critique_graph.schema import Call, Failure, FlawedPath, KnownError, Reply
-from critique_graph.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
-from critique_graph.steps import split_steps, text_before, text_through
 
 MAX_STEPS = 64
 """Steps after the cut; a path that goes on longer counts as truncated."""

@@ -6,14 +6,14 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
-from critique_graph.corruption import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.models import can_continue
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, DataPlayers, emit
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError
+from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.steps import text_with
+from critique_graph.models.load import can_continue
+from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded, usage_of
-from critique_graph.players import BothWays, DataPlayers, emit
-from critique_graph.schema import Call, Failure, FlawedPath, KnownError
-from critique_graph.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.steps import text_with
 
 
 def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:

@@ -10,12 +10,12 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
-from critique_graph.critique import parse_critique
-from critique_graph.players import BothWays, LoopPlayers, emit
-from critique_graph.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
-from critique_graph.state import ActorCriticState, Context, problem_id, read_chains, write_chains
-from critique_graph.untrusted import fence
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, LoopPlayers, emit
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
+from critique_graph.core.state import ActorCriticState, Context, problem_id, read_chains, write_chains
+from critique_graph.core.untrusted import fence
 
 CRITIQUE_INSTRUCTION = """\
 Check the response to the problem step by step. For every step write three lines:

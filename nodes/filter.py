@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, DataPlayers, emit
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial
+from critique_graph.core.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
 from critique_graph.nodes.paths import is_right, to_graded, usage_of
 from critique_graph.nodes.refine import refine_messages
-from critique_graph.players import BothWays, DataPlayers, emit
-from critique_graph.schema import Call, DropReason, Failure, FlawedPath, Trial
-from critique_graph.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
 
 WAVE = 4
 """Refinements of a kind at once; after each wave, no more are made if they could change nothing."""

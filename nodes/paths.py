@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from critique_graph.calls import Caller, CallKey
+from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Reply, Response, Usage
+from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
+from critique_graph.core.steps import is_answer, split_steps
+from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
 from critique_graph.nodes.solve import solve_messages, to_response
-from critique_graph.schema import Call, DropReason, Failure, FlawedPath, Reply, Response, Usage
-from critique_graph.state import ActorCriticInput, AutoCritiqueState
-from critique_graph.steps import is_answer, split_steps
-from critique_graph.untrusted import strip_role_tokens
 
 
 def template_of(paths: Iterable[FlawedPath]) -> Response | None:

@@ -6,12 +6,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, Players, emit
+from critique_graph.core.schema import Chain, Failure
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.untrusted import fence, strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
-from critique_graph.players import BothWays, Players, emit
-from critique_graph.schema import Chain, Failure
-from critique_graph.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.untrusted import fence, strip_role_tokens
 
 REFINE_INSTRUCTION = (
     "A critic has checked your response. Use the critique to write a new, corrected response: step by step, "

@@ -10,17 +10,17 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
-from critique_graph.models import can_continue
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, TalkPlayers, emit
+from critique_graph.core.schema import Chain, ChainStop, Failure
+from critique_graph.core.splice import place_of_error
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.steps import split_steps, text_before
+from critique_graph.core.untrusted import strip_role_tokens
+from critique_graph.models.load import can_continue
 from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
-from critique_graph.players import BothWays, TalkPlayers, emit
-from critique_graph.schema import Chain, ChainStop, Failure
-from critique_graph.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.steps import split_steps, text_before
-from critique_graph.talk import place_of_error
-from critique_graph.untrusted import strip_role_tokens
 
 
 def repair_messages(question: str, response: str, critique: str, begun: str) -> list[BaseMessage]:

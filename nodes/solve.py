@@ -6,12 +6,12 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import CallKey
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, LoopPlayers, emit
+from critique_graph.core.schema import Chain, Failure, Reply, Response
+from critique_graph.core.state import ActorCriticState, problem_id, write_chains
+from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
-from critique_graph.players import BothWays, LoopPlayers, emit
-from critique_graph.schema import Chain, Failure, Reply, Response
-from critique_graph.state import ActorCriticState, problem_id, write_chains
-from critique_graph.untrusted import fence
 
 SOLVE_INSTRUCTION = (
     "Solve the problem step by step, one step per line. End with a line of the form: The answer is \\boxed{ANSWER}."

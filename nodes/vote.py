@@ -9,11 +9,11 @@ import random
 
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls import derive_seed
+from critique_graph.calls.caller import derive_seed
+from critique_graph.calls.players import BothWays, Players, emit
+from critique_graph.core.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
+from critique_graph.core.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.grading.grader import Grader
-from critique_graph.players import BothWays, Players, emit
-from critique_graph.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
-from critique_graph.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
 
 VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
 """Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""

@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
-from critique_graph.schema import Problem
+from critique_graph.core.schema import Problem
 
 
 def addition_problems(count: int) -> list[Problem]:

@@ -1,8 +1,6 @@
 """Journal rows of problems with one critiqued and refined chain."""
 
-from critique_graph.journal import JournalRow
-from critique_graph.outcomes import Outcome, Status
-from critique_graph.schema import (
+from critique_graph.core.schema import (
     Ballot,
     Call,
     Chain,
@@ -15,6 +13,8 @@ from critique_graph.schema import (
     Usage,
     Verdict,
 )
+from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.outcomes import Outcome, Status
 
 GRADES = {
     "right": Grade(outcome="correct"),

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from hashed_model import HashedModel, addition_problems
 
-from critique_graph.graphs.self_improve import create_self_improve
-from critique_graph.improvement import ImprovementProblems
-from critique_graph.trainers.apart import Trained, TrainingOrder
+from critique_graph.improve.graph import create_self_improve
+from critique_graph.improve.stages import ImprovementProblems
+from critique_graph.trainers.train_process import Trained, TrainingOrder
 
 Stage = Literal["explore", "train", "evaluate"]
 START = "hf:start"

@@ -1,6 +1,6 @@
 """Traces of pools in which everything is known: answers, verdicts, costs."""
 
-from critique_graph.schema import (
+from critique_graph.core.schema import (
     Ballot,
     Call,
     Chain,

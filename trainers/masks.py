@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
-from critique_graph.errors import InputError
+from critique_graph.core.errors import InputError
 from critique_graph.trainers.rows import Row
 from critique_graph.trainers.sft import encode_rows
 

@@ -7,22 +7,22 @@ from typing import Literal, NamedTuple, TypedDict
 
 from langchain_core.messages import BaseMessage
 
-from critique_graph.dataset import CritiqueRow, find_dataset, read_dataset
-from critique_graph.errors import InputError
-from critique_graph.funnel import PathsTrace, read_paths_traces
-from critique_graph.journal import read_journal
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import Chain, FlawedPath, Trace
+from critique_graph.core.steps import split_steps
+from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
+from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.filter import is_shortcut
 from critique_graph.nodes.paths import is_right
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems import is_test_set
-from critique_graph.run_folder import JOURNAL, TRACES
-from critique_graph.schema import Chain, FlawedPath, Trace
-from critique_graph.steps import split_steps
-from critique_graph.talk_data import TalkRow, find_talks, read_talks
-from critique_graph.traces import read_traces
+from critique_graph.problems.load import is_test_set
+from critique_graph.runs.folder import JOURNAL, TRACES
+from critique_graph.runs.journal import read_journal
+from critique_graph.runs.traces import read_traces
+from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
 
 Task = Literal[
     "critic", "refiner", "actor", "preference", "critic-preference", "step-critic", "self-talk", "self-correction"

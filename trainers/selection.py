@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from critique_graph.errors import InputError
+from critique_graph.core.errors import InputError
 from critique_graph.trainers.rows import AnyRow, Candidate
 
 Balance = Literal["none", "verdict", "level"]

@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from critique_graph.intervals import Rate, wilson
+from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, StepReport, arguments, optimizer, run_trainer
 

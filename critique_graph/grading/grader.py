@@ -29,10 +29,10 @@ from concurrent.futures import Future
 from functools import cache, partial
 from typing import Protocol
 
+from critique_graph.core.schema import Grade
 from critique_graph.grading.exact import Pairs, compare_exactly, parse_answer
 from critique_graph.grading.extract import extract_answer, extract_reference, read_answer
 from critique_graph.grading.pool import Verdict, WorkerPool
-from critique_graph.schema import Grade
 
 MAX_LENGTH = 1_000
 """Characters of an answer; a longer one is not compared."""

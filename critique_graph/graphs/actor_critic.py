@@ -10,15 +10,15 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import BothWays, Players
+from critique_graph.core.schema import Gate, VoteRule
+from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
-from critique_graph.players import BothWays, Players
-from critique_graph.schema import Gate, VoteRule
-from critique_graph.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
 
 
 def create_actor_critic(

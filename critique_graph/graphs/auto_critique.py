@@ -8,13 +8,13 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.state import GenerationContext
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
 from critique_graph.nodes.annotate import create_annotate
 from critique_graph.nodes.filter import create_filter
-from critique_graph.players import DataPlayers
-from critique_graph.state import GenerationContext
 
 
 def create_auto_critique(

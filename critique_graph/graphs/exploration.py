@@ -8,15 +8,15 @@ The state, and the traces, are those of the actor-critic loop; without a critic 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import Players
+from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.critique import create_critique
-from critique_graph.nodes.redraw import create_redraw
+from critique_graph.nodes.refine_until_right import create_redraw
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
-from critique_graph.players import Players
-from critique_graph.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
 
 
 def create_exploration(

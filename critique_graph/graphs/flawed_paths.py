@@ -8,13 +8,13 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState, GenerationContext
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
-from critique_graph.players import DataPlayers
-from critique_graph.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState, GenerationContext
 
 DataGraph = StateGraph[AutoCritiqueState, GenerationContext, ActorCriticInput, AutoCritiqueOutput]
 

@@ -9,14 +9,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import BothWays, Players
+from critique_graph.core.state import ActorCriticOutput, Context, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.nodes.adopt import create_adopt
 from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.given_response import create_adopt
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
-from critique_graph.players import BothWays, Players
-from critique_graph.state import ActorCriticOutput, Context, JudgeInput, JudgeState
 
 
 def create_judge(

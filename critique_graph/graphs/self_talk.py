@@ -10,15 +10,15 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls import CallLog
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import TalkPlayers
+from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkContext, SelfTalkOutput
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.repair import create_repair
 from critique_graph.nodes.smooth import EXACT, create_smooth
 from critique_graph.nodes.solve import create_solve
-from critique_graph.players import TalkPlayers
-from critique_graph.state import ActorCriticInput, ActorCriticState, SelfTalkContext, SelfTalkOutput
 
 
 def create_self_talk(

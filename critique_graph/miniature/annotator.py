@@ -12,11 +12,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from critique_graph.errors import ModelCallError
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import Failure, Problem
 from critique_graph.miniature.critiques import critique_text, reasoning
 from critique_graph.miniature.solutions import check_response
 from critique_graph.miniature.task import FORMS, TOGETHER, Exercise, Operation, Ref, Symbol, compute
-from critique_graph.schema import Failure, Problem
 
 _START = re.compile(r"(?P<name>\w+) has (?P<n>\d+) (?P<noun>\w+)\.")
 _TOGETHER = re.compile(r"How many \w+ do (?P<name>\w+) and \w+ have together\?")

@@ -11,7 +11,8 @@ say whether they are the same; and a verdict it has just thought of is easier to
 
 from typing import cast
 
-from critique_graph.critique import render_critique
+from critique_graph.core.critique import render_critique
+from critique_graph.core.schema import Critique, StepVerdict
 from critique_graph.miniature.solutions import (
     StepCheck,
     boxed_answer,
@@ -23,7 +24,6 @@ from critique_graph.miniature.solutions import (
     written_steps,
 )
 from critique_graph.miniature.task import TOGETHER, Exercise, Operation, Ref, Symbol, compute
-from critique_graph.schema import Critique, StepVerdict
 
 THINK_OPEN = "<think>\n"
 THINK_CLOSE = "\n</think>\n\n"

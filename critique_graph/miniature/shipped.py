@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from critique_graph.schema import Role
+from critique_graph.core.schema import Role
 
 
 def weights_path(role: Role) -> Path:

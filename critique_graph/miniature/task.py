@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Literal
 
-from critique_graph.schema import Problem
+from critique_graph.core.schema import Problem
 
 Split = Literal["train", "validation", "test"]
 Symbol = Literal["+", "-", "*"]

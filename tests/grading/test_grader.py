@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from critique_graph.core.schema import Grade
 from critique_graph.grading.grader import MathGrader, grade
-from critique_graph.schema import Grade
 
 EQUAL = [
     pytest.param(r"\sqrt{8}", r"2\sqrt2", id="surds"),

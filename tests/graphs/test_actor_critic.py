@@ -12,8 +12,8 @@ from langgraph.types import Command, interrupt
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
+from critique_graph.core.state import Context
 from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.state import Context
 
 QUESTION = "Ann has 3 apples and buys 4 more. How many apples has she?"
 

@@ -10,10 +10,10 @@ from killable_generation import JUDGED_WRONG, RIGHT, STEPS, WRONG, Unpredictable
 from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
-from critique_graph.calls import CallKey
+from critique_graph.calls.caller import CallKey
+from critique_graph.core.schema import Reply
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.schema import Reply
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
 

@@ -1,13 +1,13 @@
 import pytest
 from langchain_core.messages import HumanMessage
 
-from critique_graph.critique import parse_critique
-from critique_graph.errors import ModelCallError
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.errors import ModelCallError
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.critiques import THINK_CLOSE, THINK_OPEN, critique_completion, critique_text
 from critique_graph.miniature.solutions import gold_response
 from critique_graph.miniature.task import generate_exercises
-from critique_graph.models import load_model
+from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
 
 

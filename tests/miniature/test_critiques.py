@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from critique_graph.critique import parse_critique, render_critique
+from critique_graph.core.critique import parse_critique, render_critique
 from critique_graph.miniature.critiques import (
     LEFT_OVER,
     MISSING,

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from critique_graph.core.schema import Problem
 from critique_graph.miniature.solutions import (
     MAX_WRITTEN,
     StepCheck,
@@ -19,7 +20,6 @@ from critique_graph.miniature.solutions import (
     written_steps,
 )
 from critique_graph.miniature.task import Exercise, Operation, Ref, generate_exercises
-from critique_graph.schema import Problem
 
 
 @pytest.fixture

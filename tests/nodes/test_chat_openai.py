@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from critique_graph.errors import ModelCallError
-from critique_graph.faults import classify
+from critique_graph.calls.faults import classify
+from critique_graph.core.errors import ModelCallError
 from critique_graph.nodes.chat_openai import ChatOpenAIServer, is_local
 
 USAGE = {

@@ -28,10 +28,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from critique_graph.errors import MissingDependencyError, ModelCallError
+from critique_graph.core.errors import MissingDependencyError, ModelCallError
+from critique_graph.engines.transformers_batch import Batch
 from critique_graph.miniature import weights_path
 from critique_graph.nodes.chat_transformers import ChatTransformers
-from critique_graph.nodes.transformers_batch import Batch
 
 CONTEXT = 256
 SIZES = {
@@ -474,7 +474,7 @@ def test_event_loops_and_threads_share_one_engine(tmp_path, passes):
 
 
 def test_weights_are_freed_with_the_last_model_that_uses_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("critique_graph.nodes.transformers_engine.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("critique_graph.engines.transformers_engine.IDLE_SECONDS", 0.01)
     created = []
     monkeypatch.setattr(Batch, "__init__", _remembering(Batch.__init__, created))
     model = ChatTransformers(model=save(tmp_path), max_tokens=2)
@@ -516,7 +516,7 @@ def test_no_thread_is_left_in_torch_when_the_process_ends():
     program = (
         "import atexit, threading\n"
         "atexit.register(lambda: print([t.name for t in threading.enumerate() if t.name.startswith('engine')]))\n"
-        "from critique_graph.models import load_model\n"
+        "from critique_graph.models.load import load_model\n"
         "load_model('miniature:actor').invoke('Tom has 8 coins.', max_tokens=5)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

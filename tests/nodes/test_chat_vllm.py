@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from critique_graph.errors import InputError, MissingDependencyError, ModelCallError
-from critique_graph.faults import classify
+from critique_graph.calls.faults import classify
+from critique_graph.core.errors import InputError, MissingDependencyError, ModelCallError
 from critique_graph.miniature import weights_path
-from critique_graph.models import load_model
+from critique_graph.models.load import load_model
 from critique_graph.nodes.chat_vllm import ChatVLLM
 
 FAKE = Path(__file__).parents[1] / "fake_vllm"

@@ -3,10 +3,10 @@
 import pytest
 from fakes import critique_text
 
-from critique_graph.critique import parse_critique
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.schema import Ballot, BallotEntry, Call, Chain, Response, Round
 from critique_graph.grading.grader import MathGrader
 from critique_graph.nodes.vote import count_votes
-from critique_graph.schema import Ballot, BallotEntry, Call, Chain, Response, Round
 
 CALL = Call(model="fake")
 

@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from critique_graph.errors import InputError
-from critique_graph.miniature.tokenizer import build_tokenizer
-from critique_graph.miniature.train import new_model
+from critique_graph.core.errors import InputError
+from critique_graph.miniature_training.tokenizer import build_tokenizer
+from critique_graph.miniature_training.train import new_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages

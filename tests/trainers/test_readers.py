@@ -17,11 +17,11 @@ import yaml
 
 pytest.importorskip("transformers")
 
-from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.exports import Trainer, write_export
+from critique_graph.trainers.other_trainers import Trainer, write_export
 from critique_graph.trainers.rows import Row, StepRow, row
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."

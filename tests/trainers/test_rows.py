@@ -9,12 +9,12 @@ from fakes import critique_text, solution
 from killable_generation import PROBLEMS
 from killable_generation import WRONG as WRONG_PATH
 
-from critique_graph.critique import parse_critique
-from critique_graph.errors import InputError
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
 from critique_graph.trainers.rows import Task, as_messages, preference_row, read_candidates, trace_candidates
 
 QUESTION = "What is 3 + 4?"

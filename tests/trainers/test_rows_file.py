@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from critique_graph.cli import run_command
-from critique_graph.errors import InputError
-from critique_graph.trainers.exported_rows import is_rows_file, read_rows_file
+from critique_graph.core.errors import InputError
+from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
 
 ROW = {"prompt": [{"role": "user", "content": "2 + 3?"}], "completion": [{"role": "assistant", "content": "5"}]}
 

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from langchain_core.messages import HumanMessage
 
-from critique_graph.errors import InputError
+from critique_graph.core.errors import InputError
 from critique_graph.trainers.rows import Candidate, row
 from critique_graph.trainers.selection import select
 

@@ -7,7 +7,7 @@ pytest.importorskip("trl")
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from critique_graph.miniature.tokenizer import build_tokenizer
+from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.rows import row
 from critique_graph.trainers.sft import SFTSettings, encode_rows, train_sft

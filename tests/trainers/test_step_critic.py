@@ -6,11 +6,11 @@ pytest.importorskip("trl")
 
 import torch
 
+from critique_graph.core.steps import split_steps
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import check_response, first_error, flawed_response, gold_response
 from critique_graph.miniature.task import generate_exercises
-from critique_graph.miniature.tokenizer import build_tokenizer
-from critique_graph.steps import split_steps
+from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTSettings
 from critique_graph.trainers.step_critic import StepCritic, encode_steps, load_start, located, train_step_critic

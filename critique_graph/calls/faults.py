@@ -1,0 +1,100 @@
+"""What an exception of a model call means: its kind for the record, and whether another try can help.
+
+Model classes raise the exceptions of their own client libraries. These are recognised by attributes and class
+names, which the libraries share (the SDKs of OpenAI and Anthropic, httpx, requests, aiohttp), so that none
+has to be imported.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from json import JSONDecodeError
+
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import FailureKind
+
+_RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
+_RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+_MAX_MESSAGE_CHARS = 300
+
+_KINDS_BY_CLASS_NAME: dict[str, FailureKind] = {
+    "ContextOverflowError": "rejected",  # LangChain's, also for servers that report it without a status
+    "APIResponseValidationError": "invalid_reply",
+    "APITimeoutError": "timeout",
+    "TimeoutException": "timeout",  # httpx
+    "Timeout": "timeout",  # requests
+    "TimeoutError": "timeout",  # the builtin, asyncio's and aiohttp's
+    "APIConnectionError": "connection",
+    "TransportError": "connection",  # httpx: refused, reset, broken protocol
+    "ClientConnectionError": "connection",  # aiohttp
+    "ConnectionError": "connection",  # the builtin and requests'
+    "gaierror": "connection",
+    "APIError": "server",  # an error event within a stream: it has no status
+}
+"""The first class of an exception's MRO that is listed decides; there, classes come before their bases."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failed model call, as the retry layer sees it."""
+
+    kind: FailureKind
+    message: str
+    """One line."""
+    retryable: bool
+    retry_after: float | None
+    """Seconds the server asked us to wait."""
+
+
+def classify(error: BaseException) -> Fault:
+    """Say what `error`, raised by a model call, means."""
+    kind = _kind(error)
+    retry_after = _retry_after(error)
+    if isinstance(error, ModelCallError):
+        is_retryable = error.can_retry and kind in _RETRYABLE_KINDS
+        return Fault(kind, _one_line(error.failure.message), is_retryable, retry_after)
+    message = _one_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return Fault(kind, message, kind in _RETRYABLE_KINDS, retry_after)
+
+
+def _kind(error: BaseException) -> FailureKind:
+    if isinstance(error, ModelCallError):
+        return error.failure.kind
+    if isinstance(error, JSONDecodeError | UnicodeDecodeError):
+        return "invalid_reply"
+    status = _status(error)
+    if status is not None and status >= 300:
+        return "server" if status >= 500 or status in _RETRYABLE_STATUSES else "rejected"
+    names = (base.__name__ for base in type(error).__mro__)
+    return next((_KINDS_BY_CLASS_NAME[name] for name in names if name in _KINDS_BY_CLASS_NAME), "error")
+
+
+def _status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)
+    for holder, name in ((error, "status_code"), (response, "status_code"), (error, "status")):
+        if isinstance(status := getattr(holder, name, None), int):
+            return status
+    return None
+
+
+def _retry_after(error: BaseException) -> float | None:
+    """Read the `Retry-After` header: seconds, or a date."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    value = headers.get("retry-after") if headers is not None else None
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _one_line(message: str) -> str:
+    line = "".join(character if character.isprintable() else " " for character in message)
+    line = " ".join(line.split())
+    return line if len(line) <= _MAX_MESSAGE_CHARS else f"{line[: _MAX_MESSAGE_CHARS - 1]}…"

@@ -1,0 +1,282 @@
+"""What every strategy would have answered on one saved pool, and at what cost. No model is called.
+
+A strategy draws k chains of a problem's pool, makes one vote of each, and answers by the heaviest group of equal
+answers. Its value on a problem is the chance that this answer is right: the mean over all choices of k chains (exact by
+`maj_at_k` where votes weigh the same; else of `MOST_CHOICES` random ones where there are more); of t equally heavy
+groups each wins with chance 1/t.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from math import comb
+from statistics import fmean
+
+from critique_graph.compare.cost import Cost, SharedTime
+from critique_graph.core.schema import Call, Chain, Response, Round, Trace
+from critique_graph.grading.grader import Grader
+from critique_graph.metrics.at_k import maj_at_k, pass_at_k
+from critique_graph.nodes.vote import VERDICT_WEIGHT
+
+MOST_CHOICES = 200
+"""Choices of k chains that are looked at."""
+_FINE_BUDGETS = 16
+"""Every k is looked at up to here; beyond, eight to each doubling."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one chain brings to a strategy's vote."""
+
+    answer: int | None
+    """The group of equal answers it is for; None where there is none to read, which wins nothing."""
+    cost: Cost
+    weight: float = 1.0
+    """0 leaves it out, unless that would leave out all."""
+
+
+@dataclass(frozen=True)
+class PooledProblem:
+    """A problem's trace with its answers grouped and graded."""
+
+    trace: Trace
+    groups: dict[str, int]
+    """The group of every answer, as it was written."""
+    right: frozenset[int]
+    """The groups that equal the reference."""
+    time: SharedTime
+
+    def vote(self, response: Response | None, calls: Iterable[Response | Round | None], weight: float = 1.0) -> Draw:
+        """Make a vote of a response, at the cost of the calls that wrote `calls`."""
+        made = [called.call for called in calls if called is not None]
+        cost = Cost(len(made), sum(c.usage.total_tokens for c in made), sum(map(self.time.of, made)))
+        return Draw(self.group(response), cost, weight)
+
+    def group(self, response: Response | None) -> int | None:
+        """Give the group of a response's answer; None without one to read, or where the response was cut off."""
+        if response is None or response.is_truncated or response.answer is None:
+            return None
+        return self.groups[response.answer]
+
+    def is_right(self, response: Response | None) -> bool:
+        """Tell whether a complete response has the reference's answer."""
+        return self.group(response) in self.right
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to spend calls on a problem."""
+
+    name: str
+    label: str
+    draws: Callable[[PooledProblem], list[Draw]]
+    """One draw of every chain, or sample."""
+    is_vote: bool = False
+    """False: it uses one chain, whichever of the pool."""
+    is_best_of: bool = False
+    """The reference chooses among the draws."""
+    is_upper_bound: bool = False
+    """It looks at the reference: not a method."""
+
+
+async def pooled_problem(trace: Trace, grader: Grader, time: SharedTime) -> PooledProblem | None:
+    """Group the answers of a trace by mathematical equivalence; None if one of them could not be graded."""
+    representatives: list[str] = []
+    groups: dict[str, int] = {}
+    outcomes: defaultdict[int, set[str]] = defaultdict(set)
+    for response in responses(trace):
+        if response.is_truncated or response.answer is None:
+            continue
+        if response.answer not in groups:
+            for group, known in enumerate(representatives):
+                if await grader.equivalent(known, response.answer):
+                    groups[response.answer] = group
+                    break
+            else:
+                groups[response.answer] = len(representatives)
+                representatives.append(response.answer)
+        if response.grade is not None:
+            outcomes[groups[response.answer]].add(response.grade.outcome)
+    if any(not outcomes[group] & {"correct", "incorrect"} for group in groups.values()):
+        return None
+    right = frozenset(group for group, found in outcomes.items() if "correct" in found)
+    return PooledProblem(trace, groups, right, time)
+
+
+def responses(trace: Trace) -> list[Response]:
+    """Give all responses of a trace, those without a critic included."""
+    found = [response for chain in trace.chains for response in chain.responses]
+    return [
+        *found,
+        *trace.uncritiqued,
+        *(response for response in (trace.greedy, *trace.retries) if response is not None),
+    ]
+
+
+def calls_of(trace: Trace) -> list[Call]:
+    """Give all calls of a trace."""
+    critiques = [turn.call for chain in trace.chains for turn in chain.rounds]
+    return [*(response.call for response in responses(trace)), *critiques]
+
+
+def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], budgets: Sequence[int]) -> list[float]:
+    """Give the chance that a strategy answers a problem rightly, for every number of chains it may draw."""
+    is_right = [draw.answer in problem.right for draw in draws]
+    if strategy.is_best_of:
+        return [pass_at_k(len(draws), sum(is_right), k) for k in budgets]
+    if all(draw.weight == 1 for draw in draws):
+        votes = ["right" if right else draw.answer for draw, right in zip(draws, is_right, strict=True)]
+        return [maj_at_k(votes, "right", k) for k in budgets]
+    return [
+        fmean(_vote([draws[i] for i in choice], problem.right) for choice in _choices(len(draws), k)) for k in budgets
+    ]
+
+
+def budgets(chains: int) -> list[int]:
+    """Give the numbers of chains to look at, up to all: every one while they are few, then ever sparser."""
+    found, k = [], 1
+    while k < chains:
+        found.append(k)
+        k += max(1, k // 8) if k >= _FINE_BUDGETS else 1
+    return [*found, chains]
+
+
+def available(settings: Mapping[str, object], trace: Trace) -> list[Strategy]:
+    """Give the strategies that a run's traces hold all calls of.
+
+    Args:
+        settings: The run's.
+        trace: One of them.
+    """
+    has_critiques = bool(settings.get("rounds"))
+    gate = settings.get("gate") if has_critiques else None
+    found = [SAMPLE, MAJORITY]
+    if trace.greedy is not None:
+        found.insert(0, GREEDY)
+    if gate in ("when_wrong", "always"):
+        found += [CRITIC_LOOP, CRITIC_LOOP_VOTE, CRITIC_FILTERED, CRITIC_WEIGHTED]
+    if gate == "always":
+        found.append(SEQUENTIAL)
+    if trace.retries:
+        found.append(SELF_CORRECTION)
+    if gate in ("always", "oracle"):
+        found.append(ORACLE_LOOP)
+    return [*found, ORACLE_CHOICE]
+
+
+@dataclass(frozen=True)
+class LoopEnd:
+    """Where a chain ends, and what was called until then."""
+
+    response: Response | None
+    calls: list[Response | Round | None]
+
+
+def loop_end(chain: Chain) -> LoopEnd:
+    """Give where a chain ends under the gate `when_wrong`: at the first critique that does not say wrong."""
+    end = LoopEnd(chain.response, [chain.response])
+    for turn in chain.rounds:
+        end.calls.append(turn)
+        if turn.critique.final != "wrong" or turn.refinement is None:
+            break
+        end.calls.append(turn.refinement)
+        if turn.refinement.is_truncated:
+            break
+        end = LoopEnd(turn.refinement, end.calls)
+    return end
+
+
+def _sampled(problem: PooledProblem) -> list[Draw]:
+    firsts = [*(chain.response for chain in problem.trace.chains), *problem.trace.uncritiqued]
+    return [problem.vote(response, [response]) for response in firsts]
+
+
+def _greedy(problem: PooledProblem) -> list[Draw]:
+    return [problem.vote(problem.trace.greedy, [problem.trace.greedy])]
+
+
+def _looped(problem: PooledProblem) -> list[Draw]:
+    ends = map(loop_end, problem.trace.chains)
+    return [problem.vote(end.response, end.calls) for end in ends]
+
+
+def _filtered(problem: PooledProblem) -> list[Draw]:
+    return _judged(problem, {"correct": 1.0, "wrong": 0.0, None: 0.0})
+
+
+def _weighted(problem: PooledProblem) -> list[Draw]:
+    return _judged(problem, VERDICT_WEIGHT)
+
+
+def _judged(problem: PooledProblem, weights: Mapping[str | None, float]) -> list[Draw]:
+    """Votes of first responses, by the verdict on them."""
+    draws = []
+    for chain in problem.trace.chains:
+        first = chain.rounds[0] if chain.rounds else None
+        weight = weights[first.critique.final if first else None]
+        draws.append(problem.vote(chain.response, [chain.response, first], weight))
+    return draws
+
+
+def _refined(problem: PooledProblem) -> list[Draw]:
+    chains = problem.trace.chains
+    return [problem.vote(chain.latest, [*chain.responses, *chain.rounds]) for chain in chains]
+
+
+def _retried(problem: PooledProblem) -> list[Draw]:
+    draws = []
+    for chain, retry in zip(problem.trace.chains, problem.trace.retries, strict=True):
+        is_complete = retry is not None and not retry.is_truncated
+        draws.append(problem.vote(retry if is_complete else chain.response, [chain.response, retry]))
+    return draws
+
+
+def _gated_by_reference(problem: PooledProblem) -> list[Draw]:
+    draws = []
+    for chain in problem.trace.chains:
+        response = chain.response
+        calls: list[Response | Round | None] = [response]
+        for turn in chain.rounds:
+            if problem.is_right(response) or turn.refinement is None:
+                break
+            calls += [turn, turn.refinement]
+            response = response if turn.refinement.is_truncated else turn.refinement
+        draws.append(problem.vote(response, calls))
+    return draws
+
+
+# The names are keys of `compare --json`.
+GREEDY = Strategy("greedy", "greedy", _greedy)
+SAMPLE = Strategy("sample", "one sample", _sampled)
+MAJORITY = Strategy("majority", "majority vote", _sampled, is_vote=True)
+CRITIC_LOOP = Strategy("critic_loop", "critic loop", _looped)
+CRITIC_LOOP_VOTE = Strategy("critic_loop_vote", "critic loops' vote", _looped, is_vote=True)
+CRITIC_FILTERED = Strategy("critic_filtered", "filtered vote", _filtered, is_vote=True)
+CRITIC_WEIGHTED = Strategy("critic_weighted", "weighted vote", _weighted, is_vote=True)
+SEQUENTIAL = Strategy("sequential", "sequential", _refined)
+SELF_CORRECTION = Strategy("self_correction", "self-correction", _retried)
+ORACLE_LOOP = Strategy("oracle_loop", "oracle gate", _gated_by_reference, is_upper_bound=True)
+ORACLE_CHOICE = Strategy("oracle_choice", "oracle choice", _sampled, is_vote=True, is_best_of=True, is_upper_bound=True)
+
+
+def _vote(draws: Sequence[Draw], right: frozenset[int]) -> float:
+    """Chance that the heaviest answer is a right one."""
+    counted = [(draw.answer, draw.weight) for draw in draws if draw.weight] or [(draw.answer, 1.0) for draw in draws]
+    weights: defaultdict[int, float] = defaultdict(float)
+    for answer, weight in counted:
+        if answer is not None:
+            weights[answer] += weight
+    heaviest = max(weights.values(), default=0.0)
+    leaders = [answer for answer, weight in weights.items() if weight >= heaviest - 1e-9]
+    return sum(answer in right for answer in leaders) / len(leaders) if leaders else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _choices(n: int, k: int) -> list[tuple[int, ...]]:
+    if comb(n, k) <= MOST_CHOICES:
+        return list(combinations(range(n), k))
+    rng = random.Random(f"{n}/{k}")
+    return [tuple(rng.sample(range(n), k)) for _ in range(MOST_CHOICES)]

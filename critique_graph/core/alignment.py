@@ -1,0 +1,141 @@
+"""Find the step of a response that each sentence of a critique judges, in linear time."""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+from functools import cached_property
+from itertools import accumulate
+
+from critique_graph.core.steps import split_steps
+
+_MARKUP = re.compile(
+    r"<<[^<>\n]*>>|\\(?:begin|end)\{[^{}\n]{0,20}\}|\\(?:left|right|q?quad)(?![a-zA-Z])"
+    r"|\\[\\\[\]()!,;: ]|[\s$*&#`_]+"
+)
+_TYPOGRAPHY = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212", "''\"\"---")
+# Inexact quotes are found by sequences of this many characters; a share of the sentence must be found.
+_GRAM = 5
+_MIN_ALIKE = 0.6
+_MAX_ALIKE = 400
+_NUMBERED = re.compile(r"step\d{1,3}[-:.)]")
+_MIN_RATIO = 0.8
+"""Of a numbered sentence to the step of that number: twice the characters they share over those they have."""
+_MAX_PLACES = 4
+_MAX_EFFORT = 2_000_000
+"""Characters searched in vain before alignment gives up: a hundred misquotes of a response of 2 KB."""
+_LOOKUP_EFFORT = 200
+"""What looking up one sequence counts for: it takes about as long as searching so many characters."""
+
+
+def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
+    """Find the step that each sentence of a critique judges: its index in `split_steps(response)`; see `align_with`."""
+    return align_with(judged, split_steps(response))
+
+
+def align_with(judged: Sequence[str], steps: Sequence[str]) -> list[int | None]:
+    """Find the step that each sentence of a critique judges: its index in `steps`.
+
+    Compared without markup (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A
+    sentence is looked for after the one before it, then anywhere, then by the character sequences it shares,
+    for those quoted inexactly; at last, a short one with a number (`Step 3: ...`) in the step of that number. One
+    that covers several steps, or part of one, belongs to the step it begins in. None: nothing alike was found.
+    """
+    parts = [_plain(step) for step in steps]
+    starts = list(accumulate(map(len, parts), initial=0))[:-1]
+    quoted, numbered = _Quoted("".join(parts)), _Numbered(parts)
+    indices: list[int | None] = []
+    for sentence in (_plain(sentence).rstrip(".,;:") for sentence in judged):
+        place = quoted.find(sentence)
+        indices.append(numbered.find(sentence) if place is None else bisect_right(starts, place) - 1)
+    return indices
+
+
+def holds_in_order(text: str, steps: Iterable[str]) -> bool:
+    """Tell whether `text` quotes all `steps`, one after the other; markup, spaces and case are not compared."""
+    rest = _plain(text)
+    for step in steps:
+        quoted = re.compile(rf"(?<!\d){re.escape(_plain(step).rstrip('.,;:'))}(?!\d)")
+        if (found := quoted.search(rest)) is None:
+            return False
+        rest = rest[found.end() :]
+    return True
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub("", text.translate(_TYPOGRAPHY)).lower()
+
+
+class _Quoted:
+    """A text that is quoted from, sentence by sentence and mostly in order."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._cursor = 0
+        self._effort = _MAX_EFFORT
+
+    def find(self, sentence: str) -> int | None:
+        """Where `sentence` begins in the text; None when nothing alike is there, or effort is spent."""
+        if not sentence or self._effort <= 0:
+            return None
+        place = self._text.find(sentence, self._cursor)
+        if place < 0:
+            self._effort -= len(self._text) + len(sentence)
+            place = self._text.find(sentence)
+        if place < 0:
+            return self._find_alike(sentence)
+        self._cursor = place + len(sentence)
+        return place
+
+    def _find_alike(self, sentence: str) -> int | None:
+        """Where most of `sentence` is found: the same character sequences at about the same distances."""
+        sentence = sentence[:_MAX_ALIKE]
+        self._effort -= _LOOKUP_EFFORT * len(sentence)
+        width = max(_GRAM, len(sentence) // 2)
+        hits: dict[int, list[tuple[int, int]]] = {}
+        for offset in range(len(sentence) - _GRAM + 1):
+            for place in self._places.get(sentence[offset : offset + _GRAM], ()):
+                hits.setdefault((place - offset) // width, []).append((place - offset, place))
+        # Neighbouring bins count together, so that no quotation is cut in two by their border.
+        densest = max(hits, key=lambda bin_: len(hits[bin_]) + len(hits.get(bin_ + 1, [])), default=0)
+        best = hits.get(densest, []) + hits.get(densest + 1, [])
+        if len(best) * _GRAM < max(1, _MIN_ALIKE * len(sentence)):
+            return None
+        middle = sorted(best)[len(best) // 2][0]
+        near = [place for shift, place in best if abs(shift - middle) <= 4 * _GRAM]
+        self._cursor = max(near)
+        return min(near)
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where the `_GRAM`-character tiles of the text occur, the first `_MAX_PLACES` times."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place in range(0, len(self._text) - _GRAM + 1, _GRAM):
+            known = places[self._text[place : place + _GRAM]]
+            if len(known) < _MAX_PLACES:
+                known.append(place)
+        return places
+
+
+class _Numbered:
+    """Steps under the numbers their author gave them: for short ones quoted with a word or a sign amiss."""
+
+    def __init__(self, steps: Sequence[str]) -> None:
+        self._steps: dict[str, tuple[int, str]] = {}
+        for index, step in enumerate(steps):
+            if label := _NUMBERED.match(step):
+                self._steps.setdefault(label[0], (index, step))
+        self._effort = _MAX_EFFORT
+
+    def find(self, sentence: str) -> int | None:
+        """Index of the step that has the sentence's number, if most of it is alike."""
+        label = _NUMBERED.match(sentence)
+        if label is None or label[0] not in self._steps:
+            return None
+        index, step = self._steps[label[0]]
+        self._effort -= len(sentence) * len(step)
+        if max(len(sentence), len(step)) > _MAX_ALIKE or self._effort <= 0:
+            return None
+        is_alike = SequenceMatcher(None, sentence, step, autojunk=False).ratio() >= _MIN_RATIO
+        return index if is_alike else None

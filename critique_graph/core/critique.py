@@ -1,0 +1,270 @@
+"""Read and write the critic's text.
+
+    Step sentence: <the step, repeated>
+    Correctness of the step: Correct|Wrong
+    Explanation: <why>
+
+    Correctness of the final answer: Correct|Wrong
+    Explanation: <why>
+
+Reading is tolerant, because critics are language models, and says in warnings what it had to tolerate.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from critique_graph.core.alignment import align_with
+from critique_graph.core.critique_labels import Label, find_labels, read_verdict, without_labels
+from critique_graph.core.schema import Critique, StepVerdict, Verdict
+from critique_graph.core.steps import split_steps
+
+_INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)
+_ANSWER = re.compile(r"\bthe\s(?:final\s)?answer\sis\b", re.IGNORECASE)
+_ANSWER_LINE = re.compile(
+    r"[*_(\"]{0,3}(?:(?:so|thus|hence|therefore),?\s)?the\s(?:final\s)?answer\sis\b.{1,80}", re.IGNORECASE
+)
+
+_INCOMPLETE = {
+    "conflicting_final_verdicts",
+    "conflicting_step_verdicts",
+    "explanation_missing",
+    "final_verdict_missing",
+    "step_sentence_missing",
+    "step_verdict_missing",
+    "too_many_labels",
+    "verdict_unreadable",
+}
+_CONTENT = {"final_contradicts_steps", "step_not_aligned"}
+
+
+@dataclass
+class _Judgement:
+    """A block of the critique: of a step or of the final answer."""
+
+    is_final: bool = False
+    text: str = ""
+    number: int | None = None
+    verdicts: list[Verdict | None] = field(default_factory=list)
+    explanations: list[str] = field(default_factory=list)
+
+    @property
+    def explanation(self) -> str:
+        return "\n".join(self.explanations).strip()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None when it is missing, unreadable, or both were given."""
+        verdicts: set[Verdict] = {verdict for verdict in self.verdicts if verdict}
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def parse_critique(text: str, response: str | None = None, *, steps: Sequence[str] | None = None) -> Critique:
+    """Read a critique: each step's verdict and explanation, and the final verdict. Never fails; linear time.
+
+    With `response`, steps are aligned with its steps, or with `steps`, where it came in steps of its own; and verdict
+    lines which the response itself contains are not taken for the critic's where the critic merely repeats them. A
+    `<think>` block is not read.
+
+    A verdict is wrong if it says wrong or incorrect anywhere ("Correct, but wrong in context"). Of several
+    final blocks the last counts; if they contradict each other, none does and `final` is None. A missing
+    final verdict follows from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
+
+    Warnings about the format (none if `quality` is `nominal`):
+
+    - `answer_step_folded`: an answer sentence without a verdict of its own was counted to the final block.
+    - `conflicting_final_verdicts`, `conflicting_step_verdicts`: both verdicts were given, so there is none.
+    - `explanation_missing`, `step_sentence_missing`, `step_verdict_missing`, `final_verdict_missing`.
+    - `explanation_misplaced`: without label, in two parts, or before any step.
+    - `final_verdict_derived`: there was none; it follows from the steps.
+    - `final_verdict_repeated`: several final blocks; the last one's explanation is kept.
+    - `invalid_unicode`: lone surrogates became question marks.
+    - `layout`: spacing, labels or markup other than the format's.
+    - `reasoning_removed`: there was a `<think>` block.
+    - `text_before_critique`: not read.
+    - `too_many_labels`: the rest was not read.
+    - `verdict_quoted`: a verdict line repeated from the response was read as text.
+    - `verdict_unreadable`: neither correct nor wrong, or both, as in the instruction.
+    - `verdict_wording`: not just `Correct` or `Wrong`.
+
+    Warnings about the content:
+
+    - `final_contradicts_steps`: correct although a step is wrong, or wrong although all steps are correct.
+    - `step_not_aligned`: a step like none of the response's.
+    """
+    warnings: set[str] = set()
+    if not _is_unicode(text):
+        text = text.encode(errors="replace").decode()
+        warnings.add("invalid_unicode")
+    judgements = _judgements(find_labels(text, response, warnings), warnings)
+    judged = [judgement for judgement in judgements if not judgement.is_final]
+    finals = [judgement for judgement in judgements if judgement.is_final]
+    _check_steps(judged, warnings)
+    if steps is None and response is not None and judged:
+        steps = split_steps(response)
+    critique = Critique(
+        text=text,
+        steps=_step_verdicts(judged, steps, warnings),
+        final=_final_verdict(judged, finals, warnings),
+        final_explanation=finals[-1].explanation if finals else "",
+        first_error=next((index for index, step in enumerate(judged) if step.verdict == "wrong"), None),
+    )
+    if not warnings - _CONTENT and render_critique(critique) != text.rstrip("\n"):
+        warnings.add("layout")
+    quality = _quality(critique, warnings)
+    return critique.model_copy(update={"warnings": tuple(sorted(warnings)), "quality": quality})
+
+
+def render_critique(critique: Critique) -> str:
+    """Write a critique in the format; `parse_critique` gives it back, if nothing is missing.
+
+    What is missing (a verdict, an explanation) is left out. A field that holds something like a label is put
+    on one line, so that it cannot be read as one.
+    """
+    blocks = [
+        {
+            "Step sentence": step.text,
+            "Correctness of the step": (step.verdict or "").capitalize(),
+            "Explanation": step.explanation,
+        }
+        for step in critique.steps
+    ]
+    final = {
+        "Correctness of the final answer": (critique.final or "").capitalize(),
+        "Explanation": critique.final_explanation,
+    }
+    texts = [
+        "\n".join(f"{label}: {without_labels(value)}" for label, value in block.items() if value)
+        for block in (*blocks, final)
+    ]
+    return "\n\n".join(text for text in texts if text)
+
+
+def _judgements(labels: list[Label], warnings: set[str]) -> list[_Judgement]:
+    """Put the labelled parts together to one judgement per step and final block."""
+    judgements: list[_Judgement] = []
+    for label in labels:
+        current = judgements[-1] if judgements else None
+        match label.kind:
+            case "sentence":
+                judgements.append(_Judgement(text=label.value, number=label.number))
+            case "step":
+                if current is None or current.is_final or (current.verdicts and current.explanations):
+                    current = _Judgement()
+                    judgements.append(current)
+                _add_verdict(current, label.value, warnings)
+            case "final":
+                if current is not None and not current.is_final:
+                    _fold_answer(judgements, warnings)
+                judgements.append(_Judgement(is_final=True))
+                _add_verdict(judgements[-1], label.value, warnings)
+            case "explanation":
+                if current is None or current.explanations:
+                    warnings.add("explanation_misplaced")
+                if current is not None and label.value:
+                    current.explanations.append(label.value)
+    return judgements
+
+
+def _add_verdict(judgement: _Judgement, value: str, warnings: set[str]) -> None:
+    wording, _, rest = value.partition("\n")
+    inline = _INLINE_EXPLANATION.search(wording)
+    if inline:
+        rest = f"{wording[inline.end() :]}\n{rest}"
+        wording = wording[: inline.start()].strip()
+        warnings.add("layout")
+    elif rest:
+        warnings.add("explanation_misplaced")
+    verdict = read_verdict(wording)
+    if verdict is None:
+        warnings.add("verdict_unreadable")
+    elif wording != verdict.capitalize():
+        warnings.add("verdict_wording")
+    judgement.verdicts.append(verdict)
+    if rest.strip():
+        judgement.explanations.append(rest)
+
+
+def _fold_answer(judgements: list[_Judgement], warnings: set[str]) -> None:
+    """Take an answer sentence without its own verdict out of the last step: the final block judges it."""
+    step = judgements[-1]
+    explanation, _, last_line = step.explanation.rpartition("\n")
+    if not step.verdicts and not step.explanations and _ANSWER.search(step.text):
+        judgements.pop()
+    elif explanation and _ANSWER_LINE.fullmatch(last_line):
+        step.explanations = [explanation]
+    else:
+        return
+    warnings.add("answer_step_folded")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_steps(steps: list[_Judgement], warnings: set[str]) -> None:
+    for step in steps:
+        if not step.text:
+            warnings.add("step_sentence_missing")
+        if not step.verdicts:
+            warnings.add("step_verdict_missing")
+        elif {"correct", "wrong"} <= set(step.verdicts):
+            warnings.add("conflicting_step_verdicts")
+        if not step.explanation:
+            warnings.add("explanation_missing")
+
+
+def _step_verdicts(
+    judged: list[_Judgement], steps: Sequence[str] | None, warnings: set[str]
+) -> tuple[StepVerdict, ...]:
+    indices: Sequence[int | None] = [None] * len(judged)
+    if steps is not None and judged:
+        indices = [
+            step.number - 1 if step.number and not step.text and step.number <= len(steps) else index
+            for step, index in zip(judged, align_with([step.text for step in judged], steps), strict=True)
+        ]
+        if None in indices:
+            warnings.add("step_not_aligned")
+    return tuple(
+        StepVerdict(text=step.text, verdict=step.verdict, explanation=step.explanation, step_index=index)
+        for step, index in zip(judged, indices, strict=True)
+    )
+
+
+def _final_verdict(steps: list[_Judgement], finals: list[_Judgement], warnings: set[str]) -> Verdict | None:
+    step_verdicts = {step.verdict for step in steps}
+    derived: Verdict | None = None
+    if "wrong" in step_verdicts:
+        derived = "wrong"
+    elif step_verdicts == {"correct"}:
+        derived = "correct"
+    if not finals:
+        warnings.add("final_verdict_missing")
+        if derived:
+            warnings.add("final_verdict_derived")
+        return derived
+    if not finals[-1].explanation:
+        warnings.add("explanation_missing")
+    if len(finals) > 1:
+        warnings.add("final_verdict_repeated")
+    verdicts: set[Verdict] = {verdict for final in finals for verdict in final.verdicts if verdict}
+    if len(verdicts) > 1:
+        warnings.add("conflicting_final_verdicts")
+        return None
+    verdict = next(iter(verdicts), None)
+    if verdict and derived and verdict != derived:
+        warnings.add("final_contradicts_steps")
+    return verdict
+
+
+def _quality(critique: Critique, warnings: set[str]) -> Literal["nominal", "tolerated", "partial", "unparsed"]:
+    if critique.final is None and all(step.verdict is None for step in critique.steps):
+        return "unparsed"
+    if warnings & _INCOMPLETE:
+        return "partial"
+    return "tolerated" if warnings - _CONTENT else "nominal"

@@ -1,0 +1,182 @@
+"""The labelled parts of a critique's text, and the verdicts they hold: what `critique.py` puts together.
+
+Repetition in the patterns is possessive or bounded throughout, so that no text takes more than linear time.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from critique_graph.core.schema import Verdict
+
+LabelKind = Literal["sentence", "step", "final", "explanation"]
+
+_LABEL_TEMPLATE = r"""
+    ^[\ \t>#*_•+-]*+ (?:\d{{1,3}}[.)][\ \t*_]*+)?+
+    (?:
+        (?P<sentence> step\s{{1,3}}sentence )
+      | (?P<step> correctness\s{{1,3}}of\s{{1,3}}(?:(?:the|this)\s{{1,3}})?step )
+      | (?P<final> correctness\s{{1,3}}of\s{{1,3}}(?:the\s{{1,3}})?final\s{{1,3}}answer )
+      | (?P<explanation> explanation )
+      {more}
+    )
+    (?:[\ \t]{{0,3}}\#?\d{{1,4}})?+ [*_\ \t]*+ [:\uff1a] [*_]{{0,3}}+ [\ \t]*+
+"""
+_LABEL_FLAGS = re.IGNORECASE | re.MULTILINE | re.VERBOSE
+_LABEL = re.compile(_LABEL_TEMPLATE.format(more=""), _LABEL_FLAGS)
+_FIGURE_LABELS = r"""
+      | step\ {0,2}\#?(?P<number>\d{1,4})
+      | (?P<short_final> final\s{1,3}answer )(?=[*_\ \t]*+[:\uff1a][*_\ \t]*+(?:correct|wrong|incorrect)\b)
+"""
+_FIGURE_LABEL = re.compile(_LABEL_TEMPLATE.format(more=_FIGURE_LABELS), _LABEL_FLAGS)
+"""For texts without `Step sentence:`, like the paper's figures: `Step1: <the step>`, or `Step1: Wrong`."""
+_SENTENCE = re.compile(r"step\s{1,3}sentence[^\n:\uff1a]{0,8}[:\uff1a]", re.IGNORECASE)
+_VERDICT_ONLY = re.compile(r"(?:correct|wrong|incorrect)\b[*_.]{0,3}\s{0,3}(?:explanation\b|\Z)", re.IGNORECASE)
+_MAX_LABELS = 1000
+"""A critique is read up to here; real ones have under a hundred."""
+
+_MAX_WORDING = 200
+"""A verdict is looked for in this many characters."""
+
+_FILLER = re.compile(
+    r"^[ \t]*+(?:-{3,}+|\*{3,}+|_{3,}+|</?critique>|[#*_]{1,6}[ \t]*+step ?\d{1,3}[*_:]*+)[ \t]*+$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Lines that carry nothing: rules, our own tags, headings like `### Step 2`."""
+_TRAILING_SPACE = re.compile(r"(?:(?<=\S)|^)[^\S\n]++$", re.MULTILINE)
+
+_WRONG = re.compile(
+    r"\b(?:wrong|incorrect)\b|^\W*(?:false|no)\b"
+    r"|\b(?:not|partially|partly|mostly)[ -](?:\w{1,12}[ -])?(?:correct|right)\b",
+    re.IGNORECASE,
+)
+_CORRECT = re.compile(r"\b(?:correct|right)\b|^\W*(?:true|yes)\b", re.IGNORECASE)
+_EITHER = re.compile(
+    r"\bcorrect\s?(?:\||/|or)\s?(?:wrong|incorrect)\b|\b(?:wrong|incorrect)\s?(?:\||/|or)\s?correct\b",
+    re.IGNORECASE,
+)
+_CLAIM = re.compile(
+    r"correctness\s{1,3}of\s{1,3}(?:(?:the|this)\s{1,3})?(?P<kind>final\s{1,3}answer|step)"
+    r"(?:[ \t]{0,3}\#?\d{1,4})?[*_\s]{0,4}[:\uff1a](?P<wording>[^\n]{0,60})",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label with the text up to the next one."""
+
+    kind: LabelKind
+    value: str
+    number: int | None = None
+    """The step's own number, 1-based, where the label holds one."""
+
+
+def find_labels(text: str, response: str | None, warnings: set[str]) -> list[Label]:
+    """Split a critique at its labels; what is tolerated is added to `warnings` (see `parse_critique`)."""
+    body = _body(text, response, warnings)
+    pattern = _LABEL if _SENTENCE.search(body) else _FIGURE_LABEL
+    matches = list(islice(pattern.finditer(body), _MAX_LABELS + 1))
+    if len(matches) > _MAX_LABELS:
+        warnings.add("too_many_labels")
+        body = body[: matches.pop().start()]
+    if response is not None:
+        matches = _without_quoted(matches, response, warnings)
+    starts = [*(match.start() for match in matches), len(body)]
+    if matches and _clean("\n" + body[: starts[0]]):
+        warnings.add("text_before_critique")
+    return [
+        label
+        for match, end in zip(matches, starts[1:], strict=True)
+        for label in _read_label(match, _clean(body[match.end() : end]))
+    ]
+
+
+def read_verdict(wording: str) -> Verdict | None:
+    """Read what stands behind `Correctness of ...:`; any word for wrong wins over one for correct."""
+    wording = wording[:_MAX_WORDING]
+    if _EITHER.search(wording):
+        return None
+    if _WRONG.search(wording):
+        return "wrong"
+    return "correct" if _CORRECT.search(wording) else None
+
+
+def without_labels(value: str) -> str:
+    """Give `value` such that none of its lines can be read as a label: on one line, if need be."""
+    second_line = value.find("\n") + 1
+    if second_line and (_FIGURE_LABEL.search(value, second_line) or _FILLER.search(value, second_line)):
+        return " ".join(value.split())
+    return value
+
+
+def _body(text: str, response: str | None, warnings: set[str]) -> str:
+    """The critique itself: without reasoning before it and a code fence around it."""
+    body = text.replace("\r\n", "\n").replace("\r", "\n")
+    # A response with such a tag may be quoted, and a quotation must not hide what the critic wrote before it.
+    if "think>" in body and (response is None or "think>" not in response):
+        body = body.rpartition("</think>")[2].partition("<think>")[0]
+        warnings.add("reasoning_removed")
+    stripped = body.strip()
+    if stripped.startswith("```") and stripped.endswith("```"):
+        return stripped.partition("\n")[2].rpartition("\n")[0]
+    return body
+
+
+def _without_quoted(matches: list[re.Match[str]], response: str, warnings: set[str]) -> list[re.Match[str]]:
+    """Leave out the verdict lines that only repeat what the response claims about itself.
+
+    A response may hold `Correctness of the final answer: Correct`, and the critic may quote that line. So a
+    verdict which the response claims does not count inside a step sentence whose own verdict is still to
+    come, and not as the final one while there are steps to come.
+    """
+    found = {(claim["kind"].lower(), claim["wording"]) for claim in _CLAIM.finditer(response)}
+    claims = {("step" if kind == "step" else "final", read_verdict(wording)) for kind, wording in found}
+    if not claims:
+        return matches
+    kept: list[re.Match[str]] = []
+    ahead = _verdicts_ahead(matches)
+    last_step = max(
+        (i for i, match in enumerate(matches) if match.lastgroup not in ("final", "explanation")), default=0
+    )
+    for index, match in enumerate(matches):
+        wording = match.string[match.end() : match.end() + 60].partition("\n")[0]
+        is_in_sentence = bool(kept) and kept[-1].lastgroup in ("sentence", "number")
+        is_quoted = (match.lastgroup, read_verdict(wording)) in claims and (
+            (match.lastgroup == "step" and is_in_sentence and ahead[index])
+            or (match.lastgroup == "final" and (is_in_sentence or index < last_step))
+        )
+        if is_quoted:
+            warnings.add("verdict_quoted")
+        else:
+            kept.append(match)
+    return kept
+
+
+def _verdicts_ahead(matches: list[re.Match[str]]) -> list[bool]:
+    """For each label, whether another verdict of the same step follows before its explanation."""
+    ahead: list[bool] = []
+    follows = False
+    for match in reversed(matches):
+        ahead.append(follows)
+        follows = match.lastgroup == "step" or (follows and match.lastgroup == "final")
+    return ahead[::-1]
+
+
+def _clean(value: str) -> str:
+    """Drop filler lines and trailing spaces; the first line stands behind its label and is never filler."""
+    first, _, rest = value.partition("\n")
+    return _TRAILING_SPACE.sub("", f"{first}\n{_FILLER.sub('', rest)}").strip()
+
+
+def _read_label(match: re.Match[str], value: str) -> list[Label]:
+    match match.lastgroup:
+        case "sentence" | "step" | "final" | "explanation" as kind:
+            return [Label(kind, value)]
+        case "short_final":
+            return [Label("final", value)]
+    number = int(match["number"])
+    if _VERDICT_ONLY.match(value):
+        return [Label("sentence", "", number), Label("step", value)]
+    return [Label("sentence", value, number)]

@@ -1,0 +1,41 @@
+"""Exceptions a caller may want to catch.
+
+    CritiqueGraphError
+    ├── InputError             a problem file, flag or setting that cannot be used   (CLI exit 2)
+    ├── MissingDependencyError an extra that is not installed                        (CLI exit 2)
+    ├── RunError               a run folder that cannot be used or written           (CLI exit 2)
+    └── ModelCallError         one model call failed for good; carries a `Failure`
+
+A bad *model output* is never an exception: it is recorded as data.
+"""
+
+from critique_graph.core.schema import Failure
+
+
+class CritiqueGraphError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class InputError(CritiqueGraphError):
+    """A problem file, flag or setting that cannot be used; the message names the value and the way out."""
+
+
+class MissingDependencyError(CritiqueGraphError):
+    """A needed package is not installed; the message says what to install."""
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs {package}: pip install "critique-graph[{extra}]"')
+
+
+class RunError(CritiqueGraphError):
+    """A run folder that is locked, of another configuration, damaged or not writable."""
+
+
+class ModelCallError(CritiqueGraphError):
+    """A model call that failed for good (its retries are spent)."""
+
+    def __init__(self, failure: Failure, *, can_retry: bool = True) -> None:
+        super().__init__(f"{failure.kind}: {failure.message}")
+        self.failure = failure
+        self.can_retry = can_retry
+        """False where the same call cannot succeed any more, whatever its kind: its engine is gone."""

@@ -1,0 +1,207 @@
+"""One transformers model and the thread that generates with it: the engine of `ChatTransformers`.
+
+Requests come from any thread or event loop and wait in one queue; those that wait together run together. The
+thread starts with the first request and ends when nothing is left to do; the weights go when no chat model
+refers to the engine any more.
+"""
+
+import atexit
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakValueDictionary
+
+import torch
+from jinja2 import TemplateError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import Failure
+from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.request import Request
+from critique_graph.engines.transformers_batch import Batch
+from critique_graph.engines.transformers_row import Row
+
+IDLE_SECONDS = 2.0
+"""How long the thread waits for more work before it ends; the next request starts another."""
+
+EXIT_SECONDS = 10.0
+"""How long the end of the process waits for the thread: one killed inside torch takes the process down with it."""
+
+_ATTENTION_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
+
+
+class Engine:
+    """A model, its tokenizer and the batch of requests it works on."""
+
+    def __init__(self, path: str, *, device: str, dtype: str, max_batch_size: int) -> None:
+        self.path = path
+        self.device = device
+        self.dtype = dtype
+        self.max_batch_size = max_batch_size
+        self._waiting: deque[Request] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._loaded: _LoadedModel | None = None
+        self._is_ending = False
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; its `future` gets the completion, or a `ModelCallError`."""
+        with self._changed:
+            self._waiting.append(request)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"engine {self.path}", daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        """End the thread before its next step, with whatever it was doing; for the end of the process."""
+        with self._changed:
+            self._is_ending, thread = True, self._thread
+            self._changed.notify()
+        if thread is not None:
+            thread.join(EXIT_SECONDS)
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        batch: Batch | None = None
+        while (requests := self._next(running=len(batch.rows) if batch else 0)) is not None:
+            try:
+                loaded = self._load()
+                batch = batch or Batch(loaded.model)
+                batch.admit([row for request in requests if (row := loaded.start(request))])
+                batch.step()
+            except Exception as error:  # noqa: BLE001 - a model's error ends its requests, not the thread
+                running = [row.request for row in batch.rows] if batch else []
+                for request in (*requests, *running):
+                    request.settle(_as_failure(error))
+                batch = None
+
+    def _load(self) -> "_LoadedModel":
+        if self._loaded is None:
+            try:
+                with _loading:
+                    self._loaded = _LoadedModel(self.path, self.device, self.dtype)
+            except Exception as error:  # bad files fail in many libraries, each in its own way
+                raise _rejection(f"cannot load {self.path}: {_first_line(error)}") from error
+        return self._loaded
+
+    def _next(self, *, running: int) -> list[Request] | None:
+        """Take what can join `running` rows; None, and the end of the thread, when idle for long."""
+        with self._changed:
+            has_work = running or self._changed.wait_for(lambda: self._waiting or self._is_ending, IDLE_SECONDS)
+            if not has_work or self._is_ending:
+                self._thread = None
+                return None
+            count = min(len(self._waiting), self.max_batch_size - running)
+            return [self._waiting.popleft() for _ in range(count)]
+
+
+_engines: "WeakValueDictionary[tuple[str, str, str, int], Engine]" = WeakValueDictionary()
+_engines_lock = threading.Lock()
+_loading = threading.Lock()
+"""Held while a model is loaded: transformers loading two at once can leave one with random or without weights."""
+
+
+def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) -> Engine:
+    """Give the process's one engine for these settings."""
+    key = (path, device, dtype, max_batch_size)
+    with _engines_lock:
+        if (engine := _engines.get(key)) is None:
+            engine = _engines[key] = Engine(path, device=device, dtype=dtype, max_batch_size=max_batch_size)
+        return engine
+
+
+@atexit.register
+def _end_threads() -> None:
+    for engine in list(_engines.values()):
+        engine.end()
+
+
+class _LoadedModel:
+    """Weights and tokenizer; turns requests into rows."""
+
+    def __init__(self, path: str, device: str, dtype: str) -> None:
+        accelerator = find_accelerator(device)
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
+        if not self.tokenizer.is_fast:
+            raise ValueError("its tokenizer has no tokenizer.json")
+        with without_progress_bar():
+            model = AutoModelForCausalLM.from_pretrained(
+                path, dtype=accelerator.dtype if dtype == "auto" else dtype, use_safetensors=True
+            )
+        config = model.config.get_text_config()
+        if others := set(getattr(config, "layer_types", None) or ()) - _ATTENTION_TYPES:
+            raise ValueError(
+                f"it has {', '.join(sorted(others))} layers, which cannot be batched here; "
+                "serve it with vLLM and use openai:NAME with its base_url"
+            )
+        self.model: PreTrainedModel = model.to(accelerator.device)  # type: ignore[arg-type]  # a decorator hides `self`
+        self.context: int = getattr(config, "max_position_embeddings", self.tokenizer.model_max_length)
+        ends = model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self.end_tokens = frozenset([*ends, self.tokenizer.eos_token_id])
+
+    def start(self, request: Request) -> Row | None:
+        """Give the row that generates for `request`; None when it was cancelled or cannot run."""
+        if request.future.cancelled():
+            return None
+        try:
+            prompt = self._prompt(request)
+        except ModelCallError as error:
+            request.settle(error)
+            return None
+        room = self.context - len(prompt)
+        return Row(
+            request,
+            prompt,
+            limit=min(request.sampling.max_tokens or room, room),
+            end_tokens=self.end_tokens,
+            tokenizer=self.tokenizer.backend_tokenizer,
+        )
+
+    def _prompt(self, request: Request) -> tuple[int, ...]:
+        if self.tokenizer.chat_template is None:
+            raise _rejection("the tokenizer has no chat template; use a chat model, or add chat_template.jinja to it")
+        try:
+            prompt = self.tokenizer.apply_chat_template(
+                list(request.messages),
+                add_generation_prompt=not request.continue_final_message,
+                continue_final_message=request.continue_final_message,
+                return_dict=False,
+            )
+        except (TemplateError, ValueError) as error:
+            raise _rejection(f"the chat template refused the messages: {_first_line(error)}") from error
+        if len(prompt) >= self.context:
+            raise _rejection(f"the prompt has {len(prompt)} tokens, the model's context {self.context}")
+        return tuple(prompt)
+
+
+@contextmanager
+def without_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing over the output of whatever program this runs in."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _rejection(message: str) -> ModelCallError:
+    return ModelCallError(Failure(kind="rejected", message=message))
+
+
+def _as_failure(error: Exception) -> ModelCallError:
+    if isinstance(error, ModelCallError):
+        return error
+    failure = ModelCallError(Failure(kind="server", message=f"{type(error).__name__}: {_first_line(error)}"))
+    failure.__cause__ = error
+    return failure
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

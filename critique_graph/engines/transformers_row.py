@@ -1,0 +1,129 @@
+"""A request of `ChatTransformers` while it generates: takes tokens, gives text, and knows when to end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from critique_graph.engines.request import Completion, Request
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_PENDING_TOKENS = 8
+"""Tokens that may wait for the rest of a character; more, and the model really wrote broken bytes."""
+
+_PROMPT_TAIL_TOKENS = 8
+"""Decoded before the output: decoders that strip a text's first space must not strip a continuation's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """What the model gave a sampled token and its rivals, before temperature and top_p."""
+
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+    """(token id, log probability), likeliest first."""
+
+
+class Row:
+    """A request while it generates: takes tokens, gives text, and knows when to end."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: tuple[int, ...],
+        *,
+        limit: int,
+        end_tokens: frozenset[int],
+        tokenizer: "Tokenizer",
+    ) -> None:
+        self.request = request
+        self.prompt = prompt
+        self.sampling = request.sampling
+        self.random = Random(request.sampling.seed)
+        self.cached_tokens = 0
+        """Prompt tokens that were computed for another row."""
+        self._limit = limit
+        self._end_tokens = end_tokens
+        self._text = _TextStream(tokenizer, prompt[-_PROMPT_TAIL_TOKENS:])
+        self._sent = 0
+        self._held = max(map(len, self.sampling.stop), default=1) - 1
+        """How many last characters may be the beginning of a stop string: not streamed yet."""
+        self._logprobs: list[dict[str, Any]] = []
+        self._tokenizer = tokenizer
+        self._count = 0
+
+    @property
+    def is_done(self) -> bool:
+        """True when no more tokens are wanted."""
+        return self.request.future.done()
+
+    def take(self, token: int, logprobs: TokenLogprobs | None) -> None:
+        """Receive the next token."""
+        self._count += 1
+        if logprobs is not None:
+            rivals = [self._described(*rival) for rival in logprobs.top]
+            self._logprobs.append(self._described(token, logprobs.logprob) | {"top_logprobs": rivals})
+        if token in self._end_tokens:
+            self._finish(self._text.text, "stop")
+            return
+        searched = max(0, len(self._text.text) - self._held)
+        text = self._text.add(token)
+        ends = [end for stop in self.sampling.stop if (end := text.find(stop, searched)) >= 0]
+        if ends:
+            self._finish(text[: min(ends)], "stop")
+        elif self._count == self._limit:
+            self._finish(text, "length")
+        else:
+            self._send(text[: max(0, len(text) - self._held)])
+
+    def _send(self, text: str) -> None:
+        if self.request.on_text is not None and len(text) > self._sent:
+            self.request.on_text(text[self._sent :])
+            self._sent = len(text)
+
+    def _finish(self, text: str, reason: str) -> None:
+        self._send(text)
+        self.request.settle(
+            Completion(
+                text=text,
+                finish_reason=reason,
+                input_tokens=len(self.prompt),
+                output_tokens=self._count,
+                cached_tokens=self.cached_tokens,
+                logprobs=None if self.sampling.top_logprobs is None else tuple(self._logprobs),
+            )
+        )
+
+    def _described(self, token: int, logprob: float) -> dict[str, Any]:
+        text = self._tokenizer.decode([token], skip_special_tokens=False)
+        return {"token": text, "bytes": list(text.encode()), "logprob": logprob}
+
+
+class _TextStream:
+    """Text of tokens that arrive one by one, in time linear in their number.
+
+    Only the last tokens are decoded again, with those before them as context, and a character whose bytes are
+    not all there yet is waited for (the method of text-generation-inference;
+    `tokenizers.decoders.DecodeStream` does the same, but raises on some byte sequences).
+    """
+
+    def __init__(self, tokenizer: "Tokenizer", context: Sequence[int]) -> None:
+        self.text = ""
+        self._tokenizer = tokenizer
+        self._recent = list(context)
+        self._known = len(context)
+        """How many of the recent tokens are in `text` already."""
+
+    def add(self, token: int) -> str:
+        """Give the text with one more token."""
+        before = self._tokenizer.decode(self._recent[: self._known])
+        self._recent.append(token)
+        after = self._tokenizer.decode(self._recent)
+        is_whole = not after.endswith("�") or len(self._recent) - self._known > _PENDING_TOKENS
+        if len(after) > len(before) and is_whole:
+            self.text += after[len(before) :]
+            self._recent = self._recent[self._known :]
+            self._known = len(self._recent)
+        return self.text

@@ -1,0 +1,339 @@
+"""A vLLM engine in a thread of its own: what `ChatVLLM` hands its requests to.
+
+The thread runs the event loop that vLLM's asynchronous engine lives in; requests come from any thread and loop. Written
+for vLLM 0.32, and kept to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
+"""
+
+import asyncio
+import atexit
+import json
+import signal
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from jinja2 import TemplateError
+
+from critique_graph.core.errors import InputError, ModelCallError
+from critique_graph.core.schema import Failure, FailureKind
+from critique_graph.engines.reasoning import OPEN
+from critique_graph.engines.request import Completion, Request
+from critique_graph.engines.vllm_start import check_files, first_line, prepare_environment, start_failure, stderr_to
+
+if TYPE_CHECKING:
+    from vllm import AsyncLLMEngine, CompletionOutput, RequestOutput, SamplingParams
+    from vllm.lora.request import LoRARequest
+
+STOP_SECONDS = 20.0
+"""How long a stopping engine may take to end its processes."""
+
+_TAIL_TOKENS = 12
+"""Tokens of a prompt's end that show whether its template opened a block of reasoning."""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What distinguishes one engine from another."""
+
+    model: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of `vllm.AsyncEngineArgs`, e.g. `{"gpu_memory_utilization": 0.45}`."""
+
+    @property
+    def key(self) -> str:
+        """Equal for equal settings."""
+        return json.dumps([self.model, dict(self.arguments)], sort_keys=True, default=str)
+
+
+class Engine:
+    """One engine and its thread. It starts with the first request and ends with the process, or with `close`."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._core = _Core(settings)
+        self._finalizer = weakref.finalize(self, self._core.stop)  # runs at exit too
+
+    @property
+    def is_usable(self) -> bool:
+        """False after `close`, a start that failed, or the death of vLLM's processes."""
+        return self._finalizer.alive and not self._core.is_broken
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; its `future` gets the completion, `InputError` or `ModelCallError`."""
+        self._core.submit(request)
+
+    def close(self) -> None:
+        """End the engine's processes and free their memory; requests in flight fail."""
+        self._finalizer()
+
+
+_engines: "WeakValueDictionary[str, Engine]" = WeakValueDictionary()
+_engines_lock = threading.Lock()
+
+
+def shared_engine(settings: EngineSettings) -> Engine:
+    """Give the process's one engine for these settings."""
+    with _engines_lock:
+        engine = _engines.get(settings.key)
+        if engine is None or not engine.is_usable:
+            engine = _engines[settings.key] = Engine(settings)
+        return engine
+
+
+class _Core:
+    """The thread's side of an engine; it holds no reference to its `Engine`, so that one can be collected."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._is_stopped = False
+        self._has_failed = False
+        self._llm: AsyncLLMEngine | None = None
+        self._tokenizer: Any = None
+        self._starting: asyncio.Future[None] | None = None
+        self._numbers = count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._adapters: dict[str, LoRARequest] = {}
+
+    @property
+    def is_broken(self) -> bool:
+        return self._has_failed or (self._llm is not None and self._llm.errored)
+
+    def submit(self, request: Request) -> None:
+        with self._lock:
+            if self._is_stopped:
+                request.settle(self._failure("server", "the engine was closed"))
+                return
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._work, args=(self._loop,), name=f"vLLM {self._settings.model}", daemon=True
+                )
+                self._thread.start()
+            self._loop.call_soon_threadsafe(self._begin, request)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._is_stopped = True
+            loop, thread = self._loop, self._thread
+        atexit.unregister(self.stop)
+        if loop is not None and thread is not None and thread.is_alive():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(STOP_SECONDS)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A Ctrl-C in the terminal goes to vLLM's processes too, which inherit this: they end when this process says so.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            _cancel_all(self._tasks, loop)
+            llm, self._llm = self._llm, None
+            if llm is not None:
+                llm.shutdown()
+            del llm  # here, and not when the interpreter has half ended
+            _cancel_all(asyncio.all_tasks(loop), loop)  # vLLM's own
+            loop.close()
+
+    def _begin(self, request: Request) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        request.future.add_done_callback(lambda future: self._cancel(future, task))
+
+    def _cancel(self, future: "Future[Completion]", task: "asyncio.Task[None]") -> None:
+        """Free the slot of a request whose caller does not wait any more."""
+        if future.cancelled() and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(task.cancel)
+
+    async def _serve(self, request: Request) -> None:
+        try:
+            if self._llm is None:
+                await self._started()
+            request.settle(await self._generate(request))
+        except asyncio.CancelledError:
+            request.settle(self._failure("server", "the engine was closed"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever vLLM raises ends the request, not the thread
+            request.settle(self._as_failure(error))
+
+    async def _started(self) -> None:
+        """Start vLLM, once; every request that waits for it gets the error if it does not."""
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_future()
+            self._starting.add_done_callback(lambda future: future.exception())  # seen, also when nobody waits
+            try:
+                self._start()
+            except InputError as error:
+                self._has_failed = True
+                self._starting.set_exception(error)
+            else:
+                self._starting.set_result(None)
+        await asyncio.shield(self._starting)
+
+    def _start(self) -> None:
+        """Blocks the thread's loop, in which nothing else runs before there is an engine."""
+        check_files(self._settings.model)
+        log = prepare_environment()
+        try:
+            from vllm import AsyncEngineArgs, AsyncLLMEngine
+            from vllm.platforms import current_platform
+
+            defaults: dict[str, Any] = {"load_format": "safetensors", "disable_log_stats": True}
+            if current_platform.is_cpu():  # where half precision is several times slower, mostly
+                defaults["dtype"] = "float32"
+            arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
+            with stderr_to(log):
+                self._llm = AsyncLLMEngine.from_engine_args(arguments)
+            self._tokenizer = self._llm.get_tokenizer()
+            atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes
+        except Exception as error:  # every part of vLLM fails in its own way
+            raise InputError(start_failure(self._settings.model, error, log)) from error
+
+    async def _generate(self, request: Request) -> Completion:
+        assert self._llm is not None
+        prompt, opening = self._prompt(request)
+        if opening and request.on_text is not None:
+            request.on_text(opening)
+        reply = _Reply(opening, self._tokenizer, rivals=request.sampling.top_logprobs)
+        outputs = self._llm.generate(
+            {"prompt_token_ids": prompt},
+            self._parameters(request, room=self._context - len(prompt)),
+            f"critique-graph-{next(self._numbers)}",
+            lora_request=self._adapter(request.adapter),
+        )
+        async for output in outputs:
+            text = reply.take(output)
+            if text and request.on_text is not None:
+                request.on_text(text)
+        return reply.completion()
+
+    def _prompt(self, request: Request) -> tuple[list[int], str]:
+        """Give the prompt's tokens, and what its template wrote that belongs to the reply."""
+        try:
+            tokens: list[int] = self._tokenizer.apply_chat_template(
+                list(request.messages),
+                add_generation_prompt=not request.continue_final_message,
+                continue_final_message=request.continue_final_message,
+                return_dict=False,
+                **request.template_arguments,
+            )
+        except (TemplateError, ValueError) as error:
+            raise self._failure("rejected", f"the chat template refused the messages: {first_line(error)}") from error
+        if len(tokens) >= self._context:
+            raise self._failure("rejected", f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
+        end = self._tokenizer.decode(tokens[-_TAIL_TOKENS:])
+        is_opened = not request.continue_final_message and end.rstrip().endswith(OPEN)
+        return tokens, OPEN if is_opened else ""
+
+    @property
+    def _context(self) -> int:
+        assert self._llm is not None
+        context: int = self._llm.model_config.max_model_len
+        return context
+
+    def _parameters(self, request: Request, *, room: int) -> "SamplingParams":
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = request.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=min(sampling.max_tokens or room, room),
+            seed=sampling.seed,
+            stop=list(sampling.stop),
+            logprobs=sampling.top_logprobs,
+            output_kind=RequestOutputKind.FINAL_ONLY if request.on_text is None else RequestOutputKind.DELTA,
+        )
+
+    def _adapter(self, path: str | None) -> "LoRARequest | None":
+        if path is None:
+            return None
+        if path not in self._adapters:
+            from vllm.lora.request import LoRARequest
+
+            if not (Path(path) / "adapter_config.json").is_file():
+                raise InputError(f"{path} holds no LoRA adapter (no adapter_config.json).")
+            number = len(self._adapters) + 1
+            self._adapters[path] = LoRARequest(lora_name=path, lora_int_id=number, lora_path=path)
+        return self._adapters[path]
+
+    def _as_failure(self, error: Exception) -> Exception:
+        if isinstance(error, InputError | ModelCallError):
+            return error
+        if self._llm is None or self._llm.errored:
+            failure = self._failure("server", "the engine has died; start the program again", can_retry=False)
+        else:
+            is_refused = type(error).__name__ == "VLLMValidationError"
+            failure = self._failure("rejected" if is_refused else "server", first_line(error))
+        failure.__cause__ = error
+        return failure
+
+    def _failure(self, kind: FailureKind, message: str, *, can_retry: bool = True) -> ModelCallError:
+        return ModelCallError(
+            Failure(kind=kind, message=f"vllm:{self._settings.model}: {message}"), can_retry=can_retry
+        )
+
+
+class _Reply:
+    """A reply while it arrives."""
+
+    def __init__(self, opening: str, tokenizer: Any, *, rivals: int | None) -> None:
+        """`rivals`: how many log probabilities stand beside a token's own; None gives none at all."""
+        self._rivals = rivals
+        self._texts = [opening] if opening else []
+        self._tokenizer = tokenizer
+        self._logprobs: list[dict[str, Any]] = []
+        self._prompt_tokens = self._cached_tokens = self._count = 0
+        self._finish_reason = "stop"
+
+    def take(self, output: "RequestOutput") -> str:
+        """Receive what is new; gives its text."""
+        (new,) = output.outputs
+        text: str = new.text
+        self._texts.append(text)
+        self._count += len(new.token_ids)
+        self._logprobs += self._described(new)
+        if output.prompt_token_ids:
+            self._prompt_tokens = len(output.prompt_token_ids)
+        if output.num_cached_tokens:
+            self._cached_tokens = output.num_cached_tokens
+        self._finish_reason = new.finish_reason or self._finish_reason
+        return text
+
+    def completion(self) -> Completion:
+        return Completion(
+            text="".join(self._texts),
+            finish_reason=self._finish_reason,
+            input_tokens=self._prompt_tokens,
+            output_tokens=self._count,
+            cached_tokens=self._cached_tokens,
+            logprobs=None if self._rivals is None else tuple(self._logprobs),
+        )
+
+    def _described(self, new: "CompletionOutput") -> Iterator[dict[str, Any]]:
+        """Give log probabilities of new tokens and their rivals, in the form of OpenAI's chat completions."""
+        for token, candidates in zip(new.token_ids, new.logprobs or (), strict=False):
+            entry = self._entry(token, candidates[token].logprob)
+            ranked = sorted(candidates.items(), key=lambda item: item[1].rank)  # the token itself may be one too many
+            yield entry | {"top_logprobs": [self._entry(t, c.logprob) for t, c in ranked[: self._rivals]]}
+
+    def _entry(self, token: int, logprob: float) -> dict[str, Any]:
+        text = self._tokenizer.decode([token])
+        return {"token": text, "bytes": list(text.encode()), "logprob": logprob}
+
+
+def _cancel_all(tasks: Iterable["asyncio.Task[Any]"], loop: asyncio.AbstractEventLoop) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

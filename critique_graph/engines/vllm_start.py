@@ -1,0 +1,116 @@
+"""What surrounds the start of a vLLM engine: files, environment, log, and why it failed.
+
+What vLLM logs goes to a file, and so does what its processes print; its last words explain a start that failed.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from critique_graph.core.errors import InputError
+
+_ENVIRONMENT = {
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads, or with CUDA in use, is broken
+    "VLLM_NO_USAGE_STATS": "1",
+}
+_LOGGING = "critique-graph-logging.json"
+_MEMORY = re.compile(r"out of memory|available memory|larger than the available|free memory|MemoryError", re.IGNORECASE)
+
+
+def check_files(model: str) -> None:
+    """Refuse a folder that holds no model to serve.
+
+    Raises:
+        InputError: There is no configuration, or there are no safetensors weights.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return  # a name on the hub; vLLM says what is wrong with it
+    if not (folder / "config.json").is_file():
+        raise InputError(f"vllm:{model}: the folder holds no model (no config.json).")
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"vllm:{model}: there are no safetensors weights. Pickled ones (.bin, .pt) can run code when they are "
+            "loaded and are refused; save the model again with `save_pretrained`."
+        )
+
+
+def start_failure(model: str, error: Exception, log: Path | None) -> str:
+    """Say in a line why vLLM did not start, and what can be done about it."""
+    words = log.read_text(errors="replace") if log is not None and log.is_file() else ""
+    causes = re.findall(r"\b\w+(?:Error|Exception): .+", words)
+    cause = first_line(error)
+    if causes and "root cause" in cause:  # vLLM's way to say that another process knows more
+        cause = causes[-1].strip()
+    where = f" (log: {log})" if words else ""
+    if "trust_remote_code" in f"{error} {cause}":
+        return f"vllm:{model}: the checkpoint comes with code of its own, which is not run here: {cause}{where}"
+    if _MEMORY.search(f"{error} {cause}"):
+        return (
+            f"vllm:{model}: not enough memory to start: {cause}{where}. Lower max_model_len; gpu_memory_utilization is "
+            "the share of the device that this engine takes, VLLM_CPU_KVCACHE_SPACE the GiB on a CPU."
+        )
+    return f"vllm:{model} did not start: {cause}{where}"
+
+
+def prepare_environment() -> Path | None:
+    """Set what vLLM reads before it is imported; gives its log file, None where the user has settings for that."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get("VLLM_CONFIGURE_LOGGING") == "0":
+        return None
+    given = os.environ.get("VLLM_LOGGING_CONFIG_PATH")
+    if given is not None:
+        own = Path(given).with_name("vllm.log")
+        return own if given.endswith(_LOGGING) else None
+    folder = Path(tempfile.mkdtemp(prefix="critique-graph-vllm-"))
+    log = folder / "vllm.log"
+    level = os.environ.get("VLLM_LOGGING_LEVEL", "INFO").upper()
+    configuration = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"format": "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"file": {"class": "logging.FileHandler", "filename": str(log), "formatter": "plain"}},
+        "loggers": {"vllm": {"handlers": ["file"], "level": level, "propagate": False}},
+    }
+    (folder / _LOGGING).write_text(json.dumps(configuration))
+    os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(folder / _LOGGING)
+    return log
+
+
+@contextmanager
+def stderr_to(log: Path | None) -> Iterator[None]:
+    """Processes that start in here have the log as their stderr; this one's Python code keeps its own.
+
+    vLLM's processes print tracebacks whose gist the error of a failed start tells; nothing else can redirect them.
+    """
+    if log is None or not _is_stderr(sys.stderr):
+        yield
+        return
+    own = sys.stderr
+    own.flush()
+    with open(os.dup(2), "w", buffering=1, errors="backslashreplace") as kept, log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        sys.stderr = kept
+        try:
+            yield
+        finally:
+            sys.stderr = own
+            os.dup2(kept.fileno(), 2)
+
+
+def _is_stderr(stream: object) -> bool:
+    """Whether a stream writes to the process's stderr, and there is one."""
+    try:
+        return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

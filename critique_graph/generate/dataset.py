@@ -1,0 +1,196 @@
+"""The data set that `critique-graph generate` leaves: one kept critique a row, as JSON lines or Parquet."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import ConfigDict
+
+from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.files import write_atomically
+from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict
+from critique_graph.generate.funnel import PathsTrace
+from critique_graph.nodes.paths import is_right
+from critique_graph.runs.folder import TRACES
+
+ROW_SCHEMA = "critique-graph.critique/1"
+TRAIN = "train.jsonl"
+
+
+class CritiqueRow(Record):
+    """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    id: str
+    """The problem's id and the path's name."""
+    question: str
+    reference: str
+    """The problem's answer."""
+    level: int | None
+    """Of difficulty, where the problem has one."""
+    source: str | None
+    """Where the problem is from."""
+    strategy: Strategy
+    """How the response was made: `rg1` sampled wrong, `rg2` continued ever hotter, `rg3` from an inserted error,
+    `correct` sampled right."""
+    response: str
+    """What is critiqued."""
+    answer: str | None
+    """The response's."""
+    is_correct: bool
+    """Whether the answer is the reference's; the critique's verdict always agrees with it."""
+    critique: str
+    """In the field's format."""
+    reasoning: str | None = None
+    """What the annotator wrote before the critique, where it is known; it may speak of the hints."""
+    verdict: Verdict
+    """The critique's, on the final answer."""
+    first_error: int | None
+    """0-based index of the response's first wrong step, as the critique says."""
+    error_step: int | None
+    """The same as it is known from the way the path was made; null where it is not."""
+    error_type: str | None
+    """Of an inserted error."""
+    error_description: str | None
+    """The same in words."""
+    refinement: str | None
+    """The first right refinement with the critique."""
+    refinements: int
+    """Refinements tried with the critique, and as many without (none without, of a right response)."""
+    right_with: int
+    """Right ones of those with the critique."""
+    right_without: int
+    """Right ones of those without."""
+    actor: str
+    """The model that wrote response and refinement."""
+    annotator: str
+    """The model that wrote the critique."""
+
+
+def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
+    """Give the rows of what was kept, in the order of problems and paths."""
+    for trace in traces:
+        for path in trace.paths:
+            if path.drop is None:
+                yield _row(trace, path)
+
+
+def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
+    problem, response, critique, trial = trace.problem, path.response, path.critique, path.trial
+    assert response is not None
+    assert critique is not None
+    assert critique.final is not None
+    assert trial is not None
+    return CritiqueRow(
+        id=f"{problem.id}/{path.name}",
+        question=problem.question,
+        reference=problem.answer or "",
+        level=problem.level,
+        source=problem.source,
+        strategy=path.strategy,
+        response=response.text,
+        answer=response.answer,
+        is_correct=is_right(response),
+        critique=critique.text,
+        reasoning=path.calls[-1].reasoning,  # the annotator's call is the last
+        verdict=critique.final,
+        first_error=critique.first_wrong_step,
+        error_step=path.known.step,
+        error_type=path.known.type,
+        error_description=path.known.description,
+        refinement=trial.refinement,
+        refinements=trial.tried,
+        right_with=trial.right_with,
+        right_without=trial.right_without,
+        actor=str(trace.settings["actor"]),
+        annotator=str(trace.settings["annotator"]),
+    )
+
+
+def read_dataset(path: Path) -> Iterator[CritiqueRow]:
+    """Give the rows of a data set: of a run folder, its `dataset`, or the file itself.
+
+    Raises:
+        InputError: There is none, or a line is not a row.
+    """
+    file = find_dataset(path)
+    if file is None:
+        raise InputError(f"{path}: there is no data set here. Give a run folder of `generate`, or a {TRAIN}.")
+    return _read_lines(file)
+
+
+def find_dataset(path: Path) -> Path | None:
+    """Give the file of a data set: of a run folder, its `dataset`, or the file itself; None where there is none."""
+    places = [path / TRAIN, path / "dataset" / TRAIN]
+    return (
+        path if path.is_file() and path.name != TRACES else next((place for place in places if place.is_file()), None)
+    )
+
+
+def _read_lines(file: Path) -> Iterator[CritiqueRow]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield CritiqueRow.model_validate_json(line)
+            except ValueError as error:
+                raise InputError(f"{file}, line {number} is not a row of {ROW_SCHEMA}.") from error
+
+
+def write_dataset(folder: Path, rows: Iterable[CritiqueRow]) -> int:
+    """Write rows into `folder`; gives how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield orjson.dumps(row.model_dump(mode="json")) + b"\n"
+
+    write_atomically(folder / TRAIN, lines())
+    return count
+
+
+def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
+    """Write rows as Parquet; gives how many.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingDependencyError("pyarrow", extra="data", purpose="Writing Parquet files") from error
+    kinds = {int: arrow.int64(), bool: arrow.bool_()}
+    fields = [
+        arrow.field(name, next((kinds[kind] for kind in kinds if _holds(kind, field.annotation)), arrow.string()))
+        for name, field in CritiqueRow.model_fields.items()
+    ]
+    count = 0
+    partial = file.with_name(f".{file.name}.part")
+    try:
+        with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
+            for batch in _batched(rows, 1000):
+                table = arrow.Table.from_pylist([row.model_dump(mode="json") for row in batch], writer.schema)
+                writer.write_table(table)
+                count += len(batch)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _holds(kind: type, annotation: Any) -> bool:
+    """Whether a field is of a kind, or that or nothing."""
+    return annotation is kind or kind in get_args(annotation)
+
+
+def _batched(rows: Iterable[CritiqueRow], size: int) -> Iterator[list[CritiqueRow]]:
+    """Give the rows in lists of `size`, the last one shorter."""
+    rows = iter(rows)
+    while batch := list(islice(rows, size)):
+        yield batch

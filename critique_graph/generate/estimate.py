@@ -1,0 +1,72 @@
+"""What making data would cost: from the settings alone before a run, and from a preview's figures."""
+
+from critique_graph.core.schema import Problem, Record
+from critique_graph.core.state import GenerationContext
+from critique_graph.generate.funnel import GenerationSummary
+from critique_graph.nodes.annotate import MAX_ASKED
+from critique_graph.nodes.solve import solve_messages
+
+STEPS, STEP_TOKENS, CHARACTERS_PER_TOKEN = 8, 30, 4
+"""Assumed of a response before there is one (ours): so many steps of so many tokens, critiques three times as long."""
+
+
+class Estimate(Record):
+    """Calls and tokens of a run, by role; tokens of prompts included."""
+
+    problems: int | None
+    """None where that is not known before."""
+    calls: dict[str, int]
+    tokens: dict[str, int]
+
+
+def guessed(settings: GenerationContext, problem: Problem, problems: int | None, *, corruptor: str) -> Estimate:
+    """Guess the calls and their tokens, as if every problem were like `problem`.
+
+    Responses are taken to have `STEPS` steps, cut in the middle on average; every path goes on to the filter, which has
+    no early stop. So most runs need fewer calls; with longer responses it may be more.
+    """
+    flawed = [strategy for strategy in settings.strategies if strategy != "correct"]
+    tries = settings.refinements * settings.paths * settings.critiques
+    response = STEPS * STEP_TOKENS
+    prompt = len(solve_messages(problem.question)[-1].text) // CHARACTERS_PER_TOKEN
+    critique = 3 * response
+    sampled = settings.samples
+    continued = settings.attempts * (STEPS // 2) if "rg2" in flawed else 0
+    continued += 2 * settings.paths * settings.rollouts if "rg2" in flawed else 0
+    continued += settings.attempts if "rg3" in flawed else 0
+    refined = 2 * tries * len(flawed) + (tries if "correct" in settings.strategies else 0)
+    annotated = MAX_ASKED * settings.paths * settings.critiques * len(settings.strategies)
+    corrupted = settings.attempts if "rg3" in flawed and corruptor != "exact" else 0
+    calls = {"actor": sampled + continued + refined, "annotator": annotated, "corruptor": corrupted}
+    tokens = {
+        "actor": (sampled + continued) * (prompt + response) + refined * (prompt + 2 * response + critique),
+        "annotator": annotated * (prompt + response + critique),
+        "corruptor": corrupted * (prompt + response + 2 * STEP_TOKENS),
+    }
+    times = problems or 1
+    return Estimate(
+        problems=problems,
+        calls={role: times * count for role, count in calls.items() if count},
+        tokens={role: times * count for role, count in tokens.items() if count},
+    )
+
+
+def projected(summary: GenerationSummary, problems: int | None) -> Estimate | None:
+    """Give what all problems would cost at the rate of those that were done; None if that says nothing."""
+    if not summary.done or problems is None:
+        return None
+    times = problems / summary.done
+    return Estimate(
+        problems=problems,
+        calls={role: round(times * count) for role, count in summary.calls.items() if count},
+        tokens={role: round(times * count) for role, count in summary.tokens.items() if role != "total" and count},
+    )
+
+
+def in_words(estimate: Estimate) -> str:
+    """Write an estimate as one line."""
+    parts = [
+        f"{role} {count:,} calls, {estimate.tokens.get(role, 0):,} tokens" for role, count in estimate.calls.items()
+    ]
+    whole = f"{estimate.problems} problems" if estimate.problems is not None else "each problem"
+    return f"{whole}: {'; '.join(parts)}; {sum(estimate.tokens.values()):,} tokens in all"

@@ -1,0 +1,205 @@
+"""What became of every path of a run that makes data: the funnel, and what was kept.
+
+Read in one pass over the run's traces, one at a time.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import STAGES, STRATEGIES, FlawedPath, Problem, Record, Stage, Strategy, Usage, Verdict
+from critique_graph.core.steps import split_steps
+from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.runs.journal import JournalRow, read_journal
+
+PATHS_SCHEMA = "critique-graph.paths/1"
+
+
+class PathsTrace(Record):
+    """All the paths of one problem (format `critique-graph.paths/1`)."""
+
+    schema_: Literal["critique-graph.paths/1"] = Field(default="critique-graph.paths/1", alias="schema")
+    problem: Problem
+    graph: str
+    settings: dict[str, JsonValue]
+    paths: tuple[FlawedPath, ...]
+    usage: dict[str, Usage]
+    seconds: float
+
+
+class Passage(Record):
+    """Paths of one strategy through one stage; `in_` is `out` and all of `dropped` together."""
+
+    in_: int = Field(serialization_alias="in", validation_alias="in")
+    out: int
+    dropped: dict[str, int]
+    """By reason."""
+
+
+class GenerationSummary(Record):
+    """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
+
+    problems: int
+    done: int
+    failed: int
+    quarantined: int
+    pending: int
+    left_out: dict[str, int]
+    """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
+    funnel: dict[Stage, dict[Strategy, Passage]]
+    """A path with several critiques counts once for each."""
+    kept: int
+    rows: int
+    """Of these, in the data set: as many as target and ratio ask for."""
+    kept_by_strategy: dict[Strategy, int]
+    kept_share: dict[Strategy, Rate]
+    """Of the paths that went into annotation, those that were kept."""
+    kept_share_by_level: dict[int, Rate]
+    """The same by the problems' level; 0 where they have none."""
+    kept_by_steps: dict[int, int]
+    """How many of the kept responses have so many steps."""
+    kept_by_verdict: dict[Verdict, int]
+    located: Rate
+    """Critiques, of paths whose error's place is known, whose first wrong step is there; before the filter."""
+    leaked: Rate
+    """Critiques that agree with all that is known, but speak of the hints or the reference answer."""
+    right_with: Rate
+    """Refinements with the critique that came out right, of all flawed paths tried."""
+    right_without: Rate
+    calls: dict[str, int]
+    """By role."""
+    tokens: dict[str, int]
+    """By role, and `total`."""
+    tokens_per_kept: float | None
+    seconds: float
+    run: str
+    dataset: str
+
+
+def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
+    """Give the traces of a journal's finished problems.
+
+    Raises:
+        InputError: The journal is of another verb.
+    """
+    for row in rows:
+        if row.trace is not None and row.outcome.status == "done":
+            try:
+                yield PathsTrace.model_validate_json(row.trace)
+            except ValueError as error:
+                raise InputError(f"the trace of {row.id} is not one of `critique-graph generate`.") from error
+
+
+def count_kept(journal: Path) -> Counter[Strategy]:
+    """Count what a journal's finished problems have kept, by strategy."""
+    traces = read_paths_traces(read_journal(journal))
+    return Counter(path.strategy for trace in traces for path in trace.paths if path.drop is None)
+
+
+def summarise_paths(
+    rows: Iterable[JournalRow],
+    *,
+    run: str,
+    dataset: str,
+    dataset_rows: int,
+    left_out: Mapping[str, int],
+    seconds: float,
+    total: int | None = None,
+) -> GenerationSummary:
+    """Summarise a run's journal; paths of problems that are not done are not counted.
+
+    Args:
+        rows: The journal's problems.
+        run: Path of the run folder.
+        dataset: Path of the data set.
+        dataset_rows: Its size.
+        left_out: Problems not begun, by reason.
+        seconds: How long the run took, all sessions together.
+        total: Problems in the set; None where unknown.
+    """
+    statuses: Counter[str] = Counter()
+    kept: Counter[Strategy] = Counter()
+    kept_of_level: defaultdict[int, Counter[bool]] = defaultdict(Counter)
+    steps: Counter[int] = Counter()
+    verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
+    drops: defaultdict[tuple[Stage, Strategy], Counter[str]] = defaultdict(Counter)
+    usage: defaultdict[str, Usage] = defaultdict(Usage)
+    located, trials = Counter[bool](), Counter[str]()
+
+    def counted() -> Iterator[JournalRow]:
+        for row in rows:
+            statuses[row.outcome.status] += 1
+            yield row
+
+    for trace in read_paths_traces(counted()):
+        for role, used in trace.usage.items():
+            usage[role] += used
+        for path in trace.paths:
+            if path.drop is not None:
+                drops[path.drop.stage, path.strategy][path.drop.reason] += 1
+            else:
+                assert path.response is not None
+                kept[path.strategy] += 1
+                steps[len(split_steps(path.response.text))] += 1
+                verdicts["correct" if path.strategy == "correct" else "wrong"] += 1
+            if path.drop is None or path.drop.stage != "paths":
+                kept_of_level[trace.problem.level or 0][path.drop is None] += 1
+            if path.known.step is not None and path.critique is not None:
+                located[path.critique.first_wrong_step == path.known.step] += 1
+            if path.trial is not None and path.strategy != "correct":
+                trials["tried"] += path.trial.tried
+                trials["with"] += path.trial.right_with
+                trials["without"] += path.trial.right_without
+    funnel = _funnel(kept, drops)
+    agreeing = sum(passage.in_ for passage in funnel["filter"].values())
+    leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
+    tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
+    tokens["total"] = sum(tokens.values())
+    settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
+    problems = max(total or 0, statuses.total())
+    return GenerationSummary(
+        problems=problems,
+        **settled,
+        pending=problems - sum(settled.values()),
+        left_out=dict(left_out),
+        funnel=funnel,
+        kept=kept.total(),
+        rows=dataset_rows,
+        kept_by_strategy={strategy: kept[strategy] for strategy in STRATEGIES},
+        kept_share={strategy: wilson(kept[strategy], funnel["annotate"][strategy].in_) for strategy in STRATEGIES},
+        kept_share_by_level={
+            level: wilson(counts[True], counts.total()) for level, counts in sorted(kept_of_level.items())
+        },
+        kept_by_steps=dict(sorted(steps.items())),
+        kept_by_verdict=verdicts,
+        located=wilson(located[True], located.total()),
+        leaked=wilson(leaks, agreeing + leaks),
+        right_with=wilson(trials["with"], trials["tried"]),
+        right_without=wilson(trials["without"], trials["tried"]),
+        calls={role: used.calls for role, used in sorted(usage.items())},
+        tokens=tokens,
+        tokens_per_kept=tokens["total"] / kept.total() if kept else None,
+        seconds=round(seconds, 3),
+        run=run,
+        dataset=dataset,
+    )
+
+
+def _funnel(
+    kept: Counter[Strategy], drops: defaultdict[tuple[Stage, Strategy], Counter[str]]
+) -> dict[Stage, dict[Strategy, Passage]]:
+    """Count backwards: what comes out of the last stage was kept, what comes out of another went into the next."""
+    funnel: dict[Stage, dict[Strategy, Passage]] = {stage: {} for stage in STAGES}
+    for strategy in STRATEGIES:
+        out = kept[strategy]
+        for stage in reversed(STAGES):
+            dropped = drops[stage, strategy]
+            funnel[stage][strategy] = Passage(
+                **{"in": out + dropped.total()}, out=out, dropped=dict(sorted(dropped.items()))
+            )
+            out += dropped.total()
+    return funnel

@@ -1,0 +1,42 @@
+"""Records of a data set, laid out for people to read."""
+
+import random
+from collections.abc import Iterable, Iterator
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from critique_graph.core.steps import split_steps
+from critique_graph.generate.dataset import CritiqueRow
+
+
+def drawn(rows: Iterable[CritiqueRow], count: int, *, seed: int) -> list[CritiqueRow]:
+    """Draw so many rows, each equally likely, in one pass; in their order (reservoir sampling, algorithm R)."""
+    rng = random.Random(seed)
+    kept: list[tuple[int, CritiqueRow]] = []
+    for position, row in enumerate(rows):
+        if len(kept) < count:
+            kept.append((position, row))
+        elif (place := rng.randrange(position + 1)) < count:
+            kept[place] = (position, row)
+    return [row for _, row in sorted(kept, key=lambda pair: pair[0])]
+
+
+def shown(row: CritiqueRow) -> RenderableType:
+    """Lay out one record: question, response with its first wrong step marked, critique, what that was worth."""
+    return Group(*_parts(row))
+
+
+def _parts(row: CritiqueRow) -> Iterator[RenderableType]:
+    yield Rule(Text(f"{row.id} · {row.strategy} · level {row.level}"), align="left")
+    yield Text(row.question)
+    yield Text(f"reference: {row.reference}", style="dim")
+    for index, step in enumerate(split_steps(row.response)):
+        is_wrong = index == row.first_error
+        yield Text(f"{'✗' if is_wrong else ' '} {step}", style="red" if is_wrong else "")
+    if row.error_type is not None:
+        yield Text(f"inserted: {row.error_type}: {row.error_description}", style="dim")
+    yield Text(row.critique, style="cyan")
+    worth = f"right refinements: {row.right_with} of {row.refinements} with the critique"
+    yield Text(worth if row.is_correct else f"{worth}, {row.right_without} without", style="bold")

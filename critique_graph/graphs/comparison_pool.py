@@ -1,0 +1,59 @@
+"""One problem's pool for `compare`: every chain critiqued and refined whatever the verdict, and the critic's controls.
+
+    solve ─► critique ─► refine ─► (critique …) ─► vote ─► controls
+
+The loop of `actor_critic.py` with the gate `always`, from whose chains every other gate and vote can be read.
+"""
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import END, START, StateGraph
+
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import Players
+from critique_graph.core.state import ActorCriticInput, Context, PoolOutput, PoolState
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.graphs.actor_critic import while_open
+from critique_graph.nodes.baselines import create_controls
+from critique_graph.nodes.critique import create_critique
+from critique_graph.nodes.refine import create_refine
+from critique_graph.nodes.solve import create_solve
+from critique_graph.nodes.vote import create_vote
+
+
+def create_pool(
+    actor: str | BaseChatModel = "miniature:actor",
+    critic: str | BaseChatModel = "miniature:critic",
+    *,
+    votes: int = 0,
+    grader: Grader | None = None,
+    log: CallLog | None = None,
+    **settings: object,
+) -> StateGraph[PoolState, Context, ActorCriticInput, PoolOutput]:
+    """Create the graph that draws a pool, uncompiled. The problem needs a reference answer.
+
+    Args:
+        actor: Solves and refines.
+        critic: Judges every step of a response.
+        votes: First responses in all; so many more than the chains have are sampled, and not critiqued.
+        grader: Reads, compares and grades answers; mathematics by default.
+        log: Journal of finished calls, for runs that resume.
+        settings: Those of `Context`; its gate is `always`.
+
+    Raises:
+        pydantic.ValidationError: a setting is unknown, or out of its range.
+    """
+    defaults = Context.model_validate({**settings, "gate": "always"})
+    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
+    builder.add_node("solve", create_solve(players))
+    builder.add_node("critique", create_critique(players))
+    builder.add_node("refine", create_refine(players))
+    builder.add_node("vote", create_vote(players))
+    builder.add_node("controls", create_controls(players, votes=votes))
+    builder.add_edge(START, "solve")
+    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
+    builder.add_conditional_edges("critique", while_open("refine", then="vote"), ["refine", "vote"])
+    builder.add_conditional_edges("refine", while_open("critique", then="vote"), ["critique", "vote"])
+    builder.add_edge("vote", "controls")
+    builder.add_edge("controls", END)
+    return builder

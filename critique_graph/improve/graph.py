@@ -1,0 +1,268 @@
+"""Critique-in-the-loop self-improvement as a graph: its nodes are the stages of an iteration.
+
+    resume ─► evaluate ─► explore ─► select ─► train ─► evaluate ─► (explore …)
+
+Unlike the other graphs, whose nodes work on one problem, these drive runs over problem sets (`improvement.py`), each in
+a folder that can be gone on with; the state holds names and records alone. The method is that of arXiv 2411.16579 as
+its official scripts run it (`selfimprove/`, commit 569e62e): sample N responses per problem, critique the wrong ones
+and refine each up to K times, keep what is right, train from the base, again. Where we differ:
+
+1. `redraw` stops at the first right refinement; the scripts draw K and keep one that is right.
+2. The guard against shortcuts (`is_shortcut`) counts no numbers of a reference solution: there need not be one.
+3. The best iteration is chosen on validation problems; the scripts keep the last.
+4. What `ImprovementContext` calls ours.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import get_runtime
+
+from critique_graph.calls.players import emit
+from critique_graph.core.errors import RunError
+from critique_graph.core.files import write_atomically
+from critique_graph.core.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.improve.records import ITERATION_SCHEMA, Evaluation, Iteration, best_of, hard_levels, weights_hash
+from critique_graph.improve.stages import (
+    MODEL,
+    NO_CRITIC,
+    ImprovementProblems,
+    Improver,
+    Model,
+    iteration_folder,
+    name_of,
+    served,
+)
+from critique_graph.models.load import load_model
+from critique_graph.problems.load import load_problems
+from critique_graph.runs.drive import CONCURRENCY, RunEnd
+from critique_graph.runs.progress import Progress
+from critique_graph.solve.summary import Summary
+from critique_graph.trainers.train_process import Trainer, train_apart
+
+RECORD, BEST = "record.json", "best.json"
+Stage = Literal["resume", "evaluate", "explore", "select", "train"]
+SelfImproveGraph = StateGraph[SelfImproveState, ImprovementContext, SelfImproveInput, SelfImproveOutput]
+_READABLE = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+_COMPLETE = {"state": "complete", "reason": None}
+
+
+def create_self_improve(
+    actor: str = "miniature:actor",
+    critic: Model | None = "miniature:critic",
+    *,
+    base: str | None = None,
+    test_critic: Model | None = None,
+    problems: ImprovementProblems | None = None,
+    grader: Grader | None = None,
+    trainer: Trainer = train_apart,
+    load: Callable[[Model], Any] = load_model,
+    progress: Callable[[str], Progress] | None = None,
+    concurrency: int = CONCURRENCY,
+    **settings: Any,
+) -> SelfImproveGraph:
+    """Create the self-improvement of an actor, uncompiled. The same input again goes on where it was left.
+
+    Example:
+        >>> graph = create_self_improve(iterations=1, samples=4, learning_rate=1e-3).compile()
+        >>> result = graph.invoke({"out": "runs/improved"})
+        >>> result["best"]["model"]  # "hf:runs/improved/iteration-1/model"
+
+    Args:
+        actor: Explores first, and is improved: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH` or `miniature:actor`.
+        critic: Judges wrong responses. It is the same in every iteration. None or `none`: vanilla self-improvement.
+        base: What every training begins with; None: the actor.
+        test_critic: Plays one round in the evaluations; None: the critic; `none`: the actor is measured alone.
+        problems: To explore, to choose by, to test on; None: 300, 200 and 300 of the miniature.
+        grader: Reads and grades answers; mathematics by default.
+        trainer: Trains an actor; by default in another process, while no model of this one is loaded.
+        load: Gives the model of a string.
+        progress: Gives what shows a stage, by its title; nothing by default.
+        concurrency: Problems in flight at once.
+        settings: Fields of `ImprovementContext`.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    defaults = ImprovementContext(**settings)
+    judge = critic if test_critic is None else test_critic
+    improver = Improver(
+        critic=None if critic == NO_CRITIC else critic,
+        test_critic=None if judge == NO_CRITIC else judge,
+        problems=problems or miniature_problems(seed=defaults.seed),
+        grader=grader or default_grader(),
+        trainer=trainer,
+        load=load,
+        progress=progress or (lambda title: Progress(quiet=True)),
+        concurrency=concurrency,
+    )
+    stages = _Stages(improver, actor, base or actor, defaults)
+    builder = StateGraph(
+        SelfImproveState,
+        context_schema=ImprovementContext,
+        input_schema=SelfImproveInput,
+        output_schema=SelfImproveOutput,
+    )
+    builder.add_node("resume", stages.resume)
+    builder.add_node("evaluate", stages.evaluate)
+    builder.add_node("explore", stages.explore)
+    builder.add_node("select", stages.select)
+    builder.add_node("train", stages.train)
+    builder.add_edge(START, "resume")
+    builder.add_conditional_edges("resume", stages.after_evaluation, ["evaluate", "explore", END])
+    builder.add_conditional_edges("explore", _unless_ended("select"), ["select", END])
+    builder.add_conditional_edges("select", _unless_ended("train"), ["train", END])
+    builder.add_edge("train", "evaluate")
+    builder.add_conditional_edges("evaluate", stages.after_evaluation, ["explore", END])
+    return builder
+
+
+def miniature_problems(
+    *, training: int = 300, validation: int = 200, test: int = 300, seed: int = 0
+) -> ImprovementProblems:
+    """Give problems of the miniature's three splits, which share none."""
+    return ImprovementProblems(
+        training=list(load_problems("miniature", limit=training, seed=seed, split="train")),
+        validation=list(load_problems("miniature", limit=validation, seed=seed, split="validation")),
+        test=list(load_problems("miniature", limit=test, seed=seed, split="test")),
+    )
+
+
+class _Stages:
+    """The nodes. They block, and LangGraph runs them in threads where it has an event loop."""
+
+    def __init__(self, improver: Improver, actor: str, base: str, defaults: ImprovementContext) -> None:
+        self._improver = improver
+        self._actor = actor
+        self._base = base
+        self._defaults = defaults
+        sets = improver.problems
+        self._hard = hard_levels([*sets.training, *sets.validation, *sets.test])
+
+    def resume(self, state: SelfImproveState) -> dict[str, Any]:
+        """Read what earlier sessions finished."""
+        out, settings = Path(state["out"]), self._recorded()
+        start: dict[str, Any] | None = None
+        iterations: list[dict[str, Any]] = []
+        for index in range(self._context().iterations + 1):
+            file = iteration_folder(out, index) / RECORD
+            if not file.is_file():
+                break
+            record = orjson.loads(file.read_bytes())
+            known = record.pop("settings")
+            del record["schema"]
+            for name, value in settings.items():
+                if known.get(name) != value:
+                    raise RunError(
+                        f"{out} was begun with {name} {known.get(name)!r}, not {value!r}. Use another folder."
+                    )
+            if index:
+                iterations.append(record)
+            else:
+                start = record
+        return {"index": len(iterations), "start": start, "iterations": iterations, "end": _COMPLETE} | self._best(
+            out, start, iterations
+        )
+
+    def explore(self, state: SelfImproveState) -> dict[str, Any]:
+        index = state["index"] + 1
+        actor = state["iterations"][-1]["model"] if state["iterations"] else self._actor
+        emit("stage", iteration=index, stage="explore")
+        end = self._improver.explore(self._context(), index, actor, iteration_folder(Path(state["out"]), index))
+        draft = {"actor": actor, "summary": end.summary.model_dump(mode="json")}
+        return {"index": index, "draft": draft, "end": _ended(end, f"iteration {index}, explore")}
+
+    def select(self, state: SelfImproveState) -> dict[str, Any]:
+        index, context, out = state["index"], self._context(), Path(state["out"])
+        explored = RunEnd("complete", None, Summary.model_validate(state["draft"]["summary"]))
+        kept = self._improver.select(context, index, out, explored, self._hard)
+        if kept is None:
+            tried = len(self._improver.problems.training) * context.samples
+            reason = f"iteration {index} kept nothing: of {tried} responses none was right"
+            if self._improver.critic is not None:
+                reason += ", nor any refinement"
+            return {"end": {"state": "stopped_early", "reason": reason}}
+        emit("selected", iteration=index, **kept.model_dump(mode="json"))
+        return {"draft": {"actor": state["draft"]["actor"], **kept.model_dump(mode="json")}}
+
+    def train(self, state: SelfImproveState) -> dict[str, Any]:
+        index, context = state["index"], self._context()
+        folder = iteration_folder(Path(state["out"]), index)
+        actor = state["draft"]["actor"]
+        parent = actor if context.train_from == "last" else self._base
+        emit("stage", iteration=index, stage="train", rows=state["draft"]["rows"])
+        done = self._improver.train(context, index, parent, folder)
+        made = {
+            "parent": parent,
+            "parent_hash": weights_hash(parent),
+            "model": served(actor, folder / MODEL),
+            "steps": done.steps,
+            "loss_last": done.loss_last,
+            "training_tokens": done.tokens,
+            "training_seconds": done.seconds,
+        }
+        return {"draft": {**state["draft"], **made}}
+
+    def evaluate(self, state: SelfImproveState) -> dict[str, Any]:
+        index, context, out = state["index"], self._context(), Path(state["out"])
+        folder = iteration_folder(out, index)
+        actor = state["draft"]["model"] if index else self._actor
+        emit("stage", iteration=index, stage="evaluate")
+        end, evaluation = self._improver.evaluate(context, index, actor, folder, self._hard)
+        if end.state != "complete":
+            return {"end": _ended(end, f"iteration {index}, evaluate")}
+        found: Evaluation = evaluation
+        if index:
+            found = Iteration(index=index, **{**state["draft"], **evaluation.model_dump(mode="json")})
+        record = found.model_dump(mode="json")
+        start = state["start"] if index else record
+        iterations = [*state["iterations"], record] if index else []
+        content = {"schema": ITERATION_SCHEMA, "settings": self._recorded(), **record}
+        write_atomically(folder / RECORD, [orjson.dumps(content, option=_READABLE)])
+        return {"start": start, "iterations": iterations} | self._best(out, start, iterations)
+
+    def after_evaluation(self, state: SelfImproveState) -> str:
+        if state["end"]["state"] != "complete":
+            return END
+        if state["start"] is None:
+            return "evaluate"
+        return "explore" if len(state["iterations"]) < self._context().iterations else END
+
+    def _context(self) -> ImprovementContext:
+        given = get_runtime(ImprovementContext).context
+        if given is None:
+            return self._defaults
+        return self._defaults.model_copy(update=given.model_dump(exclude_unset=True))
+
+    def _recorded(self) -> dict[str, Any]:
+        """Give what the iterations of a folder have in common."""
+        improver, sets = self._improver, self._improver.problems
+        return {
+            "actor": self._actor,
+            "base": self._base,
+            "critic": None if improver.critic is None else name_of(improver.critic),
+            "test_critic": None if improver.test_critic is None else name_of(improver.test_critic),
+            "training_problems": len(sets.training),
+            "validation_problems": len(sets.validation),
+            "test_problems": len(sets.test),
+            **self._context().model_dump(mode="json", exclude={"iterations"}),
+        }
+
+    def _best(self, out: Path, start: dict[str, Any] | None, iterations: list[dict[str, Any]]) -> dict[str, Any]:
+        if start is None:
+            return {}
+        best = best_of(Evaluation.model_validate(start), [Iteration.model_validate(found) for found in iterations])
+        write_atomically(out / BEST, [best.model_dump_json(indent=2).encode()])
+        return {"best": best.model_dump(mode="json")}
+
+
+def _unless_ended(stage: Stage) -> Callable[[SelfImproveState], str]:
+    return lambda state: stage if state["end"]["state"] == "complete" else END
+
+
+def _ended(end: RunEnd, stage: str) -> dict[str, Any]:
+    return {"state": end.state, "reason": end.reason and f"{stage}: {end.reason}"}

@@ -1,0 +1,241 @@
+"""The stages of self-improvement, each a folder that can be gone on with: explore, select, train, evaluate.
+
+OUT/iteration-0/                 evaluation of the actor one begins with
+OUT/iteration-1/explore/         a run folder: traces of all responses, critiques and refinements
+OUT/iteration-1/kept.jsonl       rows that were kept
+OUT/iteration-1/rows.jsonl       rows that are learned: these, and others where asked for
+OUT/iteration-1/model/           the trained actor; model.log is the training's log
+OUT/iteration-1/validation/, test/   run folders of the evaluation
+OUT/iteration-1/record.json      all figures; once it is there, the iteration is done
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from langchain_core.language_models import BaseChatModel
+from pydantic import JsonValue
+
+from critique_graph.calls.players import wait_for
+from critique_graph.calls.settings import TrainSettings
+from critique_graph.core.errors import InputError
+from critique_graph.core.files import write_atomically
+from critique_graph.core.schema import Problem
+from critique_graph.core.state import ImprovementContext
+from critique_graph.grading.grader import Grader
+from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.graphs.exploration import create_exploration
+from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.improve.records import Evaluation, Kept, evaluation_of, kept_of
+from critique_graph.models.load import release_models
+from critique_graph.runs.drive import RunEnd, run_problems
+from critique_graph.runs.folder import open_run
+from critique_graph.runs.progress import Progress
+from critique_graph.runs.traces import read_traces
+from critique_graph.trainers.rows import trace_candidates
+from critique_graph.trainers.rows_file import read_rows_file
+from critique_graph.trainers.selection import select
+from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrder
+
+KEPT, ROWS, MODEL = "kept.jsonl", "rows.jsonl", "model"
+NO_CRITIC = "none"
+Model = str | BaseChatModel
+
+
+@dataclass(frozen=True)
+class ImprovementProblems:
+    """The problems of self-improvement; no problem is in two of the sets."""
+
+    training: Sequence[Problem]
+    """Explored and learned from; each has a reference answer."""
+    validation: Sequence[Problem]
+    """By these the best iteration is chosen."""
+    test: Sequence[Problem]
+    """Only measured; empty: nothing is measured but the validation problems."""
+
+
+@dataclass(frozen=True)
+class Improver:
+    """Who explores, trains and judges, and on which problems."""
+
+    critic: Model | None
+    """Of the exploration; None: wrong responses are left as they are."""
+    test_critic: Model | None
+    """Of the evaluation; None: the actor is measured alone."""
+    problems: ImprovementProblems
+    grader: Grader
+    trainer: Trainer
+    load: Callable[[Model], BaseChatModel]
+    progress: Callable[[str], Progress]
+    """Gives what shows a stage, by its title."""
+    concurrency: int
+
+    def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> RunEnd:
+        """Sample responses to every training problem; with a critic, refine the wrong ones."""
+        settings = context.model_dump(
+            include={"samples", "refinements", "temperature", "max_tokens", "critic_max_tokens"}
+        ) | {"seed": context.seed + index}  # other draws in every iteration
+        return self._run(
+            f"iteration {index}, explore",
+            self.problems.training,
+            folder / "explore",
+            lambda actor, critic, log: create_exploration(
+                actor, critic, **settings, grader=self.grader, log=log
+            ).compile(name="exploration"),
+            {"problems": "training problems of self-improvement", "actor": actor, **settings},
+            self.critic,
+        )
+
+    def select(
+        self, context: ImprovementContext, index: int, out: Path, explored: RunEnd, hard: frozenset[int]
+    ) -> Kept | None:
+        """Write the rows of an iteration; None where nothing was kept."""
+        folder = iteration_folder(out, index)
+        explored_traces = folder / "explore"
+        candidates = list(trace_candidates(read_traces(explored_traces), "actor"))
+        if not candidates:
+            return None
+        rule: dict[str, Any] = {
+            "per_problem": context.per_problem,
+            "balance": context.balance,
+            "distinct": context.distinct,
+            "seed": context.seed + index,
+        }
+        kept = select(candidates, **rule)
+        own = kept.rows
+        if context.feedback and (refined := list(trace_candidates(read_traces(explored_traces), "refiner"))):
+            own = own + select(refined, **rule).rows
+        write_atomically(folder / KEPT, map(_line, own))
+        files = [iteration_folder(out, earlier) / KEPT for earlier in range(1, index)] if context.previous else []
+        if context.original is not None:
+            files.append(Path(context.original))
+        learned = own + [candidate.row for file in files for candidate in read_rows_file(file, "actor")]
+        write_atomically(folder / ROWS, map(_line, learned))
+        return kept_of(
+            kept,
+            explored.summary,
+            read_traces(explored_traces),
+            problems=self.problems.training,
+            hard=hard,
+            rows=len(learned),
+            data_hash=hashlib.sha256((folder / ROWS).read_bytes()).hexdigest()[:12],
+        )
+
+    def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
+        """Train an actor; the models that generate are released before."""
+        settings = TrainSettings(
+            **context.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"}),
+            seed=context.seed + index,
+        )
+        release_models()
+        return self.trainer(TrainingOrder(folder / ROWS, trainable(parent), folder / MODEL, settings))
+
+    def evaluate(
+        self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
+    ) -> tuple[RunEnd, Evaluation]:
+        """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures.
+
+        The critic plays on the test problems, or on the others where there are none.
+        """
+        sets = {"validation": self.problems.validation, "test": self.problems.test}
+        measured = [name for name, problems in sets.items() if problems]
+        ends: list[RunEnd] = []
+        for name in measured:
+            critic = self.test_critic if name == measured[-1] else None
+            ends.append(self._measure(context, f"iteration {index}, {name}", sets[name], folder / name, actor, critic))
+            if ends[-1].state != "complete":
+                break
+        test = ends[1].summary if len(ends) > 1 else None
+        has_critic = self.test_critic is not None
+        return ends[-1], evaluation_of(actor, ends[0].summary, test, hard=hard, has_critic=has_critic)
+
+    def _measure(
+        self,
+        context: ImprovementContext,
+        title: str,
+        problems: Sequence[Problem],
+        folder: Path,
+        actor: str,
+        critic: Model | None,
+    ) -> RunEnd:
+        """Have an actor answer problems greedily, and play one round where there is a critic."""
+        settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
+        settings["rounds"] = 0 if critic is None else 1
+        return self._run(
+            title,
+            problems,
+            folder,
+            lambda actor, critic, log: create_actor_critic(
+                actor, critic or actor, temperature=0.0, **settings, grader=self.grader, log=log
+            ).compile(name="actor_critic"),
+            {"problems": f"{folder.name} problems of self-improvement", "actor": actor, **settings},
+            critic,
+        )
+
+    def _run(
+        self,
+        title: str,
+        problems: Sequence[Problem],
+        folder: Path,
+        create: Callable[..., Any],
+        recorded: Mapping[str, JsonValue],
+        critic: Model | None,
+    ) -> RunEnd:
+        """Drive a graph over problems, in a run folder of its own."""
+        recorded = {**recorded, "critic": None if critic is None else name_of(critic)}
+        with open_run(folder, recorded, prompts=prompts_hash(loop_prompts())) as run:
+            actor = self.load(str(recorded["actor"]))
+            graph = create(actor, None if critic is None else self.load(critic), run.journal)
+            return wait_for(
+                run_problems(
+                    graph,
+                    problems,
+                    run,
+                    settings=recorded,
+                    total=len(problems),
+                    concurrency=self.concurrency,
+                    progress=self.progress(title),
+                )
+            )
+
+
+def iteration_folder(out: Path, index: int) -> Path:
+    """Give the folder of an iteration."""
+    return out / f"iteration-{index}"
+
+
+def name_of(model: Model) -> str:
+    """Give a model's string; of a model object, what it calls its model."""
+    return (
+        model if isinstance(model, str) else str(getattr(model, "model_name", None) or getattr(model, "model", model))
+    )
+
+
+def trainable(actor: str) -> str:
+    """Give the string by which a training begins with an actor.
+
+    Raises:
+        InputError: Its weights are not here.
+    """
+    prefix, _, name = actor.partition(":")
+    if prefix in ("hf", "miniature"):
+        return actor
+    if prefix == "vllm":
+        return f"hf:{name.partition('?')[0]}"
+    raise InputError(
+        f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor."
+    )
+
+
+def served(actor: str, folder: Path) -> str:
+    """Give the string by which a trained actor generates: in the engine of the one it comes from."""
+    prefix, _, name = actor.partition(":")
+    settings = name.partition("?")[2]
+    return f"vllm:{folder}" + (f"?{settings}" if settings else "") if prefix == "vllm" else f"hf:{folder}"
+
+
+def _line(row: Any) -> bytes:
+    return orjson.dumps(row) + b"\n"

@@ -1,0 +1,105 @@
+"""`critique-graph miniature …`: its problems, its training, its evaluation."""
+
+import asyncio
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+from rich.table import Table
+
+from critique_graph.core.errors import MissingDependencyError
+from critique_graph.miniature.task import Split, generate_problems
+from critique_graph.miniature_training.evaluate import Evaluation, evaluate_pair
+from critique_graph.miniature_training.report import evaluation_rows
+from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
+
+app = App(
+    name="miniature",
+    help="The embedded pair of tiny models: its problems, its training, its evaluation.",
+    help_epilogue="Example: critique-graph miniature problems -n 3",
+)
+
+
+@app.command(help_epilogue="Example: critique-graph miniature problems -n 1000 --seed 7 > problems.jsonl")
+def problems(
+    *, limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 10, seed: int = 0, split: Split = "test"
+) -> int:
+    """Print fresh problems with their answers, one JSON object a line.
+
+    Args:
+        limit: How many.
+        seed: Which ones; any number gives others.
+        split: The splits share no problem; train on `train` alone.
+    """
+    for problem in generate_problems(limit, seed=seed, split=split):
+        print_text(orjson.dumps(problem.model_dump(mode="json")).decode())
+    return 0
+
+
+@app.command(help_epilogue="Example: critique-graph miniature train --out miniature --seed 1")
+def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) -> int:
+    """Remake both models from nothing, with the project's own trainer.
+
+    Args:
+        out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
+            again goes on from the last checkpoint.
+        seed: Seeds the weights, the data and its order.
+        smoke: Every stage with a few optimizer steps: learns nothing, shows that it runs.
+        json: Print what each stage did as one JSON object.
+    """
+    try:
+        from critique_graph.miniature_training.train import SMOKE, Plan, train_miniature
+    except ImportError as error:
+        raise MissingDependencyError(str(error.name), extra="train", purpose="miniature train") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    stages = train_miniature(out, seed=seed, plan=SMOKE if smoke else Plan())
+    if json:
+        print_json({name: asdict(stage) for name, stage in stages.items()})
+    else:
+        for name, stage in stages.items():
+            stdout.print(f"{name}: loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f} in {stage.steps} steps")
+    log.print(f"written: {out}/actor, {out}/critic", markup=False)
+    return 0
+
+
+@app.command(
+    name="eval",
+    help_epilogue="Example: critique-graph miniature eval --actor hf:OUT/actor --critic hf:OUT/critic -n 1000 --seed 9",
+)
+def evaluate(
+    *,
+    actor: str = "miniature:actor",
+    critic: str = "miniature:critic",
+    limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=1))] = 400,
+    seed: int = 1000,
+    samples: Annotated[int, Parameter(validator=Number(gte=1))] = 16,
+    json: Flag = False,
+) -> int:
+    """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
+
+    Args:
+        actor: The actor's model string.
+        critic: The critic's.
+        limit: How many problems.
+        seed: Which problems.
+        samples: Sampled answers to every problem.
+        json: Print one JSON object.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    found = asyncio.run(evaluate_pair(actor, critic, n=limit, seed=seed, samples=samples))
+    if json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        stdout.print(_evaluation_table(found))
+    return 0
+
+
+def _evaluation_table(evaluation: Evaluation) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in evaluation_rows(evaluation):
+        table.add_row(name, value)
+    return table

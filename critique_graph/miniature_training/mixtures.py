@@ -1,0 +1,96 @@
+"""What each stage of the miniature's training learns: rows of several kinds, in fixed shares (ours)."""
+
+import random
+from collections.abc import Sequence
+from itertools import islice
+
+from critique_graph.miniature.solutions import gold_response, misnamed_response
+from critique_graph.miniature.task import Exercise, generate_exercises
+from critique_graph.miniature_training.data import (
+    correction_rows,
+    corrupted,
+    critique_row,
+    drill_rows,
+    is_right,
+    note_row,
+    refine_row,
+    retry_row,
+    solve_row,
+)
+from critique_graph.trainers.rows import Row
+
+BATCH_SIZE = 8
+"""Rows an optimizer step."""
+SHORT = 3
+"""Steps of a short problem, at most."""
+
+
+def base_rows(steps: int, seed: int) -> list[Row]:
+    """Solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 in twenty."""
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    rows = _short_refinements(n * 4 // 20, seed, rng) + _drills(n * 4 // 20, seed, rng)
+    rows += correction_rows(n // 20, rng)
+    exercises = generate_exercises(n - len(rows), seed=seed, split="train")
+    rows += [solve_row(exercise) for exercise in islice(exercises, n * 5 // 20)]
+    rows += [note_row(exercise) for exercise in islice(exercises, n // 20)]
+    return rows + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+
+
+def _short_refinements(n: int, seed: int, rng: random.Random) -> list[Row]:
+    """Of corrupted solutions to short problems: there the step to correct is more of what is learned."""
+    exercises = generate_exercises(10 * n, seed=seed + 2_000_000, split="train")
+    short = islice((exercise for exercise in exercises if len(exercise.operations) <= SHORT), n)
+    return [_refine_or_retry(exercise, corrupted(exercise, rng), rng) for exercise in short]
+
+
+def _refine_or_retry(exercise: Exercise, response: str, rng: random.Random) -> Row:
+    return (retry_row if rng.random() < 0.1 else refine_row)(exercise, response)
+
+
+def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
+    exercises = list(generate_exercises(6 * n, seed=seed + 1_000_000, split="train"))
+    return drill_rows(exercises, rng)[:n]
+
+
+def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+    """Solutions, six in twelve rows; refinements of the wrong ones in `written`, three; then short ones, and the rest.
+
+    The rest: a row in twelve of corrections, and of drills. Where `written` has too few wrong ones, there are more
+    short refinements. One refinement in ten has no critique.
+    """
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    rows = [solve_row(exercise) for exercise in generate_exercises(n * 6 // 12, seed=seed, split="train")]
+    rows += correction_rows(n // 12, rng) + _drills(n // 12, seed, rng)
+    wrong = [pair for pair in written if not is_right(*pair)][: n * 3 // 12]
+    rows += [_refine_or_retry(*pair, rng) for pair in wrong]
+    return rows + _short_refinements(n - len(rows), seed, rng)
+
+
+def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+    """Refinements of the wrong ones in `written`, a half; an eighth each of solutions and corrections; short ones."""
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    wrong = [pair for pair in written if not is_right(*pair)][: n // 2]
+    rows = [_refine_or_retry(*pair, rng) for pair in wrong]
+    rows += [solve_row(exercise) for exercise in generate_exercises(n // 8, seed=seed, split="train")]
+    rows += correction_rows(n // 8, rng)
+    return rows + _short_refinements(n - len(rows), seed, rng)
+
+
+def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+    """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills.
+
+    At most half of the rows are of `written`.
+    """
+    rng, n = random.Random(seed), steps * BATCH_SIZE
+    drills = _drills(n // 6, seed, rng)
+    right = [critique_row(*pair) for pair in written if is_right(*pair)]
+    wrong = [critique_row(*pair) for pair in written if not is_right(*pair)]
+    balanced = min(len(right), len(wrong), n // 4)
+    own = right[:balanced] + wrong[:balanced] + drills
+    exercises = generate_exercises(n - len(own), seed=seed, split="train")
+    return own + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+
+
+def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
+    response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
+    return critique_row(exercise, misnamed_response(response, rng) if rng.random() < 0.2 else response)

@@ -1,0 +1,174 @@
+"""Models by name: from a string like `hf:NAME` or `openai:NAME` to a LangChain chat model.
+
+Nothing heavy is imported before a string asks for it.
+"""
+
+import gc
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import yaml
+from langchain_core.language_models import BaseChatModel
+
+from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.schema import Role
+from critique_graph.miniature import weights_path
+from critique_graph.nodes.chat_transformers import ChatTransformers
+
+KNOWN_PREFIXES = (
+    "miniature:actor",
+    "miniature:critic",
+    "hf:NAME_OR_PATH",
+    "vllm:NAME_OR_PATH",
+    "openai:NAME",
+)
+_CACHED_MODELS = 8
+"""Models kept for the next `load_model` with the same string; local ones hold their weights."""
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> BaseChatModel:
+    """Give the chat model that `spec` names; the same string gives the same object, so roles share an engine.
+
+    Args:
+        spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH`, `openai:NAME`, or
+            whatever `langchain.chat_models.init_chat_model` understands, if langchain is installed. Settings of
+            vLLM's engine and a LoRA adapter follow a question mark:
+            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is given back as
+            it is.
+        base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
+
+    Raises:
+        InputError: The string names no model.
+        MissingDependencyError: The model needs an extra that is not installed.
+
+    Example:
+        ```python
+        actor = load_model("openai:Qwen/Qwen3-4B", base_url="http://localhost:8000/v1")
+        ```
+    """
+    if isinstance(spec, BaseChatModel):
+        return spec
+    prefix, colon, name = spec.partition(":")
+    if not colon or not name or spec != spec.strip():
+        raise _unknown(spec)
+    if base_url is not None and prefix != "openai":
+        raise InputError(f"base_url is for openai:NAME, not for {spec!r}.")
+    match prefix:
+        case "miniature":
+            return _miniature(name)
+        case "hf":
+            return _transformers(_path_or_hub_name(spec, name))
+        case "openai":
+            return _server(name, base_url)
+        case "vllm":
+            name, _, settings = name.partition("?")
+            return _vllm(_path_or_hub_name(spec, name), settings)
+        case _:
+            return _langchain(spec)
+
+
+def release_models() -> None:
+    """Forget every loaded model: the memory of those in this process is free once nobody else refers to them."""
+    for cached in (_transformers, _vllm, _server, _langchain):
+        cached.cache_clear()
+    gc.collect()  # engines are in cycles with their threads
+    if "torch" in sys.modules:
+        from critique_graph.engines.accelerators import free_memory
+
+        free_memory()
+
+
+def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings the model's class declares as a field: a seed is not sent where there is none."""
+    fields = type(model).model_fields
+    known = {*fields, *(field.alias for field in fields.values())}
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def can_continue(model: BaseChatModel) -> bool:
+    """Tell whether a model's calls take `continue_final_message`: to go on with a final message of its own."""
+    return bool(getattr(type(model), "continues_final_message", False))
+
+
+def _miniature(name: str) -> BaseChatModel:
+    if name == "annotator":
+        from critique_graph.miniature.annotator import ExactAnnotator
+
+        return ExactAnnotator()
+    roles: dict[str, Role] = {"actor": "actor", "critic": "critic"}
+    if name not in roles:
+        raise InputError(f"There is no miniature:{name}; use miniature:actor, miniature:critic or miniature:annotator.")
+    path = weights_path(roles[name])
+    if not (path / "config.json").is_file():
+        raise InputError(f"miniature:{name} has no weights in {path}; make them with `critique-graph miniature train`.")
+    return _transformers(str(path))
+
+
+def _path_or_hub_name(spec: str, name: str) -> str:
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{spec}: the folder holds no model (no config.json).")
+        return str(folder.resolve())
+    if not _HUB_NAME.fullmatch(name):
+        raise InputError(f"{spec}: there is no such folder, and a model on the hub is called NAME or OWNER/NAME.")
+    return name
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _transformers(path: str) -> BaseChatModel:
+    return ChatTransformers(model=path)
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _vllm(path: str, settings: str) -> BaseChatModel:
+    from critique_graph.nodes.chat_vllm import ChatVLLM
+
+    try:
+        pairs = parse_qsl(settings, strict_parsing=True) if settings else []
+    except ValueError:
+        raise InputError(f"vllm:{path}?{settings}: settings are NAME=VALUE, joined by &.") from None
+    engine: dict[str, Any] = {name: yaml.safe_load(value) for name, value in pairs}
+    return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine)
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _server(name: str, base_url: str | None) -> BaseChatModel:
+    if find_spec("langchain_openai") is None:
+        raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise InputError(f"base_url must start with http:// or https://, got {base_url!r}.")
+    from openai import OpenAIError
+
+    from critique_graph.nodes.chat_openai import ChatOpenAIServer
+
+    try:
+        return ChatOpenAIServer(model=name, base_url=base_url)
+    except OpenAIError as error:
+        raise InputError(f"openai:{name} needs an API key in OPENAI_API_KEY, or base_url of a local server.") from error
+
+
+@lru_cache(maxsize=_CACHED_MODELS)
+def _langchain(spec: str) -> BaseChatModel:
+    if find_spec("langchain") is None:
+        raise _unknown(spec)
+    from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
+
+    try:
+        model: BaseChatModel = init_chat_model(spec, max_retries=0)  # retries are this package's own
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{spec!r} is no model langchain can start: {' '.join(str(error).split())}") from error
+    return model
+
+
+def _unknown(spec: str) -> InputError:
+    return InputError(
+        f"Unknown model {spec!r}; use {', '.join(KNOWN_PREFIXES)}, or install langchain for its PROVIDER:NAME."
+    )

@@ -1,0 +1,165 @@
+"""Load problem sets: the miniature's, files, and data sets of the Hugging Face hub.
+
+Rows are read as they are asked for, so that memory stays flat; only ids are kept, to find duplicates.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import Problem
+from critique_graph.grading.extract import extract_reference
+from critique_graph.problems.rows import Number, Row, file_rows, hub_rows
+
+QUESTION_FIELDS = ("question", "problem", "prompt", "input")
+ANSWER_FIELDS = ("answer", "solution", "gold", "target")
+ID_FIELDS = ("id", "unique_id", "task_id")
+LEVEL_FIELDS = ("level", "difficulty")
+MINIATURE_LIMIT = 100
+
+_LEVEL = re.compile(r"(?:level\s*)?(\d{1,4})(?:\.0)?", re.IGNORECASE)
+
+
+def load_problems(
+    spec: str | Path,
+    *,
+    question_field: str | None = None,
+    answer_field: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    split: Literal["train", "validation", "test"] = "test",
+) -> Iterator[Problem]:
+    """Give the problems of a set one by one.
+
+    The reference answer is reduced to the bare answer (GSM8K marks it by `####`, MATH by a box). A problem
+    without an id of its own (`id`, `unique_id`, `task_id`) gets one from its place: `test/000018`.
+
+    Args:
+        spec: `miniature`, a file (`.jsonl`, `.jsonl.gz`, `.json`, `.csv`, `.parquet`), or
+            `hf:owner/name[:config[:split]]`.
+        question_field: Field of the question; by default the first there is of `QUESTION_FIELDS`.
+        answer_field: Field of the reference answer; by default the first there is of `ANSWER_FIELDS`.
+        limit: Give the first so many problems (of the miniature: 100 unless told).
+        seed: Draws the miniature's problems.
+        split: Of the miniature, and of `hf:` sets that name none; data for training comes from `train`.
+
+    Raises:
+        InputError: The set cannot be used, or, when it is reached, one of its rows.
+        MissingDependencyError: Parquet and `hf:` need the extra `data`.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit must be at least 1, got {limit}.")
+    name = str(spec)
+    if name == "miniature":
+        # Its generator is not needed for any other set.
+        from critique_graph.miniature.task import generate_problems
+
+        return generate_problems(limit or MINIATURE_LIMIT, seed=seed, split=split)
+    if name.startswith("hf:"):
+        rows, stem, source = hub_rows(name, split=split), name.split(":")[1].split("/")[-1], name
+    else:
+        path = Path(name)
+        rows, stem, source = file_rows(path), path.name.split(".")[0], path.name
+    return _problems(
+        islice(rows, limit),
+        spec=name,
+        stem=stem,
+        source=source,
+        question_fields=(question_field,) if question_field else QUESTION_FIELDS,
+        answer_fields=(answer_field,) if answer_field else ANSWER_FIELDS,
+    )
+
+
+def is_test_set(spec: str) -> bool:
+    """Tell whether `run` takes a set's problems from a split for tests, as it does of `miniature` and of `hf:` sets."""
+    return spec == "miniature" or (spec.startswith("hf:") and (spec.count(":") < 3 or spec.endswith(":test")))
+
+
+def _problems(
+    rows: Iterator[Row],
+    *,
+    spec: str,
+    stem: str,
+    source: str,
+    question_fields: tuple[str, ...],
+    answer_fields: tuple[str, ...],
+) -> Iterator[Problem]:
+    numbers: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        problem = Problem(
+            id=_id(row) or f"{stem}/{index:06d}",
+            question=_question(row, question_fields),
+            answer=_answer(row, answer_fields),
+            level=_level(row),
+            source=source,
+        )
+        if problem.id in numbers:
+            first = f"{row.unit} {numbers[problem.id]}"
+            row.refuse(f"the id {problem.id!r} is that of {first} already. Give every problem its own.")
+        numbers[problem.id] = row.number
+        yield problem
+    if not numbers:
+        raise InputError(f"{spec}: there are no problems in it.")
+
+
+def _names(row: Row) -> str:
+    return ", ".join(map(repr, islice(row.fields, 20))) or "none"
+
+
+def _first(row: Row, names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in row.fields), None)
+
+
+def _text(row: Row, name: str) -> str:
+    """The field's text; numbers are given as they were written."""
+    value = row.fields[name]
+    if isinstance(value, float) and not math.isfinite(value):
+        row.refuse(f"the field {name!r} is {value}, which is not a number.")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        row.refuse(f"the field {name!r} is of type {type(value).__name__}; it must be text or a number.")
+    text = str(value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        row.refuse(f"the field {name!r} holds a lone surrogate, which is not Unicode text. Remove it.")
+    return text
+
+
+def _question(row: Row, names: tuple[str, ...]) -> str:
+    name = _first(row, names)
+    if name is None:
+        row.refuse(
+            f"there is no field {' or '.join(map(repr, names))}; the fields are {_names(row)}. "
+            f"Name one with --question-field."
+        )
+    value = row.fields[name]
+    if value is None:
+        value = ""
+    if not isinstance(value, str) or isinstance(value, Number):
+        kind = "number" if isinstance(value, Number) else type(value).__name__
+        row.refuse(f"the question in {name!r} is of type {kind}; it must be text.")
+    if not value.strip():
+        row.refuse(f"the question in {name!r} is empty. Fill it in or remove the row.")
+    return _text(row, name).strip()
+
+
+def _answer(row: Row, names: tuple[str, ...]) -> str | None:
+    name = _first(row, names)
+    if name is None and names != ANSWER_FIELDS:
+        row.refuse(f"there is no field {names[0]!r}; the fields are {_names(row)}. Name one with --answer-field.")
+    if name is None or row.fields[name] is None:
+        return None
+    return extract_reference(_text(row, name))
+
+
+def _id(row: Row) -> str | None:
+    name = _first(row, ID_FIELDS)
+    return None if name is None or row.fields[name] is None else _text(row, name).strip()
+
+
+def _level(row: Row) -> int | None:
+    name = _first(row, LEVEL_FIELDS)
+    match = _LEVEL.fullmatch(str(row.fields[name]).strip()) if name else None
+    return int(match[1]) if match else None

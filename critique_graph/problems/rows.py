@@ -1,0 +1,178 @@
+"""Rows of problem sets, from files and from the Hugging Face hub; `problems.py` makes problems of them."""
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from critique_graph.core.errors import InputError, MissingDependencyError
+
+_MAX_LINE = 10_000_000
+"""Bytes of the longest line (JSONL) or cell (CSV) that is read."""
+_HUB_SPEC = re.compile(r"hf:([\w.-]+/[\w.-]+)(?::([^:]*))?(?::([^:]+))?")
+
+
+class Number(str):
+    """A JSON number as it was written: `2.50` and integers of any size survive."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, and where it was found."""
+
+    source: str
+    unit: Literal["line", "row"]
+    number: int
+    """Lines count from 1, as editors do; rows from 0, as data frames do."""
+    fields: Mapping[str, object]
+
+    def refuse(self, what: str) -> NoReturn:
+        raise InputError(f"{self.source}, {self.unit} {self.number}: {what}")
+
+
+def file_rows(path: Path) -> Iterator[Row]:
+    """Give the rows of a file; what kind it is, its ending tells.
+
+    Raises:
+        InputError: The file cannot be used, or, later, one of its rows.
+    """
+    readers = {
+        ".jsonl": _jsonl_rows,
+        ".jsonl.gz": _jsonl_rows,
+        ".json": _json_rows,
+        ".csv": _csv_rows,
+        ".parquet": _parquet_rows,
+    }
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder. Name a file in it.")
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file. Give a problem file, 'miniature' or 'hf:owner/name'.")
+    suffix = next((suffix for suffix in readers if path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise InputError(f"{path}: the ending must be one of {', '.join(readers)}.")
+    return _readable(path, readers[suffix](path))
+
+
+def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """Turn what reading a broken file raises into an `InputError`."""
+    try:
+        yield from rows
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: this is not UTF-8 text (byte {error.start}: {error.reason}).") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: it cannot be read ({error}).") from error
+
+
+def _jsonl_rows(path: Path) -> Iterator[Row]:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(_lines(file), start=1):
+            place = f"{path}, line {number}"
+            if len(line) > _MAX_LINE:
+                raise InputError(f"{place}: it is over {_MAX_LINE // 1_000_000} MB long. Is this a JSONL file?")
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise InputError(f"{place}: this is not UTF-8 text ({error.reason}).") from error
+            if text:
+                yield Row(str(path), "line", number, _object(_json(text, place), place))
+
+
+def _lines(file: BufferedIOBase) -> Iterator[bytes]:
+    """Lines of a file; of one that is too long, only as much as shows it."""
+    while line := file.readline(_MAX_LINE + 1):
+        yield line
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    rows = _json(path.read_text(encoding="utf-8-sig"), str(path))
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: it holds no list of problems. One object per line is a .jsonl file.")
+    for number, row in enumerate(rows):
+        yield Row(str(path), "row", number, _object(row, f"{path}, row {number}"))
+
+
+def _json(text: str, place: str) -> object:
+    try:
+        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        # JSONL given as JSON ends here too.
+        reason = f"{error.msg}, column {error.colno}"
+        if error.lineno > 1:
+            reason += f" of line {error.lineno}; one object per line is a .jsonl file"
+        raise InputError(f"{place}: this is not valid JSON ({reason}).") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: this is not valid JSON ({error}).") from error
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number; write null")
+
+
+def _object(row: object, place: str) -> dict[str, object]:
+    if not isinstance(row, dict):
+        raise InputError(f'{place}: a problem is an object like {{"question": ...}}, not a {type(row).__name__}.')
+    return row
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    # The limit is the module's; it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey="", restval="", strict=True)
+        try:
+            for fields in reader:
+                row = Row(str(path), "line", reader.line_num, fields)
+                if "" in fields:
+                    row.refuse("there are more cells than the header names. Quote cells that hold commas.")
+                yield row
+        except csv.Error as error:
+            raise InputError(f"{path}, after line {reader.line_num}: this is not valid CSV ({error}).") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingDependencyError("pyarrow", extra="data", purpose="Reading Parquet files") from error
+    try:
+        batches = parquet.ParquetFile(path).iter_batches(batch_size=256)
+        rows = (row for batch in batches for row in batch.to_pylist())
+        for number, row in enumerate(rows):
+            yield Row(str(path), "row", number, row)
+    except ArrowException as error:
+        raise InputError(f"{path}: this is not a Parquet file that can be read ({error}).") from error
+
+
+def hub_rows(spec: str, *, split: str = "test") -> Iterator[Row]:
+    """Stream the rows of `hf:owner/name[:config[:split]]`; where it names no split, of `split`, or of the only one.
+
+    Raises:
+        InputError: The data set cannot be loaded, or, later, streaming it breaks off.
+    """
+    match = _HUB_SPEC.fullmatch(spec)
+    if match is None:
+        raise InputError(f"{spec}: a data set of the hub is named hf:owner/name[:config[:split]].")
+    name, config, named = match.groups()
+    try:
+        from datasets import IterableDatasetDict, load_dataset
+        from datasets.exceptions import DatasetsError
+    except ImportError as error:
+        raise MissingDependencyError("datasets", extra="data", purpose="Loading from the hub") from error
+    try:
+        rows = load_dataset(name, config or None, split=named, streaming=True)
+        if isinstance(rows, IterableDatasetDict):
+            if split not in rows and len(rows) > 1:
+                raise InputError(f"{spec}: name the split, one of {', '.join(rows)}: hf:{name}:{config or ''}:SPLIT.")
+            rows = rows[split] if split in rows else next(iter(rows.values()))
+        for number, row in enumerate(rows):
+            yield Row(spec, "row", number, row)
+    except (OSError, ValueError, DatasetsError) as error:
+        raise InputError(f"{spec}: it cannot be loaded ({' '.join(str(error).split())[:300]}).") from error

@@ -1,0 +1,160 @@
+"""Traces of an application that embeds the loop, out of its LangGraph checkpointer: what it answered becomes data."""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from pydantic import ValidationError
+
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.schema import Chain, Problem, Round, Trace
+from critique_graph.core.state import ActorCriticInput, problem_id
+
+GRAPH = "actor_critic"
+_SQLITE_HEAD = b"SQLite format 3"
+
+
+def read_checkpoints(place: str) -> Iterator[Trace]:
+    """Give the traces of the loop's finished threads, newest first; unfinished ones are left out.
+
+    A thread is finished when its chains have voted since it was last asked. (That it has no next task does not say so:
+    neither has one whose input alone was stored.) The state is plain JSON, and nothing else is restored: types in a
+    checkpoint that could run code when they are read are not.
+
+    A critique that was changed in the stored state (`update_state`) is read anew, and marked as edited. A person in the
+    critic's place is named by the calls' `model`, as any other critic.
+
+    Args:
+        place: A file of `SqliteSaver`, which is only read, or the address of a `PostgresSaver`, `postgresql://...`.
+
+    Raises:
+        InputError: There are no checkpoints at `place`, or what is there is not the loop's.
+        MissingDependencyError: The checkpointer's package is not installed.
+    """
+    with _saver(place) as saver:
+        for config in _finished(saver):
+            history = saver.list(config)
+            newest = next(history)
+            values = newest.checkpoint["channel_values"]
+            try:
+                yield _trace(values, _critiques_put_in(chain([newest], history), values))
+            except ValidationError as error:
+                first, thread = error.errors()[0], config["configurable"]["thread_id"]
+                where = ".".join(map(str, first["loc"]))
+                raise InputError(f"{place}, thread {thread} is not the loop's: {where}: {first['msg']}.") from error
+
+
+def _finished(saver: BaseCheckpointSaver[Any]) -> list[RunnableConfig]:
+    """Name the threads (and, in a larger graph, the places in them) whose newest state is that of a finished loop."""
+    newest: dict[tuple[str, str], bool] = {}
+    for stored in saver.list(None):
+        place = stored.config["configurable"]
+        newest.setdefault((place["thread_id"], place.get("checkpoint_ns", "")), _is_finished(stored))
+    return [
+        {"configurable": {"thread_id": thread, "checkpoint_ns": inside}}
+        for (thread, inside), is_finished in newest.items()
+        if is_finished
+    ]
+
+
+def _is_finished(stored: CheckpointTuple) -> bool:
+    values: Mapping[str, Any] = stored.checkpoint["channel_values"]
+    versions: Mapping[str, Any] = stored.checkpoint["channel_versions"]  # a number or a string, by checkpointer
+    if values.get("ballot") is None or "question" not in values:
+        return False
+    return bool(versions["ballot"] >= versions["question"])  # else it was asked again, and has not voted yet
+
+
+def _critiques_put_in(history: Iterator[CheckpointTuple], values: Mapping[str, Any]) -> set[str]:
+    """Give the critiques of a state that no critic wrote: the oldest state that has them was stored by an update."""
+    source: dict[str, str] = {}
+    wanted = set(_critiques(values))
+    for stored in history:
+        for text in wanted & set(_critiques(stored.checkpoint["channel_values"])):
+            source[text] = stored.metadata.get("source", "loop")
+    return {text for text, first in source.items() if first == "update"}
+
+
+def _critiques(values: Mapping[str, Any]) -> Iterator[str]:
+    for given in values.get("chains") or ():
+        for step in given.get("rounds", ()):
+            yield step["critique"]["text"]
+
+
+def _trace(values: dict[str, Any], edited: set[str]) -> Trace:
+    trace = Trace(
+        problem=Problem(
+            id=problem_id(cast(ActorCriticInput, values)),
+            question=values["question"],
+            answer=values.get("reference"),
+        ),
+        graph=GRAPH,
+        settings={},  # a checkpoint does not hold them
+        seconds=0.0,
+        **{name: values.get(name) for name in ("chains", "ballot", "answer", "correct", "grade", "usage")},
+    )
+    if not edited:
+        return trace
+    return trace.model_copy(update={"chains": tuple(_with_edits(given, edited) for given in trace.chains)})
+
+
+def _with_edits(given: Chain, edited: set[str]) -> Chain:
+    rounds: list[Round] = []
+    response = given.response
+    for step in given.rounds:
+        if step.critique.text in edited and response is not None:
+            critique = parse_critique(step.critique.text, response.text)
+            step = step.model_copy(update={"critique": critique, "is_edited": True})
+        rounds.append(step)
+        response = step.refinement if step.is_refined else response
+    return given.model_copy(update={"rounds": tuple(rounds)})
+
+
+@contextmanager
+def _saver(place: str) -> Iterator[BaseCheckpointSaver[Any]]:
+    """Open a checkpointer for reading, with a serialiser that makes no objects but LangGraph's own plain ones."""
+    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    if place.startswith(("postgresql://", "postgres://")):
+        saver = _imported("langgraph.checkpoint.postgres", "langgraph-checkpoint-postgres").PostgresSaver
+        try:
+            with saver.from_conn_string(place) as found:
+                found.serde = serde
+                yield found
+        except _imported("psycopg", "psycopg").Error as error:
+            where = re.sub("//.*@", "//", place)  # no password
+            raise InputError(f"{where}: no checkpoints can be read here: {error}".rstrip()) from error
+        return
+    file = Path(place)
+    if not _is_sqlite(file):
+        raise InputError(f"{place}: there is no SQLite file here, nor is it a postgresql:// address.")
+    saver = _imported("langgraph.checkpoint.sqlite", "langgraph-checkpoint-sqlite").SqliteSaver
+    address = f"file:{quote(str(file.absolute()))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as connection:
+        try:
+            yield saver(connection, serde=serde)
+        except sqlite3.Error as error:
+            raise InputError(f"{place}: no checkpoints can be read here: {error}.") from error
+
+
+def _is_sqlite(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_SQLITE_HEAD)) == _SQLITE_HEAD
+
+
+def _imported(module: str, package: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(package, extra="checkpoints", purpose="Reading checkpoints") from error

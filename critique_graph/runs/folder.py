@@ -1,0 +1,202 @@
+"""The folder of one run: its lock, its configuration, its journal, and the files it leaves behind.
+
+run.yaml        the effective configuration: what a resumed run must agree with; `--config` reads it
+manifest.json   versions, configuration, prompts' hash, counts, tokens, seconds, state
+journal.sqlite  every model call and outcome (`Journal`)
+traces.jsonl    one trace a line, in problem order, once a session has ended
+lock            held while a process works on the run
+"""
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import yaml
+from pydantic import JsonValue
+
+from critique_graph.core.errors import RunError
+from critique_graph.core.files import write_atomically
+from critique_graph.runs.journal import Journal, read_journal
+
+CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
+    "run.yaml",
+    "manifest.json",
+    "journal.sqlite",
+    "traces.jsonl",
+    "lock",
+)
+MANIFEST_SCHEMA = "critique-graph.run/1"
+_WRITTEN = (CONFIGURATION, MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", TRACES, "report.html")
+_RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", "transformers", "vllm")
+
+_WAY_OUT = "Restore it, or use --fresh to start over."
+_FREE_FIELDS = frozenset(
+    {"concurrency", "base_url", "critic_base_url", "annotator_base_url", "target", "ratio", "iterations"}
+)
+"""What may change between sessions: no problem's result depends on it (a server may come back elsewhere)."""
+
+RunState = Literal["running", "complete", "interrupted", "stopped_early"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder this process holds the lock of; made by `open_run`."""
+
+    path: Path
+    configuration: dict[str, JsonValue]
+    prompts: str
+    journal: Journal
+
+    def write_manifest(self, state: RunState, **findings: Any) -> None:
+        """Write what the run is and how it stands; `findings` are more keys, such as tokens."""
+        manifest = {
+            "schema": MANIFEST_SCHEMA,
+            "state": state,
+            "outcomes": self.journal.counts(),
+            **findings,
+            "seconds": round(self.journal.seconds(), 3),
+            "configuration": self.configuration,
+            "prompts": self.prompts,
+            "versions": installed_versions(),
+        }
+        write_atomically(self.path / MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2), b"\n"])
+
+    def write_traces(self) -> None:
+        """Write every trace the journal has, in problem order."""
+        rows = read_journal(self.path / JOURNAL)
+        write_atomically(self.path / TRACES, (row.trace + b"\n" for row in rows if row.trace is not None))
+
+
+@contextmanager
+def open_run(
+    path: Path, configuration: Mapping[str, JsonValue], *, prompts: str, fresh: bool = False
+) -> Iterator[RunFolder]:
+    """Open a run folder, made if need be: a new run, or the same one again to resume it.
+
+    Args:
+        path: The folder.
+        configuration: The run's settings. A resumed run must have the same, except that `limit` may grow
+            (None is no limit) and that `concurrency` and server addresses are free.
+        prompts: Hash of the prompts' wording; it must be the same too.
+        fresh: Delete what an earlier run left in the folder first.
+
+    Raises:
+        RunError: the folder is in use, belongs to another configuration, is damaged or cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the run folder {path}: {error.strerror}.") from error
+    with _locked(path):
+        known = read_manifest(path)
+        if known is None and not (path / JOURNAL).exists():
+            _refuse_strangers(path)
+        if fresh:
+            _remove_run(path)
+        elif known is not None:
+            if not _has_content(path / JOURNAL):
+                raise RunError(f"{path / JOURNAL} is missing or empty. {_WAY_OUT}")
+            _check_unchanged(path, known, {**configuration, "prompts": prompts})
+        with Journal(path / JOURNAL) as journal:
+            if known is None and any(journal.counts().values()):
+                raise RunError(f"{path / MANIFEST} is missing. {_WAY_OUT}")
+            run = RunFolder(path, dict(configuration), prompts, journal)
+            run.write_manifest("running")
+            text = yaml.safe_dump(run.configuration, sort_keys=False, allow_unicode=True)
+            write_atomically(path / CONFIGURATION, [text.encode()])
+            yield run
+
+
+def installed_versions() -> dict[str, str | None]:
+    """Give the versions results may depend on, without importing a package; None where not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in _RECORDED_PACKAGES:
+        found[package] = None
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the folder's lock. It ends with the process, however that ends."""
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise RunError(f"cannot write to the run folder {path}: {error.strerror}.") from error
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = file.read().strip() or "unknown"
+            raise RunError(f"{path} is in use by process {owner}. Wait for it, or use another --out.") from None
+        try:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        except OSError as error:
+            raise RunError(f"cannot write to the run folder {path}: {error.strerror}.") from error
+        yield
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Give the manifest of the run in `path`; None when there is none."""
+    file = path / MANIFEST
+    try:
+        manifest = orjson.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror}.") from error
+    except orjson.JSONDecodeError as error:
+        raise RunError(f"{file} is no manifest of a run: {error}. Restore it, or use another --out.") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != MANIFEST_SCHEMA:
+        raise RunError(f"{file} is no manifest of a run (schema {MANIFEST_SCHEMA}). Use another --out.")
+    return manifest
+
+
+def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:
+    known = {**manifest["configuration"], "prompts": manifest["prompts"]}
+    changes = [
+        f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
+        for field in dict.fromkeys((*known, *given))
+        if field not in _FREE_FIELDS and known.get(field) != given.get(field)
+        if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
+    ]
+    if changes:
+        more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+        raise RunError(
+            f"{path} belongs to a run with another configuration: {changes[0]}{more}. "
+            "Use another --out, or --fresh to start over."
+        )
+
+
+def _is_raised(old: Any, new: Any) -> bool:
+    return old is not None and (new is None or new > old)
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Never write over files of a folder that holds no run."""
+    for name in _WRITTEN:
+        if (path / name).exists():
+            raise RunError(f"{path / name} exists and belongs to no run. Use another --out.")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _remove_run(path: Path) -> None:
+    """Remove the files a run writes, and only those."""
+    for name in _WRITTEN:
+        try:
+            (path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot remove {path / name}: {error.strerror}.") from error

@@ -1,0 +1,313 @@
+"""Every finished model call and every outcome of a run, durable in one SQLite file.
+
+A call's reply is kept under its place in the graph (`CallKey`), so a run that was killed goes on in the middle
+of a problem: the graph is driven again, and finished calls are answered from here. Failed calls are not kept:
+they are made again.
+
+One thread writes, in group commits: the event loop never waits for the disk, and a problem counts as settled
+only once its outcome is on it. What is queued is bounded by the problems in flight, as none ends before its
+calls are committed.
+"""
+
+import asyncio
+import hashlib
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from pydantic_core import PydanticSerializationError
+
+from critique_graph.calls.caller import CallKey
+from critique_graph.core.errors import InputError, RunError
+from critique_graph.core.schema import Problem, Reply
+from critique_graph.runs.outcomes import STATUSES, Outcome, Status
+
+COMMIT_SECONDS = 0.05
+"""How long the writer collects before it commits: at most 20 syncs a second."""
+FORMAT = 1
+"""Stored as `user_version`; a journal of another format is refused."""
+
+_TABLES = f"""
+BEGIN;
+CREATE TABLE problems (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending',
+    reason TEXT,
+    trace BLOB
+);
+CREATE TABLE calls (
+    problem TEXT,
+    place TEXT,
+    reply BLOB NOT NULL,
+    PRIMARY KEY (problem, place)
+) WITHOUT ROWID;
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, seconds REAL NOT NULL DEFAULT 0);
+PRAGMA user_version = {FORMAT};
+COMMIT;
+"""
+_ADD_PROBLEM = "INSERT OR IGNORE INTO problems (position, id, digest) VALUES (?, ?, ?)"
+_ADD_CALL = "INSERT OR REPLACE INTO calls (problem, place, reply) VALUES (?, ?, ?)"
+_SETTLE = "UPDATE problems SET status = ?, reason = ?, trace = ? WHERE id = ?"
+
+
+@dataclass(frozen=True)
+class JournalRow:
+    """One problem of the journal."""
+
+    id: str
+    outcome: Outcome
+    trace: bytes | None
+    """The `Trace` as JSON; None for pending problems and those the graph raised on."""
+
+
+@dataclass(frozen=True)
+class _Write:
+    sql: str
+    parameters: tuple[Any, ...]
+    committed: asyncio.Future[None] | None = None
+
+
+class Journal:
+    """The journal of one run, open for writing; the run folder's lock keeps it to one process.
+
+    Implements `CallLog`. Use it as a context manager: leaving it commits what is queued.
+
+    Raises:
+        RunError: the file cannot be read or written, is damaged, or has another format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: dict[str, dict[str, bytes]] = {}
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._error: RunError | None = None
+        self._started = time.monotonic()
+        with _explained(path):
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._session = self._prepare()
+                self._reader = sqlite3.connect(path, isolation_level=None)
+            except BaseException:
+                self._connection.close()
+                raise
+        self._writer = threading.Thread(target=self._write_batches, name="journal", daemon=True)
+        self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._queue.put(None)
+        self._writer.join()
+        self._reader.close()
+        with _explained(self._path):
+            self._connection.close()
+        if self._error is not None and error is None:
+            raise self._error
+
+    @contextmanager
+    def problem(self, problem: Problem, position: int) -> Iterator[Status]:
+        """Open a problem, so that its calls can be recalled and recorded; gives how it ended before.
+
+        Args:
+            problem: A done or quarantined one needs no calls: none are loaded.
+            position: 0-based place of the problem in its set.
+
+        Raises:
+            InputError: the id was met before at another position, or the text is not valid Unicode.
+            RunError: the journal has another problem at this position, or another question under this id.
+        """
+        digest = _digest(problem)
+        status = self._status(problem, position, digest)
+        if status in ("done", "quarantined"):
+            yield status
+            return
+        self._put(_Write(_ADD_PROBLEM, (position, problem.id, digest)))
+        with _explained(self._path):
+            rows = self._reader.execute("SELECT place, reply FROM calls WHERE problem = ?", (problem.id,))
+            self._open[problem.id] = dict(rows.fetchall())
+        try:
+            yield status
+        finally:
+            del self._open[problem.id]
+
+    def recall(self, key: CallKey) -> Reply | None:
+        """Give the reply an earlier session recorded under `key`, or None."""
+        reply = self._open[key.problem].get(_place(key))
+        if reply is None:
+            return None
+        try:
+            return Reply.model_validate_json(reply)
+        except ValueError as error:
+            raise RunError(f"{self._path} is damaged: the reply of call {key} cannot be read.") from error
+
+    def record(self, key: CallKey, reply: Reply) -> None:
+        """Keep a reply. Returns at once; it is on disk at the latest when its problem is settled."""
+        self._put(_Write(_ADD_CALL, (key.problem, _place(key), reply.model_dump_json().encode())))
+
+    async def settle(self, problem: Problem, outcome: Outcome, trace: bytes | None = None) -> None:
+        """Keep how `problem` ended; returns once that, and every call recorded before, is on disk."""
+        committed = asyncio.get_running_loop().create_future()
+        self._put(_Write(_SETTLE, (outcome.status, outcome.reason, trace, problem.id), committed))
+        await committed
+
+    def counts(self) -> dict[Status, int]:
+        """Count the problems met so far by status, over all sessions."""
+        with _explained(self._path):
+            rows = self._reader.execute("SELECT status, count(*) FROM problems GROUP BY status").fetchall()
+        return dict.fromkeys(STATUSES, 0) | dict(rows)
+
+    def seconds(self) -> float:
+        """Give the seconds of all sessions on this journal, the present one included."""
+        with _explained(self._path):
+            before = self._reader.execute("SELECT total(seconds) FROM sessions WHERE id < ?", (self._session,))
+            return float(before.fetchone()[0]) + time.monotonic() - self._started
+
+    def _prepare(self) -> int:
+        """Check the file, make its tables if it is new, and open a session."""
+        run = self._connection.execute
+        is_new = run("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        if is_new:
+            run("PRAGMA journal_mode = WAL")
+            self._connection.executescript(_TABLES)
+        _check_format(self._connection, self._path)
+        if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("its pages contradict each other")
+        run("PRAGMA synchronous = FULL")  # at 20 commits a second as fast as NORMAL, and proof against power cuts
+        session = run("INSERT INTO sessions DEFAULT VALUES").lastrowid
+        assert session is not None
+        return session
+
+    def _status(self, problem: Problem, position: int, digest: bytes) -> Status:
+        with _explained(self._path):
+            rows = self._reader.execute(
+                "SELECT position, id, digest, status FROM problems WHERE id = ? OR position = ?",
+                (problem.id, position),
+            ).fetchall()
+        if problem.id in self._open or any(found != position for found, *_ in rows):
+            raise InputError(f"problem {position + 1}: its id {problem.id!r} occurs twice; ids must be unique.")
+        if not rows:
+            return "pending"
+        _, known_id, known_digest, status = rows[0]
+        if (known_id, known_digest) != (problem.id, digest):
+            raise RunError(
+                f"problem {position + 1} ({problem.id!r}) is not the one this run began with: the set "
+                "has changed. Use another --out, or --fresh to start over."
+            )
+        return status  # type: ignore[no-any-return]
+
+    def _put(self, write: _Write) -> None:
+        if self._error is not None:
+            raise self._error
+        self._queue.put(write)
+
+    def _write_batches(self) -> None:
+        is_closing = False
+        while not is_closing:
+            batch = [self._queue.get()]
+            is_closing = self._closing.wait(COMMIT_SECONDS)
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            self._commit([write for write in batch if write is not None])
+
+    def _commit(self, batch: list[_Write]) -> None:
+        try:
+            if self._error is None:
+                with _explained(self._path):
+                    self._write(batch)
+        except RunError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001 - the thread ends here, and those who wait must hear of it
+            self._error = RunError(f"cannot write {self._path}: {error!r}.")
+        awaited = [write.committed for write in batch if write.committed is not None]
+        if awaited:
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
+                awaited[0].get_loop().call_soon_threadsafe(_acknowledge, awaited, self._error)
+
+    def _write(self, batch: list[_Write]) -> None:
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            for write in batch:
+                run(write.sql, write.parameters)
+            run(
+                "UPDATE sessions SET seconds = ? WHERE id = ?",
+                (time.monotonic() - self._started, self._session),
+            )
+            run("COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+
+
+def read_journal(path: Path) -> Iterator[JournalRow]:
+    """Read the problems of a journal in order, one at a time; the run may still be going on.
+
+    Raises:
+        RunError: the file cannot be read, is damaged, or has another format.
+    """
+    with (
+        _explained(path),
+        closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection,
+    ):
+        _check_format(connection, path)
+        for problem_id, status, reason, trace in connection.execute(
+            "SELECT id, status, reason, trace FROM problems ORDER BY position"
+        ):
+            yield JournalRow(id=problem_id, outcome=Outcome(status, reason), trace=trace)
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != FORMAT:
+        raise RunError(f"{path} has format {found}; this version reads format {FORMAT}.")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one clear line."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:  # full, read-only, no such folder: the file itself is sound
+        raise RunError(f"cannot use {path}: {error}. Nothing committed is lost; the same command resumes.") from error
+    except sqlite3.Error as error:
+        raise RunError(
+            f"{path} is damaged or no journal: {error}. Restore it, or use --fresh to start over."
+        ) from error
+
+
+def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) -> None:
+    for future in futures:
+        if future.done():  # its waiter was cancelled
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+def _place(key: CallKey) -> str:
+    return f"{key.role}/{key.chain}/{key.round}"
+
+
+def _digest(problem: Problem) -> bytes:
+    """Give a hash of everything about a problem that can change its trace."""
+    try:
+        return hashlib.sha256(problem.model_dump_json().encode()).digest()[:16]
+    except PydanticSerializationError as error:
+        raise InputError(f"problem {problem.id!r} is not valid Unicode: {error}.") from error

@@ -1,0 +1,165 @@
+"""How a run goes, on stderr: one live line on a terminal, a plain line every ten seconds elsewhere."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from critique_graph.runs.outcomes import Outcome, Status
+
+PLAIN_SECONDS = 10.0
+"""Between two lines where there is no terminal."""
+
+
+class Progress:
+    """Counts outcomes as they come in, and shows them while it is entered."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        self.total: int | None = None
+        """Problems in the set, where known."""
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._statuses: Counter[Status] = Counter()
+        self._skipped = self._graded = self._first_right = self._final_right = self._tokens = 0
+        self._started = self._shown = time.monotonic()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._started = self._shown = time.monotonic()
+        if self._console.is_terminal and not self._quiet:
+            live = Live(get_renderable=self.line, console=self._console, redirect_stdout=False, refresh_per_second=4)
+            self._stack.enter_context(live)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if not self._console.is_terminal:
+            self._print()
+
+    def skip(self, status: Status) -> None:
+        """Count a problem an earlier session finished."""
+        self._statuses[status] += 1
+        self._skipped += 1
+
+    def update(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
+        """Count a problem that ended; `result` is the graph's, where it gave one."""
+        self._statuses[outcome.status] += 1
+        if result is not None:
+            roles = [usage for role, usage in result["usage"].items() if role != "total"]
+            self._tokens += sum(usage["input_tokens"] + usage["output_tokens"] for usage in roles)
+            self._count(result)
+        self._print_now_and_then()
+
+    def _print_now_and_then(self) -> None:
+        """Print a line where there is no terminal, if the last one is long enough ago."""
+        if not self._console.is_terminal and time.monotonic() - self._shown >= PLAIN_SECONDS:
+            self._print()
+
+    def line(self) -> Text:
+        """Give the line as it stands."""
+        ended = self._statuses.total()
+        fresh, seconds = ended - self._skipped, time.monotonic() - self._started
+        parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
+        parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]
+        parts += self._findings()
+        parts.append(f"{self._tokens:,} tokens")
+        if fresh and seconds > 0:
+            parts.append(f"{fresh / seconds:.1f} problems/s")
+            if self.total is not None:
+                left = timedelta(seconds=round((self.total - ended) * seconds / fresh))
+                parts.append(f"{left} left")
+        return Text(" · ".join(parts))
+
+    def _findings(self) -> list[str]:
+        """Say what was found so far."""
+        if not self._graded:
+            return []
+        first, final = self._first_right / self._graded, self._final_right / self._graded
+        return [f"accuracy {first:.1%} → {final:.1%}"]
+
+    def _count(self, result: Mapping[str, Any]) -> None:
+        """Count whether the first response and the final answer are right, where both are graded."""
+        first = ((result["chains"][0]["response"] or {}).get("grade") or {}).get("outcome")
+        final = (result["grade"] or {}).get("outcome")
+        if {first, final} <= {"correct", "incorrect"}:
+            self._graded += 1
+            self._first_right += first == "correct"
+            self._final_right += final == "correct"
+
+    def _print(self) -> None:
+        self._shown = time.monotonic()
+        if not self._quiet:
+            self._console.print(self.line(), soft_wrap=True)
+
+
+class DataProgress(Progress):
+    """The same where data is made: how many critiques were kept, of every strategy."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        super().__init__(console=console, quiet=quiet)
+        self._kept: Counter[str] = Counter()
+        self._made = 0
+
+    def _count(self, result: Mapping[str, Any]) -> None:
+        self._made += len(result["paths"])
+        self._kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
+
+    def _findings(self) -> list[str]:
+        by_strategy = ", ".join(f"{name} {count}" for name, count in sorted(self._kept.items()))
+        return [f"{self._kept.total()} of {self._made} paths kept" + (f" ({by_strategy})" if by_strategy else "")]
+
+
+class TalkProgress(Progress):
+    """The same where self-talk is made: how many talks were kept, and how many of them have repairs."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        super().__init__(console=console, quiet=quiet)
+        self._kept = self._repaired = self._made = 0
+
+    def _count(self, result: Mapping[str, Any]) -> None:
+        kept = [talk for talk in result["talks"] if talk["drop"] is None]
+        self._made += len(result["talks"])
+        self._kept += len(kept)
+        self._repaired += sum(len(talk["chain"]["rounds"]) > 1 for talk in kept)
+
+    def _findings(self) -> list[str]:
+        return [f"{self._kept} of {self._made} talks kept, {self._repaired} of them repaired"]
+
+
+class TrainingProgress(Progress):
+    """The same of a training: steps, loss, tokens."""
+
+    def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
+        super().__init__(console=console, quiet=quiet)
+        self._first: tuple[int, int] | None = None
+        """Steps and tokens at the first report, of which a resumed training has some already."""
+        self._step = self._steps = self._read = 0
+        self._loss: float | None = None
+
+    def step(self, step: int, steps: int, loss: float, tokens: int) -> None:
+        """Count an optimizer step."""
+        if self._first is None:
+            self._first, self._started = (step, tokens), time.monotonic()
+        self._step, self._steps, self._loss, self._read = step, steps, loss, tokens
+        self._print_now_and_then()
+
+    def line(self) -> Text:
+        """Give the line as it stands."""
+        if self._first is None or self._loss is None:
+            return Text("loading")
+        parts = [f"step {self._step}/{self._steps}", f"loss {self._loss:.4f}", f"{self._read:,} tokens"]
+        steps, tokens = (now - first for now, first in zip((self._step, self._read), self._first, strict=True))
+        seconds = time.monotonic() - self._started
+        if steps and seconds > 0:
+            left = timedelta(seconds=round((self._steps - self._step) * seconds / steps))
+            parts += [f"{steps / seconds:.1f} steps/s", f"{tokens / seconds:,.0f} tokens/s", f"{left} left"]
+        return Text(" · ".join(parts))

@@ -1,0 +1,54 @@
+"""Reads the traces of a run: a finished one, one still going on, or a file alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import Trace
+from critique_graph.runs.folder import JOURNAL, MANIFEST, TRACES
+from critique_graph.runs.journal import read_journal
+
+
+def read_traces(path: str | Path) -> Iterator[Trace]:
+    """Read traces one at a time, in problem order.
+
+    Args:
+        path: A run folder, or a `traces.jsonl`. Of a run that has not ended, the problems finished so far.
+
+    Raises:
+        InputError: there are no traces at `path`, or a line is not one.
+        RunError: the journal of an unfinished run is damaged.
+    """
+    path = Path(path)
+    if path.is_dir() and (path / JOURNAL).exists() and not _has_ended(path):
+        return (Trace.model_validate_json(row.trace) for row in read_journal(path / JOURNAL) if row.trace is not None)
+    file = path / TRACES if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: there are no traces here. Give a run folder or a traces.jsonl.")
+    return _read_lines(file)
+
+
+def _read_lines(file: Path) -> Iterator[Trace]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.isspace():
+                continue
+            try:
+                yield Trace.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                detail = f"{place}: {first['msg']}" if place else first["msg"]
+                raise InputError(f"{file}, line {number} is not a trace: {detail}.") from error
+
+
+def _has_ended(folder: Path) -> bool:
+    """True when `traces.jsonl` holds all the journal has."""
+    try:
+        state = orjson.loads((folder / MANIFEST).read_bytes())["state"]
+    except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
+        return (folder / TRACES).exists()
+    return bool(state != "running")

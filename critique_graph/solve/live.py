@@ -1,0 +1,72 @@
+"""One question on the terminal, as it happens: response, critique with coloured verdicts, refinement, ballot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from critique_graph.core.steps import split_steps
+
+VERDICT_STYLE = {"correct": "green", "wrong": "bold red", None: "yellow"}
+_CONTROL = dict.fromkeys(
+    [*range(9), *range(11, 32), 127, *range(128, 160), 0x202A, 0x202B, 0x202D, 0x202E, 0x2066, 0x2067]
+)
+
+
+def plain(text: str) -> Text:
+    """Make model text safe to print: no markup is read from it, and control characters are dropped."""
+    return Text(text.translate(_CONTROL))
+
+
+class LiveView:
+    """Prints the graph's custom events; with several chains every block names its chain."""
+
+    def __init__(self, console: Console, *, samples: int) -> None:
+        self._console = console
+        self._samples = samples
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Print one event of `stream_mode="custom"`."""
+        match event["event"]:
+            case "response" | "refinement":
+                self._title(event)
+                for number, step in enumerate(split_steps(event["text"]), start=1):
+                    self._console.print(Text(f"{number:>3} ", style="dim") + plain(step))
+            case "critique":
+                self._title(event)
+                self._critique(event)
+            case "failure":
+                self._title(event)
+                self._console.print(Text(f"{event['kind']}: ", style="bold red") + plain(event["message"]))
+            case "ballot":
+                self._ballot(event)
+
+    def _title(self, event: Mapping[str, Any]) -> None:
+        chain = f"chain {event['chain']} · " if self._samples > 1 else ""
+        number = f" {event['round']}" if event["round"] else ""
+        self._console.print(Rule(Text(f"{chain}{event['event']}{number}"), align="left", style="dim"))
+
+    def _critique(self, event: Mapping[str, Any]) -> None:
+        for step in event["steps"]:
+            verdict = Text(f"{step['verdict'] or 'no verdict':>10} ", style=VERDICT_STYLE[step["verdict"]])
+            self._console.print(verdict + plain(step["text"]))
+            if step["explanation"]:
+                self._console.print(Text(" " * 11) + plain(step["explanation"]).copy(), style="dim")
+        verdict = Text(f"{event['final'] or 'no verdict':>10} ", style=VERDICT_STYLE[event["final"]])
+        self._console.print(verdict + Text("final answer: ", style="bold") + plain(event["final_explanation"]))
+        if event["final"] is None and not event["steps"]:
+            self._console.print(plain(event["text"]), style="dim")
+
+    def _ballot(self, event: Mapping[str, Any]) -> None:
+        self._console.print(Rule(Text(f"{event['rule']} vote"), align="left", style="dim"))
+        for entry in event["entries"]:
+            chains = ", ".join(map(str, entry["chains"]))
+            self._console.print(
+                plain(f"{entry['weight']:>5.4g}  {entry['answer']}"), Text(f"chains {chains}", style="dim")
+            )
+        if event["unparsed"]:
+            self._console.print(f"{len(event['unparsed']):>5}  without a readable answer", style="yellow")
+        if event["is_tie"]:
+            self._console.print("a tie, decided by the seed", style="yellow")

@@ -1,0 +1,167 @@
+"""What a run found: outcomes, accuracy before and after the critic, flips, the critic's judgement, tokens.
+
+Read in one pass over the journal, one trace at a time.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from critique_graph.core.schema import Record, Response, Trace, Usage, Verdict
+from critique_graph.metrics.at_k import Judgement, discriminability
+from critique_graph.metrics.intervals import Rate, paired_difference, wilson
+from critique_graph.runs.journal import JournalRow
+
+
+class Flips(Record):
+    """Problems by whether chain 0's first response was right, and whether the final answer is."""
+
+    right_to_right: int
+    right_to_wrong: int
+    wrong_to_right: int
+    wrong_to_wrong: int
+
+
+class Tokens(Record):
+    """Tokens by role. Calls whose usage is unknown are not in them, and counted apart."""
+
+    actor: int
+    critic: int
+    total: int
+    prompts: int
+    """Of the total, those read."""
+    cached: int
+    """Of the prompts', those that an engine's prefix cache held."""
+    unknown_calls: int
+
+
+class LevelAccuracy(Record):
+    """Accuracy on the problems of one level."""
+
+    first: Rate
+    final: Rate
+
+
+class Summary(Record):
+    """The findings of a run, as `critique-graph run --json` prints them."""
+
+    problems: int
+    done: int
+    failed: int
+    quarantined: int
+    pending: int
+    ungraded: int
+    """Done problems left out of every accuracy: no reference, or an answer that could not be graded."""
+    accuracy_first: Rate
+    """Of chain 0's first response: what the actor does alone."""
+    accuracy_final: Rate
+    gain: Rate
+    """Final minus first on the same problems."""
+    flips: Flips
+    by_level: dict[int, LevelAccuracy]
+    critic: Judgement
+    """Its verdicts on graded first responses, of every chain."""
+    unparsed_critiques: int
+    """Critiques, of any round, without a readable final verdict."""
+    truncated_responses: int
+    tokens: Tokens
+    seconds: float
+    run: str
+
+
+def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: int | None = None) -> Summary:
+    """Summarise a run's journal.
+
+    Args:
+        rows: The journal's problems.
+        run: Path of the run folder.
+        seconds: How long the run took, all sessions together.
+        total: Problems in the set; None where unknown: those met so far.
+    """
+    tally = _Tally()
+    for row in rows:
+        tally.statuses[row.outcome.status] += 1
+        if row.trace is not None:
+            tally.add(Trace.model_validate_json(row.trace), is_done=row.outcome.status == "done")
+    settled = {status: tally.statuses[status] for status in ("done", "failed", "quarantined")}
+    problems = max(total or 0, tally.statuses.total())
+    first, final = tally.first, tally.final
+    changes = Counter(zip(first, final, strict=True))
+    actor, critic = tally.usage["actor"], tally.usage["critic"]
+    both = actor + critic
+    return Summary(
+        problems=problems,
+        **settled,
+        pending=problems - sum(settled.values()),
+        ungraded=settled["done"] - len(first),
+        accuracy_first=_share(first),
+        accuracy_final=_share(final),
+        gain=paired_difference(first, final),
+        flips=Flips(
+            right_to_right=changes[True, True],
+            right_to_wrong=changes[True, False],
+            wrong_to_right=changes[False, True],
+            wrong_to_wrong=changes[False, False],
+        ),
+        by_level={
+            level: LevelAccuracy(first=_share([a for a, _ in pairs]), final=_share([b for _, b in pairs]))
+            for level, pairs in sorted(tally.levels.items())
+        },
+        critic=discriminability(tally.verdicts),
+        unparsed_critiques=tally.unparsed_critiques,
+        truncated_responses=tally.truncated_responses,
+        tokens=Tokens(
+            actor=actor.total_tokens,
+            critic=critic.total_tokens,
+            total=both.total_tokens,
+            prompts=both.input_tokens,
+            cached=both.cached_tokens,
+            unknown_calls=both.unknown_calls,
+        ),
+        seconds=round(seconds, 3),
+        run=run,
+    )
+
+
+@dataclass
+class _Tally:
+    """What is counted while traces go by."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    first: list[bool] = field(default_factory=list)
+    final: list[bool] = field(default_factory=list)
+    levels: defaultdict[int, list[tuple[bool, bool]]] = field(default_factory=lambda: defaultdict(list))
+    verdicts: Counter[tuple[bool, Verdict | None]] = field(default_factory=Counter)
+    usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
+    unparsed_critiques: int = 0
+    truncated_responses: int = 0
+
+    def add(self, trace: Trace, *, is_done: bool) -> None:
+        """Count a trace; what was spent counts always, what was found only when the problem is done."""
+        for role in ("actor", "critic"):
+            self.usage[role] += trace.usage[role]
+        if not is_done:
+            return
+        for chain in trace.chains:
+            self.truncated_responses += sum(response.is_truncated for response in chain.responses)
+            self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
+            is_right = _is_right(chain.response)
+            if chain.rounds and is_right is not None:
+                self.verdicts[is_right, chain.rounds[0].critique.final] += 1
+        first, final = _is_right(trace.chains[0].response), _is_right(trace)
+        if first is None or final is None:
+            return
+        self.first.append(first)
+        self.final.append(final)
+        if trace.problem.level is not None:
+            self.levels[trace.problem.level].append((first, final))
+
+
+def _is_right(graded: Response | Trace | None) -> bool | None:
+    """Say whether a response, or a trace's answer, is right; None where that was not decided."""
+    grade = None if graded is None else graded.grade
+    return None if grade is None or grade.outcome == "ungraded" else grade.is_correct
+
+
+def _share(values: list[bool]) -> Rate:
+    return wilson(sum(values), len(values))

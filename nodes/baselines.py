@@ -1,0 +1,70 @@
+"""What a critic is compared with, beside the chains: more votes, a greedy response, refinements without a critique.
+
+They need calls of their own, after the vote; everything else that `compare` looks at is read from the chains.
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, Players
+from critique_graph.core.schema import Chain, Failure, Response, Usage
+from critique_graph.core.state import PoolState, add_usages, problem_id, read_chains
+from critique_graph.nodes.paths import to_graded
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import solve_messages
+
+
+def create_controls(players: Players, *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
+    """Create the node that makes the calls without a critic.
+
+    The prompt of a retry is the refinement's with an empty critique, and its seed is that of the chain's first
+    refinement: what differs is the critique alone, as in the filter of `create_auto_critique`. A chain whose first
+    response was cut off has none.
+
+    Args:
+        players: Whose actor is called.
+        votes: First responses in all, those of the chains included.
+    """
+
+    async def controls(state: PoolState) -> dict[str, Any]:
+        call_actor, problem, question = players.caller("actor"), problem_id(state), state["question"]
+        failures: list[Failure] = []
+        used: list[Usage] = []
+
+        async def respond(messages: list[BaseMessage], key: CallKey, **settings: Any) -> Response | None:
+            outcome = await call_actor(messages, key, **settings)
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                return None
+            used.append(outcome.call.usage)
+            return await to_graded(outcome, state, players.grader)
+
+        async def retry(chain: Chain) -> Response | None:
+            if chain.response is None or chain.response.is_truncated:
+                return None
+            messages = refine_messages(question, chain.response.text, "")
+            seed_key = CallKey(problem, "actor", chain.index, 1)
+            return await respond(messages, CallKey(problem, "actor", f"retry-{chain.index}", 1), seed_key=seed_key)
+
+        chains = read_chains(state)
+        more = range(len(chains), votes)
+        greedy, *others = await asyncio.gather(
+            respond(solve_messages(question), CallKey(problem, "actor", "greedy", 0), temperature=0.0),
+            *map(retry, chains),
+            *(respond(solve_messages(question), CallKey(problem, "actor", index, 0)) for index in more),
+        )
+        written = [response and response.model_dump(mode="json") for response in others]
+        usage = sum(used, Usage()).model_dump(mode="json")
+        return {
+            "greedy": greedy and greedy.model_dump(mode="json"),
+            "retries": written[: len(chains)],
+            "uncritiqued": [response for response in written[len(chains) :] if response is not None],
+            "failures": [failure.model_dump(mode="json") for failure in failures],
+            "usage": add_usages(state["usage"], {"actor": usage, "total": usage}),
+        }
+
+    return BothWays(controls)

@@ -1,0 +1,170 @@
+"""Errors inserted on purpose (RG3): nine types, and two ways to insert one.
+
+The types and their definitions follow the taxonomy of EIC (Li et al. 2024, Findings of ACL, "Evaluating Mathematical
+Reasoning of Large Language Models: A Focus on Error Identification and Correction"); which ones the MathCritique paper
+used is not known.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.schema import Call, ErrorType, Failure
+from critique_graph.core.steps import split_steps
+from critique_graph.core.untrusted import fence, strip_role_tokens
+
+DEFINITIONS: dict[ErrorType, str] = {
+    "calculation_error": "the numbers and the operation are right, the result is not",
+    "counting_error": "things, days or terms are counted wrongly",
+    "referencing_context_value_error": "a number of the problem is taken for another one",
+    "referencing_previous_step_value_error": "a result of an earlier step is taken for another one",
+    "unit_conversion_error": "a unit is converted wrongly, or not at all",
+    "operator_error": "the wrong operation is applied",
+    "missing_step": "something that has to be done first is left out",
+    "confusing_formula_error": "a formula is used that belongs to something else",
+    "adding_irrelevant_information": "something that plays no part in the problem is reckoned with",
+}
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """A step with an error in it."""
+
+    step: str
+    type: ErrorType
+    description: str
+    call: Call | None = None
+
+
+@dataclass(frozen=True)
+class NotCorrupted:
+    """No error of these types could be inserted there."""
+
+    call: Call | None = None
+
+
+class Corruptor(Protocol):
+    """Inserts one error of a given type into a step."""
+
+    async def __call__(
+        self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
+    ) -> Corrupted | NotCorrupted | Failure:
+        """Rewrite the step `index` of `steps` with an error of one of the types, tried in their order."""
+
+
+class ExactCorruptor:
+    """Changes one equation of a step, e.g. `12 + 5 = 17`: exact, free, and of four of the nine types."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    async def __call__(
+        self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
+    ) -> Corrupted | NotCorrupted:
+        """As in `Corruptor`."""
+        rng = random.Random(f"{self._seed}/{key}")
+        equations = list(_EQUATION.finditer(steps[index]))
+        if not equations:
+            return NotCorrupted()
+        found = rng.choice(equations)
+        for error_type in error_types:
+            changed = _changed(found, error_type, question, steps[:index], rng)
+            if changed is not None:
+                step = steps[index][: found.start()] + changed + steps[index][found.end() :]
+                return Corrupted(step, error_type, f"`{found[0]}` was made `{changed}`")
+        return NotCorrupted()
+
+
+_EQUATION = re.compile(
+    r"(?<![\d.,])(\d{1,9}) ?([-+*/x\u00d7\u00f7]) ?(\d{1,9}) ?= ?(\d{1,9})(?![\d,/*x\u00d7\u00f7+]|\.\d)"
+)
+_NUMBER = re.compile(r"(?<![\d.,])\d{1,9}(?![\d,]|\.\d)")
+_MULTIPLY = "*x\u00d7"
+
+
+def _changed(
+    found: re.Match[str], error_type: ErrorType, question: str, before: Sequence[str], rng: random.Random
+) -> str | None:
+    """Give the equation with an error of the type and another result; None where the type does not apply."""
+    left, sign, right, result = int(found[1]), found[2], int(found[3]), int(found[4])
+    if _result(left, sign, right) != result:
+        return None
+    options: list[tuple[int, str, int, int | None]] = []
+    match error_type:
+        case "calculation_error":
+            slips = (result + step for step in (-10, -2, -1, 1, 2, 10))
+            options = [(left, sign, right, slip) for slip in slips if slip >= 0]
+        case "operator_error":
+            times = sign if sign in _MULTIPLY else "*"
+            options = [
+                (left, other, right, _result(left, other, right)) for other in ("+", "-", times) if other != sign
+            ]
+        case "referencing_context_value_error":
+            given = {int(number) for number in _NUMBER.findall(question)} - {left, right}
+            options = [(left, sign, number, _result(left, sign, number)) for number in sorted(given)]
+        case "referencing_previous_step_value_error":
+            results = {int(equation[4]) for step in before for equation in _EQUATION.finditer(step)}
+            if left in results:
+                options += [(n, sign, right, _result(n, sign, right)) for n in sorted(results - {left})]
+            if right in results:
+                options += [(left, sign, n, _result(left, sign, n)) for n in sorted(results - {right})]
+        case _:
+            return None
+    wrong = [option for option in options if option[3] is not None and option[3] != result]
+    if not wrong:
+        return None
+    new_left, new_sign, new_right, new_result = rng.choice(wrong)
+    return f"{new_left} {new_sign} {new_right} = {new_result}"
+
+
+def _result(left: int, sign: str, right: int) -> int | None:
+    """Give the result where it is a whole number that is not negative."""
+    if sign == "+":
+        return left + right
+    if sign == "-":
+        return left - right if left >= right else None
+    if sign in _MULTIPLY:
+        return left * right
+    return left // right if right and left % right == 0 else None
+
+
+CORRUPT_INSTRUCTION = """\
+The response to the problem is right so far. Rewrite its last step with exactly one error of this type:
+{type}: {definition}
+Keep the wording otherwise, and do not say that there is an error. Write two lines:
+Step sentence: the step with the error
+Explanation: what is wrong with it"""
+
+_REPLY = re.compile(r"step sentence:\s*(?P<step>.+?)\s*\nexplanation:\s*(?P<why>.+)", re.IGNORECASE | re.DOTALL)
+
+
+class ModelCorruptor:
+    """Asks a model for the error."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def __call__(
+        self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
+    ) -> Corrupted | NotCorrupted | Failure:
+        """As in `Corruptor`; only the first type is asked for."""
+        outcome = await self._caller(corrupt_messages(question, steps[: index + 1], error_types[0]), key)
+        if isinstance(outcome, Failure):
+            return outcome
+        found = _REPLY.search(outcome.text)
+        step = found["step"].strip() if found else ""
+        if found is None or len(split_steps(step)) != 1 or step == steps[index].strip():
+            return NotCorrupted(outcome.call)
+        return Corrupted(step, error_types[0], " ".join(found["why"].split()), outcome.call)
+
+
+def corrupt_messages(question: str, steps: Sequence[str], error_type: ErrorType) -> list[BaseMessage]:
+    """Build the corruptor's prompt; the last of the `steps` is the one to rewrite."""
+    response = strip_role_tokens("\n".join(steps))
+    instruction = CORRUPT_INSTRUCTION.format(type=error_type, definition=DEFINITIONS[error_type])
+    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{instruction}")]

@@ -1,0 +1,23 @@
+"""A response that is given, in the place of one of the actor's."""
+
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls.players import BothWays, emit
+from critique_graph.core.schema import Call, Chain, Response
+from critique_graph.core.state import JudgeState, write_chains
+
+STEP_SEPARATOR = "\n\n"
+"""Between steps that were given one by one: those of ProcessBench are paragraphs."""
+
+
+def create_adopt() -> Runnable[JudgeState, dict[str, Any]]:
+    """Create the node that makes the given steps the response of the only chain."""
+
+    async def adopt(state: JudgeState) -> dict[str, Any]:
+        text = STEP_SEPARATOR.join(state["steps"])
+        emit("response", chain=0, round=0, text=text, answer=None)
+        return write_chains([Chain(index=0, response=Response(text=text, answer=None, call=Call(model="given")))])
+
+    return BothWays(adopt)

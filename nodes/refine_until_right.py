@@ -1,0 +1,58 @@
+"""Refinements of wrong responses, drawn until one is right: how self-improvement explores.
+
+Only for problems with a reference answer, which decides what is kept and is in no prompt.
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from critique_graph.calls.caller import CallKey
+from critique_graph.calls.players import BothWays, Players, emit
+from critique_graph.core.schema import Chain, Failure, Response
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.nodes.filter import is_shortcut
+from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.solve import to_response
+
+
+def create_redraw(players: Players, *, refinements: int) -> Runnable[ActorCriticState, dict[str, Any]]:
+    """Create the node that draws up to `refinements` refinements of every open chain's response.
+
+    It stops with the first that is right and worked out (`is_shortcut`): the official scripts draw all and keep one
+    such, so that what would be thrown away is not drawn here. Where none is right, the last is the chain's.
+    """
+
+    async def redraw(state: ActorCriticState) -> dict[str, Any]:
+        call_actor, problem = players.caller("actor"), problem_id(state)
+        reference = state.get("reference")
+        if reference is None:
+            raise ValueError("exploration needs a reference answer in the input, got none.")
+
+        async def is_kept(refinement: Response, before: Response) -> bool:
+            if refinement.is_truncated or is_shortcut(refinement.text, before.text):
+                return False
+            return (await players.grader.grade(refinement.answer, reference)).is_correct
+
+        async def improve(chain: Chain) -> Chain:
+            if chain.stop is not None or chain.latest is None:
+                return chain
+            before, last = chain.latest, chain.rounds[-1]
+            messages = refine_messages(state["question"], before.text, last.critique.text)
+            drawn: list[Response] = []
+            for number in range(1, refinements + 1):
+                outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number))
+                if isinstance(outcome, Failure):
+                    emit("failure", chain=chain.index, round=1, kind=outcome.kind, message=outcome.message)
+                    return chain.model_copy(update={"stop": "failed", "failure": outcome})
+                drawn.append(to_response(outcome, players.grader))
+                if await is_kept(drawn[-1], before):
+                    break
+            emit("refinement", chain=chain.index, round=1, text=drawn[-1].text, answer=drawn[-1].answer)
+            kept = last.model_copy(update={"refinement": drawn[-1], "discarded": tuple(drawn[:-1])})
+            return chain.model_copy(update={"rounds": (*chain.rounds[:-1], kept), "stop": "rounds"})
+
+        return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
+
+    return BothWays(redraw)

@@ -1,0 +1,116 @@
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import httpx
+import openai
+import pytest
+
+from critique_graph.calls.faults import Fault, classify
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import Failure
+
+REQUEST = httpx.Request("POST", "http://127.0.0.1/v1/chat/completions")
+
+
+class StatusError(Exception):
+    """As the SDKs of OpenAI and Anthropic raise it."""
+
+    def __init__(self, status: int, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"Error code: {status}")
+        self.status_code = status
+        self.response = SimpleNamespace(status_code=status, headers=httpx.Headers(headers))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "retryable"),
+    [
+        (openai.APIConnectionError(request=None), "connection", True),
+        (openai.APITimeoutError(request=None), "timeout", True),
+        (openai.APIError("engine died", request=None, body=None), "server", True),
+        (httpx.ConnectError("refused"), "connection", True),
+        (httpx.RemoteProtocolError("closed"), "connection", True),
+        (httpx.ReadTimeout("slow"), "timeout", True),
+        (httpx.HTTPStatusError("busy", request=REQUEST, response=httpx.Response(503)), "server", True),
+        (TimeoutError(), "timeout", True),
+        (ConnectionResetError("reset"), "connection", True),
+        (json.JSONDecodeError("Expecting value", "<html>", 0), "invalid_reply", True),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "invalid_reply", True),
+        (StatusError(302), "rejected", False),
+        (StatusError(400), "rejected", False),
+        (StatusError(401), "rejected", False),
+        (StatusError(404), "rejected", False),
+        (StatusError(422), "rejected", False),
+        (StatusError(408), "server", True),
+        (StatusError(409), "server", True),
+        (StatusError(425), "server", True),
+        (StatusError(429), "server", True),
+        (StatusError(500), "server", True),
+        (StatusError(529), "server", True),
+        (ValueError("bad"), "error", False),
+        (KeyError("choices"), "error", False),
+        (FileNotFoundError("weights"), "error", False),
+    ],
+    ids=lambda value: f"{type(value).__name__} {value}" if isinstance(value, Exception) else None,
+)
+def test_an_error_has_a_kind_and_is_worth_another_try_or_not(error, kind, retryable):
+    fault = classify(error)
+
+    assert (fault.kind, fault.retryable) == (kind, retryable)
+
+
+@pytest.mark.parametrize(
+    ("kind", "retryable"),
+    [
+        ("connection", True),
+        ("timeout", True),
+        ("server", True),
+        ("invalid_reply", True),
+        ("rejected", False),
+        ("error", False),
+    ],
+)
+def test_a_model_call_error_keeps_its_own_kind(kind, retryable):
+    error = ModelCallError(Failure(kind=kind, message="why"))
+
+    assert classify(error) == Fault(kind=kind, message="why", retryable=retryable, retry_after=None)
+
+
+def test_the_message_is_one_short_printable_line():
+    message = classify(ValueError("first\nsecond\x1b[31m\x00" + "x" * 1000)).message
+
+    assert message.startswith("ValueError: first second [31m x")
+    assert len(message) == 300
+
+
+def test_an_error_without_text_is_called_by_its_class():
+    assert classify(TimeoutError()).message == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("nan", None), ("inf", None)],
+)
+def test_retry_after_is_read_as_seconds(value, seconds):
+    assert classify(StatusError(429, {"Retry-After": value})).retry_after == seconds
+
+
+def test_retry_after_is_read_as_a_date():
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+
+    assert classify(StatusError(503, {"retry-after": date})).retry_after == pytest.approx(90, abs=5)
+
+
+def test_a_status_of_success_does_not_decide():
+    error = ValueError("Unexpected response type")
+    error.response = SimpleNamespace(status_code=200, headers={})
+
+    assert classify(error).kind == "error"
+
+
+def test_no_client_library_is_imported():
+    assert "critique_graph.calls.faults" in sys.modules
+    imported = vars(sys.modules["critique_graph.calls.faults"])
+    assert not {"openai", "httpx"} & imported.keys()

@@ -1,0 +1,112 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes import ScriptedModel, critique_text
+from langchain_core.messages import BaseMessage
+
+from critique_graph.calls.settings import EvalCriticSettings
+from critique_graph.cli import run_command
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.errors import ModelCallError
+from critique_graph.core.schema import Failure
+from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
+from critique_graph.metrics.at_k import NO_ERROR
+from critique_graph.metrics.intervals import wilson
+from critique_graph.runs.drive import SessionEnd
+from critique_graph.runs.journal import read_journal
+
+STEPS = ("We add.\n\n3 + 4 = 7.", "7 * 2 = 15.", "The answer is 15.")
+
+
+def critique(*verdicts: str, final: str) -> str:
+    return critique_text(final, *zip(STEPS, verdicts, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (critique("Correct", "Wrong", "Wrong", final="Wrong"), Prediction(1)),
+        (critique("Correct", "Correct", final="Correct"), Prediction(NO_ERROR)),
+        (critique("Wrong", final="Correct"), Prediction(0)),
+        (critique("Correct", "Correct", final="Wrong"), Prediction(None, "unlocated")),
+        (critique_text("Wrong", ("Something else entirely.", "Wrong")), Prediction(None, "unaligned")),
+        ("Looks good to me.", Prediction(None, "unparsed")),
+    ],
+    ids=["located", "none", "steps decide", "unlocated", "unaligned", "unparsed"],
+)
+def test_prediction_is_the_first_step_called_wrong(text: str, expected: Prediction):
+    assert predict(parse_critique(text, "\n\n".join(STEPS), steps=STEPS)) == expected
+
+
+def judged_file(folder: Path, *labels: int) -> str:
+    rows = [
+        {"id": f"r{i}", "problem": f"Question {i}?", "steps": STEPS, "label": label} for i, label in enumerate(labels)
+    ]
+    path = folder / "responses.json"
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+REPLIES: dict[str, object] = {
+    "Question 0?": critique("Correct", "Wrong", final="Wrong"),
+    "Question 1?": critique("Wrong", final="Wrong"),
+    "Question 2?": critique("Correct", "Correct", "Correct", final="Correct"),
+    "Question 3?": "no idea",
+    "Question 4?": ModelCallError(Failure(kind="rejected", message="the prompt is too long"), can_retry=False),
+}
+
+
+def answer(messages: Sequence[BaseMessage]) -> object:
+    return next(reply for question, reply in REPLIES.items() if question in messages[-1].text)
+
+
+def evaluate(folder: Path, critic: ScriptedModel) -> tuple[SessionEnd, CriticEvaluation]:
+    settings = EvalCriticSettings(sources=(judged_file(folder, 1, 1, NO_ERROR, NO_ERROR, 2),))
+    return evaluate_critic(ScriptedModel(), critic, folder / "run", settings)
+
+
+def test_what_cannot_be_read_counts_as_wrong_and_is_counted(tmp_path: Path):
+    end, found = evaluate(tmp_path, ScriptedModel(answer=answer))
+
+    assert end.state == "complete"
+    assert (found.on_erroneous, found.on_correct) == (wilson(1, 3), wilson(1, 2))
+    assert found.f1.value == pytest.approx(0.4)
+    assert found.unreadable == {"unparsed": 1, "rejected": 1}
+    assert (found.responses, found.unlabelled, found.failed, found.pending) == (5, 0, 0, 0)
+
+
+def test_critic_reads_the_given_steps_and_no_label(tmp_path: Path):
+    critic = ScriptedModel(answer=answer)
+    evaluate(tmp_path, critic)
+
+    assert all("\n\n".join(STEPS) in text for text in critic.texts)
+    assert len(critic.texts) == 5
+
+
+def test_same_command_again_asks_only_for_what_is_missing(tmp_path: Path):
+    evaluate(tmp_path, ScriptedModel(answer=answer))
+    again = ScriptedModel()
+    _, found = evaluate(tmp_path, again)
+
+    assert again.prompts == []
+    assert found.f1.value == pytest.approx(0.4)
+    assert {row.outcome.status for row in read_journal(tmp_path / "run/journal.sqlite")} == {"done"}
+
+
+def test_command_labels_the_miniatures_responses(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "run"
+    command = ["eval-critic", "miniature", "--limit", "6", "--seed", "5", "--out", str(out)]
+
+    assert run_command([*command, "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["responses"] + found["unlabelled"] == 6
+    assert {"value", "low", "high", "n"} == found["f1"].keys()
+    assert run_command(command) == 0
+    assert "first-error F1" in capsys.readouterr().out
+
+
+def test_missing_file_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert run_command(["eval-critic", str(tmp_path / "none.json"), "--critic", "miniature:critic"]) == 2
+    assert "there is no such file" in " ".join(capsys.readouterr().err.split())

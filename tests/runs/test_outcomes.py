@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+from critique_graph.runs.outcomes import Outcome, one_line, outcome_of, outcome_of_error
+
+
+def result(*kinds: str | None) -> dict[str, Any]:
+    """A graph's result whose chains failed in these ways."""
+    return {"chains": [{"failure": kind and {"kind": kind, "message": "why", "attempts": 6}} for kind in kinds]}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "outcome"),
+    [
+        ((None, None), Outcome("done")),
+        ((None, "connection"), Outcome("failed", "connection: why")),
+        (("timeout",), Outcome("failed", "timeout: why")),
+        (("server",), Outcome("failed", "server: why")),
+        (("rejected", None), Outcome("quarantined", "rejected: why")),
+        (("invalid_reply",), Outcome("quarantined", "invalid_reply: why")),
+        (("error",), Outcome("quarantined", "error: why")),
+        (("rejected", "server"), Outcome("failed", "server: why")),
+    ],
+    ids=lambda value: "+".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_outcome_follows_from_the_failures_of_the_chains(kinds: tuple[str | None, ...], outcome: Outcome) -> None:
+    assert outcome_of(result(*kinds)) == outcome
+
+
+def test_exception_out_of_the_graph_is_named() -> None:
+    assert outcome_of_error(KeyError("chains")) == Outcome("quarantined", "KeyError: 'chains'")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\n  b\tc", "a b c"),
+        ("x" * 600, "x" * 499 + "…"),
+        ("lone \ud800 surrogate", "lone ? surrogate"),
+    ],
+    ids=["lines", "long", "surrogate"],
+)
+def test_reason_is_one_storable_line(text: str, line: str) -> None:
+    assert one_line(text) == line

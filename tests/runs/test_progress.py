@@ -1,0 +1,93 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from critique_graph.runs import progress
+from critique_graph.runs.outcomes import Outcome
+from critique_graph.runs.progress import DataProgress, Progress
+
+DONE = Outcome("done")
+
+
+def result(first: str, final: str) -> dict[str, Any]:
+    return {
+        "chains": [{"response": {"grade": {"outcome": first}}}],
+        "grade": {"outcome": final},
+        "usage": {
+            "actor": {"input_tokens": 700, "output_tokens": 200},
+            "critic": {"input_tokens": 300, "output_tokens": 34},
+        },
+    }
+
+
+def console(*, is_terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), force_terminal=is_terminal, width=200)
+
+
+def output(shown: Console) -> str:
+    assert isinstance(shown.file, io.StringIO)
+    return shown.file.getvalue()
+
+
+def test_line_counts_outcomes_accuracy_and_tokens() -> None:
+    shown = Progress(console=console())
+    shown.total = 10
+    shown.update(DONE, result("incorrect", "correct"))
+    shown.update(DONE, result("correct", "correct"))
+    shown.update(DONE, result("correct", "ungraded"))
+    shown.update(Outcome("failed", "timeout"), None)
+    assert shown.line().plain.startswith("4/10 problems · 1 failed · accuracy 50.0% → 100.0% · 3,702 tokens · ")
+
+
+def test_skipped_problems_count_but_not_for_the_rate() -> None:
+    shown = Progress(console=console())
+    shown.skip("done")
+    assert shown.line().plain == "1/? problems · 0 tokens"
+
+
+def test_problem_without_a_first_response_counts_no_accuracy() -> None:
+    shown = Progress(console=console())
+    failed = {**result("correct", "correct"), "chains": [{"response": None}], "grade": None}
+    shown.update(Outcome("failed", "connection"), failed)
+    assert "accuracy" not in shown.line().plain
+
+
+def test_without_a_terminal_lines_are_few_and_the_last_is_complete() -> None:
+    target = console()
+    with Progress(console=target) as shown:
+        for _ in range(100):
+            shown.update(DONE, result("correct", "correct"))
+    assert output(target).count("\n") == 1
+    assert output(target).startswith("100/? problems")
+
+
+def test_without_a_terminal_a_line_is_printed_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0)
+    target = console()
+    with Progress(console=target) as shown:
+        shown.update(DONE, result("correct", "correct"))
+        assert output(target).startswith("1/? problems")
+
+
+def test_terminal_shows_one_live_line() -> None:
+    target = console(is_terminal=True)
+    with Progress(console=target) as shown:
+        shown.update(DONE, result("correct", "correct"))
+    assert "1/? problems" in output(target)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_quiet_prints_nothing(is_terminal: bool) -> None:
+    target = console(is_terminal=is_terminal)
+    with Progress(console=target, quiet=True) as shown:
+        shown.update(DONE, result("correct", "correct"))
+    assert output(target) == ""
+
+
+def test_line_of_a_run_that_makes_data_counts_paths_by_strategy() -> None:
+    progress = DataProgress(console=Console(file=io.StringIO()))
+    paths = [{"strategy": "rg1", "drop": None}, {"strategy": "rg2", "drop": None}, {"strategy": "rg2", "drop": {}}]
+    progress.update(Outcome("done"), {"paths": paths, "usage": {"actor": {"input_tokens": 7, "output_tokens": 3}}})
+    assert "1/? problems · 2 of 3 paths kept (rg1 1, rg2 1) · 10 tokens" in progress.line().plain

@@ -1,0 +1,82 @@
+import pytest
+from journal_rows import row
+
+from critique_graph.core.schema import Chain, Trace
+from critique_graph.metrics.at_k import Judgement
+from critique_graph.metrics.intervals import paired_difference, wilson
+from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.outcomes import Outcome
+from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
+
+
+def test_summary_of_a_mixed_run() -> None:
+    rows = [
+        row("a", "right", "right", verdict="correct", level=1),
+        row("b", "right", "wrong", level=1),
+        row("c", "wrong", "right", level=2),
+        row("d", "wrong", "right", verdict=None),
+        row("e", "wrong", "wrong", verdict="correct", finish_reason="length"),
+        row("f", "right", "ungraded"),
+        row("g", None, None),
+        row("h", "right", "right", status="failed"),
+        JournalRow("i", Outcome("quarantined", "RuntimeError: no worker"), None),
+        JournalRow("j", Outcome("pending"), None),
+    ]
+    first, final = [True, True, False, False, False], [True, False, True, True, False]
+    assert summarise(iter(rows), run="runs/a", seconds=12.34567, total=20) == Summary(
+        problems=20,
+        done=7,
+        failed=1,
+        quarantined=1,
+        pending=11,
+        ungraded=2,
+        accuracy_first=wilson(2, 5),
+        accuracy_final=wilson(3, 5),
+        gain=paired_difference(first, final),
+        flips=Flips(right_to_right=1, right_to_wrong=1, wrong_to_right=2, wrong_to_wrong=1),
+        by_level={
+            1: LevelAccuracy(first=wilson(2, 2), final=wilson(1, 2)),
+            2: LevelAccuracy(first=wilson(0, 1), final=wilson(1, 1)),
+        },
+        critic=Judgement(
+            right_called_correct=1,
+            right_called_wrong=2,
+            right_unparsed=0,
+            wrong_called_correct=1,
+            wrong_called_wrong=1,
+            wrong_unparsed=1,
+            discriminability=wilson(2, 6),
+            discriminability_on_right=wilson(1, 3),
+            discriminability_on_wrong=wilson(1, 3),
+            discriminability_of_parsed=wilson(2, 5),
+            discriminability_of_parsed_on_right=wilson(1, 3),
+            discriminability_of_parsed_on_wrong=wilson(1, 2),
+        ),
+        unparsed_critiques=1,
+        truncated_responses=1,
+        tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
+        seconds=12.346,
+        run="runs/a",
+    )
+
+
+def test_summary_of_nothing_has_no_rates() -> None:
+    summary = summarise([], run="runs/a", seconds=0)
+    assert summary.problems == 0
+    assert summary.gain == summary.accuracy_first == wilson(0, 0)
+
+
+def test_problem_whose_first_call_failed_counts_no_accuracy() -> None:
+    trace = Trace.model_validate_json(row("a", "right", "right").trace or b"")
+    broken = trace.model_copy(update={"chains": (Chain(index=0, stop="failed"),)})
+    rows = [JournalRow("a", Outcome("done"), broken.model_dump_json(by_alias=True).encode())]
+    summary = summarise(rows, run="runs/a", seconds=0)
+    assert (summary.done, summary.ungraded, summary.accuracy_final.n) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("total", "pending"), [(None, 0), (3, 1)], ids=["unknown", "known"])
+def test_counts_add_up(total: int | None, pending: int) -> None:
+    rows = [row("a", "right", "right"), row("b", "right", "right", status="failed")]
+    summary = summarise(rows, run="runs/a", seconds=0, total=total)
+    assert summary.pending == pending
+    assert summary.problems == summary.done + summary.failed + summary.quarantined + summary.pending

@@ -1,0 +1,46 @@
+import io
+
+import pytest
+from journal_rows import row
+from rich.console import Console
+
+from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.solve.summary import summarise
+from critique_graph.solve.table import percent, summary_table
+
+
+def shown(*rows: object, run: str = "runs/a") -> str:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(summary_table(summarise(rows, run=run, seconds=2)))  # type: ignore[arg-type]
+    return console.export_text()
+
+
+def test_table_names_outcomes_accuracy_and_flips() -> None:
+    text = shown(row("a", "wrong", "right"), row("b", "right", "right", status="failed"))
+    assert "1 of 2 done, 1 failed" in text
+    assert "0.0 % [0.0, 79.3] first → 100.0 % [20.7, 100.0] final" in text
+    assert "1 wrong → right, 0 right → wrong" in text
+
+
+def test_table_gives_tokens_by_role_and_what_was_cached_of_the_prompts() -> None:
+    assert "40 actor + 0 critic = 40, 50% of prompts cached, 1 calls of unknown usage" in shown(
+        row("a", "right", "right")
+    )
+
+
+def test_text_from_outside_is_not_read_as_markup() -> None:
+    assert "runs/[red]a[/x]" in shown(run="runs/[red]a[/x]")
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(Rate(value=0.5, low=0.25, high=0.75, n=10), "50.0 % [25.0, 75.0]"), (wilson(0, 0), "-")],
+    ids=["share", "no data"],
+)
+def test_rate_is_written_in_percent(rate: Rate, text: str) -> None:
+    assert percent(rate) == text
+
+
+def test_difference_is_written_in_points_with_its_sign() -> None:
+    gain = Rate(value=0.05, low=-0.1, high=0.2, n=10)
+    assert percent(gain, sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"

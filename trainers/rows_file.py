@@ -1,0 +1,46 @@
+"""Rows of a file: what `critique-graph export --to trl` wrote, or anything else in TRL's form."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import orjson
+
+from critique_graph.core.errors import InputError
+from critique_graph.trainers.rows import PREFERENCES, AnyRow, Candidate, Task
+
+_KEYS: dict[str, set[str]] = {
+    **{task: {"prompt", "chosen", "rejected"} for task in PREFERENCES},
+    "step-critic": {"prompt", "completions", "labels"},
+}
+_ROW = {"prompt", "completion"}
+
+
+def is_rows_file(path: Path) -> bool:
+    """Tell a file of exported rows from a data set of `generate` and from traces, by its first line."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as lines:
+        try:
+            first = orjson.loads(lines.readline())
+        except orjson.JSONDecodeError:
+            return False
+    return isinstance(first, dict) and "schema" not in first and "prompt" in first
+
+
+def read_rows_file(path: Path, task: Task) -> Iterator[Candidate]:
+    """Give the rows of a file, each as one of a problem of its own: what they are about is not in it.
+
+    Raises:
+        InputError: A line is not a row of the task.
+    """
+    keys = _KEYS.get(task, _ROW)
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                found = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number} is not JSON: {error}.") from error
+            if not isinstance(found, dict) or not keys <= set(found):
+                raise InputError(f"{path}, line {number} is no row of task {task}: it needs {', '.join(sorted(keys))}.")
+            yield Candidate(cast(AnyRow, {key: found[key] for key in found if key in keys}), str(number), None, True)

@@ -1,0 +1,104 @@
+"""Trains in a process of its own, so that a training and the models that generate never hold memory together."""
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import ValidationError
+
+from critique_graph.calls.settings import TrainSettings
+from critique_graph.core.errors import RunError
+from critique_graph.core.schema import Record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """What to train."""
+
+    rows: Path
+    """File of rows."""
+    start: str
+    """Model to begin with."""
+    out: Path
+    """Folder of the trained model."""
+    settings: TrainSettings
+
+
+class Trained(Record):
+    """What a training did."""
+
+    rows: int
+    steps: int
+    loss_first: float
+    loss_last: float
+    tokens: int
+    seconds: float
+    device: str
+
+
+Trainer = Callable[[TrainingOrder], Trained]
+"""Trains an actor; the same order again gives what was done."""
+
+
+def train_apart(order: TrainingOrder) -> Trained:
+    """Train an actor by `critique-graph train` in another process; its log is beside the model.
+
+    Killed with this process or without it, it is gone on with by the same order. One that an earlier process began and
+    that still goes on is waited for: it holds the lock.
+
+    Raises:
+        RunError: It failed; the message has the last line of its log.
+    """
+    order.out.parent.mkdir(parents=True, exist_ok=True)
+    log = order.out.with_suffix(".log")
+    flags = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in order.settings.model_dump(mode="json", exclude_defaults=True).items()
+    ]
+    command = [sys.executable, "-m", "critique_graph", "train", "actor", str(order.rows), "--model", order.start]
+    command += ["--out", str(order.out), "--json", *flags]
+    with _held(order.out) as lock, log.open("a") as said:
+        done = subprocess.run(  # noqa: S603 - this very program
+            command,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[lock.fileno()],
+            check=False,
+        )
+    try:
+        if done.returncode == 0:
+            return Trained.model_validate_json(done.stdout)
+    except ValidationError:
+        pass
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    reason = lines[-1].strip().removeprefix("critique-graph: ") if lines else f"exit code {done.returncode}"
+    raise RunError(f"the training of {order.out} failed: {reason} Its log is {os.path.relpath(log)}.")
+
+
+def wait_for_training(out: Path) -> None:
+    """Wait for the end of a training into a folder that an earlier process began, if one goes on."""
+    if out.with_suffix(".lock").exists():
+        with _held(out):
+            pass
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[TextIO]:
+    """Hold the lock of a training, which its process inherits."""
+    with out.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("waiting for the training that an earlier session began (%s)", lock.name)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
