@@ -32,8 +32,8 @@ from critique_graph.core.critique import render_critique
 from critique_graph.core.schema import Critique, Problem, StepVerdict
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.runs.drive import run_problems
 from critique_graph.runs.folder import open_run
+from critique_graph.solve.run import run_problems
 
 ROUNDS = 2
 CALLS = 1 + 2 * ROUNDS

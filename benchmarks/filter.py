@@ -30,21 +30,21 @@ import torch
 from langchain_core.language_models import BaseChatModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from critique_graph.calls.settings import GenerateSettings
-from critique_graph.core.critique import parse_critique
+from critique_graph.core.critique import is_readable, parse_critique
 from critique_graph.core.schema import FlawedPath
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
-from critique_graph.generate.make import Makers, generate_data, training_problems
+from critique_graph.generate.make import Makers, generate_data
+from critique_graph.generate.settings import GenerateSettings
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.solutions import boxed_answer, slip
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.models.load import load_model
-from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.problems.training import training_problems
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import read_journal
 from critique_graph.trainers.rows import Row, row

@@ -34,8 +34,8 @@ from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.runs.drive import run_problems
 from critique_graph.runs.folder import open_run
+from critique_graph.solve.run import run_problems
 from critique_graph.solve.summary import Tokens
 
 T = TypeVar("T")

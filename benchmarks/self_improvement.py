@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.improve.records import hard_levels
-from critique_graph.metrics.intervals import Rate, clustered_share, paired_difference, wilson
+from critique_graph.metrics.intervals import Rate, clustered_share, paired_difference, percent, wilson
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.table import percent
-from critique_graph.trainers.rows import trace_candidates
+from critique_graph.trainers.candidates import trace_candidates
 
 
 class Tested(NamedTuple):

@@ -25,17 +25,15 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from critique_graph.core.errors import CritiqueGraphError
-from critique_graph.core.schema import Problem, Trace
+from critique_graph.core.schema import Problem, Trace, is_right
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.metrics.intervals import Rate, paired_difference, wilson
+from critique_graph.metrics.intervals import Rate, paired_difference, percent, wilson
 from critique_graph.models.load import load_model
-from critique_graph.nodes.paths import is_right
 from critique_graph.problems.load import load_problems
-from critique_graph.runs.drive import run_problems
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.table import percent
+from critique_graph.solve.run import run_problems
 
 TEMPERATURE = 0.7
 ACTOR, CRITIC = "miniature:actor", "miniature:critic"

@@ -4,12 +4,9 @@ Results go to stdout, everything else to stderr; `--json` prints one object as t
 complete, 2 bad input, 3 finished with failed problems, 4 stopped early, 130 interrupted.
 """
 
-import asyncio
 import os
 import sys
-import time
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,31 +15,22 @@ import pydantic
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
 from langgraph.graph.state import CompiledStateGraph
-from rich.table import Table
 
-from critique_graph.calls.settings import LoopSettings, RunSettings
-from critique_graph.compare.command import compare, eval_critic
+from critique_graph.compare.command import compare
 from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.core.state import Context
-from critique_graph.doctor import diagnose
+from critique_graph.doctor import doctor
+from critique_graph.eval_critic.command import eval_critic
 from critique_graph.generate.command import generate, show
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improve.command import improve
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.miniature_training.command import app as miniature
-from critique_graph.models.roles import load_pair
-from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
-from critique_graph.problems.load import load_problems
-from critique_graph.runs.drive import run_problems
-from critique_graph.runs.folder import open_run
-from critique_graph.runs.progress import Progress
+from critique_graph.output.terminal import log, plain, print_text
 from critique_graph.self_talk.command import self_talk
-from critique_graph.solve.live import LiveView, plain
-from critique_graph.solve.table import summary_table
+from critique_graph.solve.command import run, solve
 from critique_graph.trainers.export_command import export
 from critique_graph.trainers.train_command import train
 
@@ -54,7 +42,6 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
-LOOP_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
 app = App(
     name="critique-graph",
@@ -62,6 +49,12 @@ app = App(
     help_epilogue="Start with: critique-graph run",
     version=lambda: version("critique-graph"),
 )
+app.command(
+    solve,
+    help_epilogue='Example: critique-graph solve "Tom has 8 coins. Tom finds 7 more. How many coins does Tom have?"',
+)
+app.command(run, help_epilogue="Example: critique-graph run problems.jsonl --samples 4 --rounds 2 --out runs/first")
+app.command(doctor, help_epilogue="Example: critique-graph doctor --json")
 app.command(miniature)
 app.command(
     generate, help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data"
@@ -82,119 +75,6 @@ app.command(
 )
 
 
-@app.command(
-    help_epilogue=(
-        'Example: critique-graph solve "Tom has 8 coins. Tom finds 7 more. Tom loses 5 coins. How many has Tom?"'
-    )
-)
-def solve(
-    question: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    /,
-    *,
-    settings: Annotated[LoopSettings, Parameter(name="*")] = LoopSettings(),  # noqa: B008 - frozen
-    reference: str | None = None,
-    json: Flag = False,
-    quiet: Flag = False,
-) -> int:
-    """Solve one question, live: the response, its critique, the refinement, the ballot.
-
-    Args:
-        question: The question; `-` reads it from standard input.
-        reference: The right answer: grades every response; no model sees it.
-        json: Print the whole result as one JSON object.
-        quiet: Print the answer alone.
-    """
-    question = (sys.stdin.read() if question == "-" else question).strip()
-    if not question:
-        raise InputError("the question is empty; give it as an argument, or '-' to read it from standard input.")
-    if settings.gate == "oracle" and reference is None:
-        raise InputError("--gate oracle needs the right answer: add --reference ANSWER.")
-    graph = create_loop(settings)().compile()
-    view = LiveView(log if json else stdout, samples=settings.samples)
-
-    async def follow() -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        given: Any = {"question": question, "reference": reference}
-        async for mode, part in graph.astream(given, stream_mode=["custom", "updates"]):
-            if mode == "custom" and not quiet:
-                view.show(part)
-            elif mode == "updates" and "vote" in part:
-                result = part["vote"]
-        return result
-
-    result = asyncio.run(follow())
-    if json:
-        print_json(result)
-    elif quiet:
-        stdout.print(plain(result["answer"] or ""))
-    else:
-        grade = f" ({result['grade']['outcome']})" if result["grade"] else ""
-        oracle = " · oracle gate: the reference chose what was refined" if settings.gate == "oracle" else ""
-        tokens = result["usage"]["total"]["input_tokens"] + result["usage"]["total"]["output_tokens"]
-        calls = result["usage"]["total"]["calls"]
-        stdout.print(plain(f"answer: {result['answer']}{grade} · {calls} calls, {tokens} tokens{oracle}"), style="bold")
-    return 0 if result["answer"] is not None else 3
-
-
-@app.command(help_epilogue="Example: critique-graph run problems.jsonl --samples 4 --rounds 2 --out runs/first")
-def run(
-    problems: str | None = None,
-    /,
-    *,
-    settings: Annotated[RunSettings, Parameter(name="*")] = RunSettings(),  # noqa: B008 - frozen
-    out: Path | None = None,
-    fresh: Flag = False,
-    json: Flag = False,
-    quiet: Flag = False,
-) -> int:
-    """Run the loop over a problem set: traces, and what the critic was worth. The same command again resumes.
-
-    Args:
-        problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
-        out: The run's folder; by default a new one under `runs/`.
-        fresh: Start over in a folder that holds a run.
-        json: Print the summary as one JSON object.
-        quiet: No progress.
-    """
-    if problems is not None:
-        settings = settings.model_copy(update={"problems": problems})
-    load = partial(
-        load_problems,
-        settings.problems,
-        question_field=settings.question_field,
-        answer_field=settings.answer_field,
-        limit=settings.problem_limit,
-        seed=settings.seed,
-    )
-    total = None if settings.problems.startswith("hf:") else sum(1 for _ in load())  # finds bad rows before any call
-    folder = out or Path("runs") / f"run-{time.strftime('%Y%m%d-%H%M%S')}"
-    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
-    progress = Progress(console=log, quiet=quiet)
-    create = create_loop(settings)
-    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as opened:
-        loop = create(log=opened.journal).compile(name="actor_critic")
-        end = asyncio.run(
-            run_problems(
-                loop,
-                load(),
-                opened,
-                settings=recorded,
-                total=total,
-                concurrency=settings.concurrency,
-                progress=progress,
-            )
-        )
-    if json:
-        print_json(end.summary.model_dump(mode="json"))
-    else:
-        stdout.print(summary_table(end.summary))
-    if settings.gate == "oracle":
-        log.print("oracle gate: the reference chose what was refined; this is an upper bound", style="yellow")
-    if end.reason:
-        log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
-    return end.exit_code
-
-
 @app.command(help_epilogue="Example: critique-graph graph actor_critic --png loop.png")
 def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> int:
     """Draw a graph: mermaid text on stdout, or a picture.
@@ -213,39 +93,6 @@ def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> in
         raise MissingDependencyError("pygraphviz", extra="png", purpose="--png") from error
     log.print(f"written: {png}", markup=False)
     return 0
-
-
-@app.command(help_epilogue="Example: critique-graph doctor --json")
-def doctor(*, json: Flag = False) -> int:
-    """Tell what this machine can run: devices, backends, versions.
-
-    Args:
-        json: Print one JSON object.
-    """
-    diagnosis = diagnose()
-    if json:
-        print_json(diagnosis)
-        return 0
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    table.add_row("devices", plain(", ".join(diagnosis["devices"])))
-    for section in ("accelerator", "backends", "versions", "miniature"):
-        for name, value in diagnosis[section].items():
-            table.add_row(section if name == next(iter(diagnosis[section])) else "", plain(name), plain(value))
-    stdout.print(table)
-    return 0
-
-
-def create_loop(settings: LoopSettings) -> Callable[..., Any]:
-    """Load a verb's models now; give what creates the loop with them.
-
-    Raises:
-        InputError: a model string names none, or a server that was named does not answer.
-        MissingDependencyError: a model needs an extra that is not installed.
-    """
-    pair = load_pair(settings)
-    return partial(create_actor_critic, pair.actor, pair.critic, **settings.model_dump(include=LOOP_FIELDS))
 
 
 @app.meta.default

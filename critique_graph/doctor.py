@@ -7,7 +7,10 @@ import platform
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TypedDict
 
+from rich.table import Table
+
 from critique_graph.miniature import weights_path
+from critique_graph.output.terminal import Flag, plain, print_json, stdout
 
 PACKAGES = (
     "critique-graph", "langgraph", "langchain-core", "pydantic", "math-verify",
@@ -112,3 +115,24 @@ def _npu_hint() -> str:
     if importlib.util.find_spec("torch_npu") is None:
         return ""
     return "; torch-npu needs CANN: source its set_env.sh, or set TORCH_DEVICE_BACKEND_AUTOLOAD=0 to do without NPUs"
+
+
+def doctor(*, json: Flag = False) -> int:
+    """Tell what this machine can run: devices, backends, versions.
+
+    Args:
+        json: Print one JSON object.
+    """
+    diagnosis = diagnose()
+    if json:
+        print_json(diagnosis)
+        return 0
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    table.add_row("devices", plain(", ".join(diagnosis["devices"])))
+    for section in ("accelerator", "backends", "versions", "miniature"):
+        for name, value in diagnosis[section].items():
+            table.add_row(section if name == next(iter(diagnosis[section])) else "", plain(name), plain(value))
+    stdout.print(table)
+    return 0

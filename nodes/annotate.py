@@ -9,13 +9,14 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, DataPlayers, emit
-from critique_graph.core.schema import Call, Critique, DropReason, Failure, FlawedPath, Until
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.critique import is_readable
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Until, is_right, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.core.untrusted import fence
 from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
-from critique_graph.nodes.paths import is_right, usage_of
 
 MAX_ASKED = 2
 """Calls for one critique: a malformed one is asked for once more."""
@@ -105,15 +106,6 @@ def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
             seen.add(content)
         told.append(path)
     return told
-
-
-def is_readable(critique: Critique) -> bool:
-    """Tell whether a critique has a verdict, and steps that are all the path's and judged."""
-    return (
-        critique.final is not None
-        and len(critique.steps) > 0
-        and all(step.verdict is not None and step.step_index is not None for step in critique.steps)
-    )
 
 
 def disagreement(path: FlawedPath) -> DropReason | None:

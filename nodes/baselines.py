@@ -10,7 +10,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, Players
+from critique_graph.calls.players import Players
+from critique_graph.core.async_node import BothWays
 from critique_graph.core.schema import Chain, Failure, Response, Usage
 from critique_graph.core.state import PoolState, add_usages, problem_id, read_chains
 from critique_graph.nodes.paths import to_graded

@@ -7,20 +7,14 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.calls.players import BothWays, DataPlayers, emit
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply
-from critique_graph.core.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply, is_right, usage_of
+from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, text_before, text_through
 from critique_graph.models.load import can_continue
-from critique_graph.nodes.paths import (
-    checked_flawed,
-    continued,
-    is_right,
-    reasoning_steps,
-    template_of,
-    to_graded,
-    usage_of,
-)
+from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
 
 MAX_STEPS = 64
 """Steps after the cut; a path that goes on longer counts as truncated."""

@@ -7,13 +7,14 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, DataPlayers, emit
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
 from critique_graph.models.load import can_continue
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded, usage_of
+from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
 
 
 def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:

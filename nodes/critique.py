@@ -11,10 +11,12 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, LoopPlayers, emit
+from critique_graph.calls.players import LoopPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import Context
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
-from critique_graph.core.state import ActorCriticState, Context, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.untrusted import fence
 
 CRITIQUE_INSTRUCTION = """\

@@ -1,22 +1,22 @@
 """The Monte-Carlo filter: a critique is kept if refinements with it come out right, and more often than without it."""
 
 import asyncio
-import re
 from typing import Any, Literal
 
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, DataPlayers, emit
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial
-from critique_graph.core.state import AutoCritiqueState, GenerationContext, problem_id, read_paths, write_paths
-from critique_graph.nodes.paths import is_right, to_graded, usage_of
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial, is_right, usage_of
+from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.steps import is_shortcut
+from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import refine_messages
 
 WAVE = 4
 """Refinements of a kind at once; after each wave, no more are made if they could change nothing."""
-
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -92,12 +92,3 @@ def decision(path: FlawedPath, trial: Trial, context: GenerationContext) -> Drop
     if trial.right_with >= context.min_right and trial.right_with > trial.right_without + rest:
         return "kept"
     return None
-
-
-def is_shortcut(refinement: str, response: str) -> bool:
-    """Tell a refinement that gives an answer without working it out: with three numbers less than before, or fewer.
-
-    The official code's guard against answers copied from a critique (`selfimprove/inference.py`), which also counts the
-    numbers of a reference solution; here there need not be one.
-    """
-    return len(_NUMBER.findall(refinement)) < len(_NUMBER.findall(response)) - 2

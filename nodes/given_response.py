@@ -4,7 +4,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls.players import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.schema import Call, Chain, Response
 from critique_graph.core.state import JudgeState, write_chains
 

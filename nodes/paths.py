@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Reply, Response, Usage
+from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response, is_right
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
@@ -25,11 +25,6 @@ def reasoning_steps(response: str) -> list[str]:
     """Give the steps of a response before its answer."""
     steps = list(split_steps(response))
     return steps[:-1] if steps and is_answer(steps[-1]) else steps
-
-
-def is_right(response: Response) -> bool:
-    """Tell whether a complete response has the reference's answer."""
-    return not response.is_truncated and response.grade is not None and response.grade.is_correct
 
 
 async def graded(response: Response, state: ActorCriticInput, grader: Grader) -> Response:
@@ -92,8 +87,3 @@ def unusable(response: Response) -> DropReason | None:
         return "truncated"
     is_graded = response.grade is not None and response.grade.outcome != "ungraded"
     return None if is_graded and response.answer is not None else "ungraded"
-
-
-def usage_of(calls: Iterable[Call]) -> Usage:
-    """Sum what calls have used."""
-    return sum((call.usage for call in calls), Usage())

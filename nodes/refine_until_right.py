@@ -9,10 +9,11 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, Players, emit
+from critique_graph.calls.players import Players
+from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.nodes.filter import is_shortcut
+from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 

@@ -11,14 +11,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, TalkPlayers, emit
+from critique_graph.calls.players import TalkPlayers
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.critique import is_readable
 from critique_graph.core.schema import Chain, ChainStop, Failure
 from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.models.load import can_continue
-from critique_graph.nodes.annotate import is_readable
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 

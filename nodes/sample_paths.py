@@ -7,10 +7,11 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, DataPlayers
-from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy
+from critique_graph.calls.players import DataPlayers
+from critique_graph.core.async_node import BothWays
+from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, is_right, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
-from critique_graph.nodes.paths import graded, is_right, unusable, usage_of
+from critique_graph.nodes.paths import graded, unusable
 from critique_graph.nodes.solve import solve_messages, to_response
 
 

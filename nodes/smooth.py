@@ -7,15 +7,15 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, TalkPlayers, emit
+from critique_graph.calls.players import TalkPlayers
 from critique_graph.core.alignment import holds_in_order
-from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage
+from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.critique import is_readable
+from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage, usage_of
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
 from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
-from critique_graph.nodes.annotate import is_readable
-from critique_graph.nodes.paths import usage_of
 from critique_graph.nodes.solve import to_response
 
 EXACT = "exact"

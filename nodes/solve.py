@@ -7,7 +7,8 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import BothWays, LoopPlayers, emit
+from critique_graph.calls.players import LoopPlayers
+from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.schema import Chain, Failure, Reply, Response
 from critique_graph.core.state import ActorCriticState, problem_id, write_chains
 from critique_graph.core.untrusted import fence

@@ -10,7 +10,8 @@ import random
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import derive_seed
-from critique_graph.calls.players import BothWays, Players, emit
+from critique_graph.calls.players import Players
+from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
 from critique_graph.core.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.grading.grader import Grader

@@ -6,8 +6,9 @@ from typing import Any
 from fakes import ScriptedModel
 from killable_generation import JUDGED_WRONG, PROBLEMS, RIGHT, WRONG
 
-from critique_graph.calls.settings import GenerateSettings
-from critique_graph.generate.make import Makers, TrainingProblems, generate_data
+from critique_graph.generate.make import Makers, generate_data
+from critique_graph.generate.settings import GenerateSettings
+from critique_graph.problems.training import TrainingProblems
 
 HELPFUL, USELESS, HALF = (JUDGED_WRONG.replace("because", why) for why in ("to double is times 2", "alas", "who knows"))
 """Refinements with them are right, wrong, and right in every other case."""

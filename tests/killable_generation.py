@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 from fakes import ScriptedModel, critique_text, solution
 from langchain_core.messages import AIMessage
 
-from critique_graph.calls.settings import GenerateSettings
 from critique_graph.core.schema import Problem
-from critique_graph.generate.make import Makers, TrainingProblems, generate_data
+from critique_graph.generate.make import Makers, generate_data
+from critique_graph.generate.settings import GenerateSettings
+from critique_graph.problems.training import TrainingProblems
 
 Stage = Literal["sample", "continue", "corrupt", "annotate", "refine"]
 

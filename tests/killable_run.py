@@ -11,9 +11,9 @@ from hashed_model import HashedModel, addition_problems
 
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.runs.drive import run_problems
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.traces import read_traces
+from critique_graph.solve.run import run_problems
 
 SETTINGS = {"samples": 2, "rounds": 2, "seed": 5}
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from fakes import ScriptedModel, critique_text, solution
 from langchain_core.messages import AIMessage
 
-from critique_graph.calls.settings import SelfTalkSettings
 from critique_graph.core.schema import Problem
-from critique_graph.generate.make import TrainingProblems
+from critique_graph.problems.training import TrainingProblems
 from critique_graph.self_talk.make import Talkers, make_self_talk
+from critique_graph.self_talk.settings import SelfTalkSettings
 
 STAGES = ("solve", "critique", "repair", "smooth")
 PROBLEMS = [

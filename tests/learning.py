@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hashed_model import HashedModel, addition_problems
 
 from critique_graph.improve.graph import create_self_improve
-from critique_graph.improve.stages import ImprovementProblems
+from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.trainers.train_process import Trained, TrainingOrder
 
 Stage = Literal["explore", "train", "evaluate"]

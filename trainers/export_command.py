@@ -16,17 +16,10 @@ from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_par
 from critique_graph.output.terminal import Flag, log
 from critique_graph.runs.checkpoints import read_checkpoints
 from critique_graph.runs.traces import read_traces
+from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
 from critique_graph.trainers.mathcritique import examples, write_example
 from critique_graph.trainers.other_trainers import write_export
-from critique_graph.trainers.rows import (
-    PREFERENCES,
-    Candidate,
-    PreferenceRow,
-    Row,
-    Task,
-    read_candidates,
-    trace_candidates,
-)
+from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Row, Task
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 

@@ -7,7 +7,8 @@ from typing import cast
 import orjson
 
 from critique_graph.core.errors import InputError
-from critique_graph.trainers.rows import PREFERENCES, AnyRow, Candidate, Task
+from critique_graph.trainers.candidates import Candidate
+from critique_graph.trainers.rows import PREFERENCES, AnyRow, Task
 
 _KEYS: dict[str, set[str]] = {
     **{task: {"prompt", "chosen", "rejected"} for task in PREFERENCES},

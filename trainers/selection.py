@@ -9,7 +9,8 @@ from typing import Literal
 import orjson
 
 from critique_graph.core.errors import InputError
-from critique_graph.trainers.rows import AnyRow, Candidate
+from critique_graph.trainers.candidates import Candidate
+from critique_graph.trainers.rows import AnyRow
 
 Balance = Literal["none", "verdict", "level"]
 DropReason = Literal[

@@ -18,7 +18,6 @@ import torch
 from pydantic import JsonValue
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from critique_graph.calls.settings import TrainSettings
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Record
@@ -26,18 +25,19 @@ from critique_graph.engines.accelerators import find_accelerator, find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.metrics.intervals import Rate
+from critique_graph.metrics.intervals import Rate, percent
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.problems.load import load_problems
-from critique_graph.runs.drive import run_problems
 from critique_graph.runs.folder import open_run
+from critique_graph.solve.run import run_problems
 from critique_graph.solve.summary import Summary
-from critique_graph.solve.table import percent
+from critique_graph.trainers.candidates import Candidate, read_candidates
 from critique_graph.trainers.preference import train_preference
-from critique_graph.trainers.rows import PREFERENCES, Candidate, StepRow, Task, read_candidates
+from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
 from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
 from critique_graph.trainers.selection import Selected, select
+from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 

@@ -13,9 +13,9 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
-from critique_graph.calls.settings import TrainSettings
 from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Record
+from critique_graph.trainers.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 

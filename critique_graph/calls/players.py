@@ -1,24 +1,16 @@
 """The actor and the critic of one graph, ready to be called with the settings in force."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from critique_graph.calls.caller import Caller, CallLog
+from critique_graph.core.context import Context, GenerationContext, SelfTalkContext
 from critique_graph.core.schema import Role
-from critique_graph.core.state import Context, GenerationContext, SelfTalkContext
 from critique_graph.grading.grader import Grader
 from critique_graph.models.load import load_model
-
-State = TypeVar("State")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -158,40 +150,3 @@ class LoopPlayers(Protocol):
     def caller(self, role: Literal["actor", "critic"]) -> Caller:
         """Give what makes the calls of `role` in this invocation."""
         ...
-
-
-def emit(event: str, **fields: Any) -> None:
-    """Send a custom event to whoever streams the graph (`stream_mode="custom"`)."""
-    get_runtime(Context).stream_writer({"event": event, **fields})
-
-
-class BothWays(Runnable[State, Result]):
-    """An async node or router that `.invoke` can run too; there it gets an event loop of its own.
-
-    `RunnableLambda` would do, but on every call it inspects signatures and opens a callback run of its own.
-    """
-
-    def __init__(self, function: Callable[[State], Awaitable[Result]]) -> None:
-        self._function = function
-        self.name = getattr(function, "__name__", None)
-
-    async def ainvoke(  # `input` is LangChain's name for it
-        self,
-        input: State,  # noqa: A002
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Result:
-        return await self._function(input)
-
-    def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Result:  # noqa: A002
-        return wait_for(self.ainvoke(input))
-
-
-def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end, in an event loop of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as executor:  # called from inside a running loop, as in notebooks
-        return executor.submit(copy_context().run, asyncio.run, work).result()

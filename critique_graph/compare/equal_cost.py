@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from critique_graph.compare.comparison import AXES, Axis, Comparison, Matched, Point, StrategyFigures, verdict_of
+from critique_graph.compare.comparison import AXES, Axis, Comparison, Matched, Point, StrategyFigures
 from critique_graph.compare.cost import SharedTime
+from critique_graph.compare.report import verdict_of
 from critique_graph.compare.strategies import (
     CRITIC_LOOP,
     CRITIC_LOOP_VOTE,
@@ -31,8 +32,8 @@ from critique_graph.compare.strategies import (
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Trace, Verdict
 from critique_graph.grading.grader import Grader
-from critique_graph.metrics.at_k import Judgement, discriminability
 from critique_graph.metrics.intervals import Rate, paired_bootstrap, wilson
+from critique_graph.metrics.judgement import Judgement, discriminability
 
 
 @dataclass(frozen=True)

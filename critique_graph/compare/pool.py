@@ -9,12 +9,12 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ValidationError
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.calls.settings import CompareSettings
 from critique_graph.compare.comparison import Comparison
 from critique_graph.compare.equal_cost import compare_traces
+from critique_graph.compare.settings import CompareSettings
+from critique_graph.core.context import Context
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem, Trace
-from critique_graph.core.state import Context
 from critique_graph.grading.grader import default_grader
 from critique_graph.graphs.comparison_pool import create_pool
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash

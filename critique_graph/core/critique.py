@@ -17,7 +17,11 @@ from typing import Literal
 
 from critique_graph.core.alignment import align_with
 from critique_graph.core.critique_labels import Label, find_labels, read_verdict, without_labels
-from critique_graph.core.schema import Critique, StepVerdict, Verdict
+from critique_graph.core.schema import (
+    Critique,
+    StepVerdict,
+    Verdict,
+)
 from critique_graph.core.steps import split_steps
 
 _INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)
@@ -268,3 +272,12 @@ def _quality(critique: Critique, warnings: set[str]) -> Literal["nominal", "tole
     if warnings & _INCOMPLETE:
         return "partial"
     return "tolerated" if warnings - _CONTENT else "nominal"
+
+
+def is_readable(critique: Critique) -> bool:
+    """Tell whether a critique has a verdict, and steps that are all the path's and judged."""
+    return (
+        critique.final is not None
+        and len(critique.steps) > 0
+        and all(step.verdict is not None and step.step_index is not None for step in critique.steps)
+    )

@@ -4,6 +4,7 @@ All are frozen pydantic models. Graph state holds their plain JSON form (`model_
 in LangGraph state will be blocked on restore. Readers ignore fields they do not know.
 """
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -357,3 +358,13 @@ class Trace(Record):
     """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+def is_right(response: Response) -> bool:
+    """Tell whether a complete response has the reference's answer."""
+    return not response.is_truncated and response.grade is not None and response.grade.is_correct
+
+
+def usage_of(calls: Iterable[Call]) -> Usage:
+    """Sum what calls have used."""
+    return sum((call.usage for call in calls), Usage())

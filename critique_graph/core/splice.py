@@ -8,12 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pydantic import JsonValue
-
-from critique_graph.core.schema import Chain, Critique, Failure, Problem, Record, Response, Round, Usage, Verdict
+from critique_graph.core.schema import Chain, Critique, Failure, Record, Response, Round, Verdict
 from critique_graph.core.steps import is_answer, split_steps
-
-TALKS_SCHEMA = "critique-graph.talks/1"
 
 SAID: dict[Verdict, str] = {"correct": "Correct.", "wrong": "Wrong."}
 """What the exact form says of a step before the critic's explanation: words that critiques have, too."""
@@ -61,16 +57,6 @@ class SelfTalk(Record):
     def repairs(self) -> int:
         """How many steps of the talk are mistakes, each put right after it."""
         return sum(thought.verdict == "wrong" for thought in self.thoughts)
-
-
-class TalkTrace(Record):
-    """All talks about one problem (format `critique-graph.talks/1`)."""
-
-    problem: Problem
-    settings: dict[str, JsonValue]
-    talks: tuple[SelfTalk, ...]
-    usage: dict[str, Usage]
-    seconds: float
 
 
 def place_of_error(response: str, critique: Critique) -> int | None:

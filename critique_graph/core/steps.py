@@ -270,3 +270,15 @@ def _cuts(masked: str, block: _Block, separation: _Separation, *, is_last: bool)
     if separation == "line" and len(cuts) + 1 >= _SENTENCES_OF_A_PARAGRAPH:
         return cuts
     return [cut for cut in cuts if _ANSWER.match(masked[cut : cut + 60].lstrip())]
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def is_shortcut(refinement: str, response: str) -> bool:
+    """Tell a refinement that gives an answer without working it out: with three numbers less than before, or fewer.
+
+    The official code's guard against answers copied from a critique (`selfimprove/inference.py`), which also counts the
+    numbers of a reference solution; here there need not be one.
+    """
+    return len(_NUMBER.findall(refinement)) < len(_NUMBER.findall(response)) - 2

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
-from critique_graph.metrics.at_k import NO_ERROR
+from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.miniature.solutions import boxed_answer, check_response, first_error, written_steps
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.problems.load import ID_FIELDS, MINIATURE_LIMIT, QUESTION_FIELDS

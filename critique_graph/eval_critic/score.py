@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.calls.settings import EvalCriticSettings
+from critique_graph.core.context import Context
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Critique, FailureKind, Trace
-from critique_graph.core.state import Context
 from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
+from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.metrics.at_k import NO_ERROR, FirstErrors, first_errors
+from critique_graph.metrics.judgement import NO_ERROR, FirstErrors, first_errors
 from critique_graph.runs.drive import SessionEnd, drive
 from critique_graph.runs.folder import JOURNAL, open_run
 from critique_graph.runs.journal import JournalRow, read_journal

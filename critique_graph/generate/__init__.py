@@ -1,0 +1,4 @@
+"""The verbs `generate` and `show`: a critique data set (AutoMathCritique), made and read.
+
+Imports `graphs`, `runs` and what stands below them.
+"""

@@ -10,9 +10,8 @@ from pydantic import ConfigDict
 
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict
+from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict, is_right
 from critique_graph.generate.funnel import PathsTrace
-from critique_graph.nodes.paths import is_right
 from critique_graph.runs.folder import TRACES
 
 ROW_SCHEMA = "critique-graph.critique/1"

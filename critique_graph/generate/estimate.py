@@ -1,7 +1,7 @@
 """What making data would cost: from the settings alone before a run, and from a preview's figures."""
 
+from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Problem, Record
-from critique_graph.core.state import GenerationContext
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.nodes.annotate import MAX_ASKED
 from critique_graph.nodes.solve import solve_messages

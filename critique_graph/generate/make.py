@@ -1,18 +1,16 @@
 """Makes a critique data set: drives the graph over a problem set, and writes what was kept with a card."""
 
 import asyncio
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.calls.settings import GenerateSettings, TrainingProblemSettings
-from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Problem
-from critique_graph.core.state import GenerationContext
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.files import DATASET
+from critique_graph.generate.card import write_card
 from critique_graph.generate.dataset import dataset_rows, write_dataset
 from critique_graph.generate.funnel import (
     PATHS_SCHEMA,
@@ -21,21 +19,18 @@ from critique_graph.generate.funnel import (
     read_paths_traces,
     summarise_paths,
 )
+from critique_graph.generate.progress import DataProgress
 from critique_graph.generate.quota import is_enough, quotas, read_ratio, selected
+from critique_graph.generate.settings import GenerateSettings
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.prompts import data_prompts, prompts_hash
 from critique_graph.nodes.annotate import annotate_messages
-from critique_graph.output.cards import write_card
-from critique_graph.problems.load import load_problems
-from critique_graph.problems.near_copies import Overlap
+from critique_graph.problems.training import TrainingProblems
 from critique_graph.runs.drive import SessionEnd, drive
 from critique_graph.runs.folder import JOURNAL, open_run
 from critique_graph.runs.journal import read_journal
-from critique_graph.runs.outcomes import outcome_of_paths, unreadable_annotator
-from critique_graph.runs.progress import DataProgress
+from critique_graph.runs.outcomes import Outcome, _outcome_of_parts, one_line
 
-DATASET = "dataset"
-_TEST_SPLIT = re.compile(r"hf:.*:.*:test")
 _GRAPH_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
 
 
@@ -47,54 +42,6 @@ class Makers:
     annotator: BaseChatModel
     corruptor: str | BaseChatModel
     """A model, or `exact`."""
-
-
-@dataclass(frozen=True)
-class TrainingProblems:
-    """Problems to make data from."""
-
-    read: Callable[[], Iterable[Problem]]
-    """Gives them, as often as it is called."""
-    total: int | None
-    """None where that is not known before."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """Near copies, by reason."""
-
-
-def training_problems(settings: TrainingProblemSettings) -> TrainingProblems:
-    """Find the problems that settings ask for; bad rows are found now, before any call.
-
-    Raises:
-        InputError: The set cannot be used, is one for tests, or has a problem without reference answer.
-        MissingDependencyError: Something needs the extra `data`.
-    """
-    refuse_test_split(settings.problems)
-
-    def read() -> Iterator[Problem]:
-        found = load_problems(
-            settings.problems,
-            question_field=settings.question_field,
-            answer_field=settings.answer_field,
-            limit=settings.problem_limit,
-            seed=settings.seed,
-            split="train",
-        )
-        for problem in found:
-            if problem.answer is None:
-                raise InputError(f"problem {problem.id!r} has no reference answer; generation needs one.")
-            yield problem
-
-    if settings.exclude or settings.distinct:
-        overlap = Overlap(problem for spec in settings.exclude for problem in load_problems(spec))
-        fitting = list(overlap.distinct(read(), repeated=settings.distinct))
-        return TrainingProblems(lambda: fitting, len(fitting), overlap.left_out)
-    return TrainingProblems(read, None if settings.problems.startswith("hf:") else sum(1 for _ in read()))
-
-
-def refuse_test_split(spec: str) -> None:
-    """Raise `InputError` if a set of problems to learn from is named as a split for tests."""
-    if _TEST_SPLIT.fullmatch(spec):
-        raise InputError(f"{spec}: a test split makes no training data; name the one for training.")
 
 
 def generate_data(
@@ -168,4 +115,18 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
                 reference = str(trace.problem.answer)
                 messages = annotate_messages(trace.problem.question, path, reference, until=settings.annotate_until)
                 return messages[-1].text
+    return None
+
+
+def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
+    """Judge a result of the graphs that make data: a path that was refused is dropped, one that was cut off retried."""
+    return _outcome_of_parts(result["paths"])
+
+
+def unreadable_annotator(result: Mapping[str, Any]) -> str | None:
+    """Say so if every critique of a problem is unreadable, with the first of them: the annotator knows no format."""
+    critiques = [path["critique"]["text"] for path in result["paths"] if path["critique"] is not None]
+    drops = [path["drop"] for path in result["paths"] if path["critique"] is not None]
+    if critiques and all(drop is not None and drop["reason"] == "unreadable" for drop in drops):
+        return f"by critiques that cannot be read: {one_line(critiques[0], limit=300)!r}"
     return None

@@ -1,1 +1,4 @@
-"""Read answers and decide whether they are equal: `grader` is the way in, and says what counts as equal."""
+"""Reads answers and decides whether two of them are equal.
+
+Imports `core`.
+"""

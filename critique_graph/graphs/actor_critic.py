@@ -11,9 +11,11 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import BothWays, Players
+from critique_graph.calls.players import Players
+from critique_graph.core.async_node import BothWays
+from critique_graph.core.context import Context
 from critique_graph.core.schema import Gate, VoteRule
-from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState, Context
+from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine import create_refine

@@ -10,7 +10,7 @@ from langgraph.graph import END
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import DataPlayers
-from critique_graph.core.state import GenerationContext
+from critique_graph.core.context import GenerationContext
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
 from critique_graph.nodes.annotate import create_annotate

@@ -10,7 +10,8 @@ from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Players
-from critique_graph.core.state import ActorCriticInput, Context, PoolOutput, PoolState
+from critique_graph.core.context import Context
+from critique_graph.core.state import ActorCriticInput, PoolOutput, PoolState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.baselines import create_controls

@@ -10,7 +10,8 @@ from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import DataPlayers
-from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState, GenerationContext
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths

@@ -10,8 +10,10 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import BothWays, Players
-from critique_graph.core.state import ActorCriticOutput, Context, JudgeInput, JudgeState
+from critique_graph.calls.players import Players
+from critique_graph.core.async_node import BothWays
+from critique_graph.core.context import Context
+from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_adopt

@@ -12,7 +12,8 @@ from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import TalkPlayers
-from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkContext, SelfTalkOutput
+from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkOutput
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.actor_critic import while_open
 from critique_graph.nodes.critique import create_critique

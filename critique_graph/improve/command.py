@@ -8,15 +8,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from critique_graph.calls.settings import ImproveSettings
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.improve.problems import improvement_problems
 from critique_graph.improve.records import Evaluation, ImprovementSummary, Iteration
 from critique_graph.improve.run import improve as improve_actor
-from critique_graph.improve.run import improvement_problems
-from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
+from critique_graph.improve.settings import ImproveSettings
+from critique_graph.metrics.intervals import percent
+from critique_graph.output.terminal import Flag, log, plain, print_json, print_text, stdout
 from critique_graph.runs.progress import Progress
-from critique_graph.solve.live import plain
-from critique_graph.solve.table import percent
 
 
 def improve(

@@ -21,26 +21,19 @@ import orjson
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import get_runtime
 
-from critique_graph.calls.players import emit
+from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import ITERATION_SCHEMA, Evaluation, Iteration, best_of, hard_levels, weights_hash
-from critique_graph.improve.stages import (
-    MODEL,
-    NO_CRITIC,
-    ImprovementProblems,
-    Improver,
-    Model,
-    iteration_folder,
-    name_of,
-    served,
-)
+from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, Model, iteration_folder, name_of, served
+from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
 from critique_graph.problems.load import load_problems
-from critique_graph.runs.drive import CONCURRENCY, RunEnd
+from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
+from critique_graph.solve.run import RunEnd
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.train_process import Trainer, train_apart
 

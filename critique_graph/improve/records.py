@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from critique_graph.core.schema import Chain, Problem, Record, Trace
+from critique_graph.core.schema import Chain, Problem, Record, Trace, is_right
+from critique_graph.core.steps import is_shortcut
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
 from critique_graph.miniature import weights_path
-from critique_graph.nodes.filter import is_shortcut
-from critique_graph.nodes.paths import is_right
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.selection import Selected
 

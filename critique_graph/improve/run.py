@@ -1,63 +1,24 @@
 """Self-improvement over a problem set, in one folder: finds the problems, runs the graph, sums up."""
 
-import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from critique_graph.calls.settings import ImproveSettings
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Problem
-from critique_graph.core.state import ImprovementContext
-from critique_graph.generate.make import refuse_test_split
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.graph import create_self_improve
+from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import Best, Evaluation, ImprovementSummary, Iteration
-from critique_graph.improve.stages import MODEL, NO_CRITIC, ImprovementProblems, Model, trainable
+from critique_graph.improve.settings import ImproveSettings
+from critique_graph.improve.stages import MODEL, NO_CRITIC, Model, trainable
+from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
-from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import RECURSION_LIMIT, SessionEnd
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.progress import Progress
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.train_process import Trainer, train_apart, wait_for_training
-
-VALIDATION, TEST = 200, 300
-"""Problems of the miniature, where no others are named."""
-
-
-def improvement_problems(settings: ImproveSettings) -> ImprovementProblems:
-    """Find the problems that settings ask for.
-
-    Raises:
-        InputError: A set cannot be used, those to learn from are for tests, one of them has no reference answer, or a
-            problem is in two sets.
-    """
-    refuse_test_split(settings.problems)
-    load = partial(load_problems, question_field=settings.question_field, answer_field=settings.answer_field)
-    is_miniature = settings.problems == "miniature"
-
-    def read(spec: str, limit: int | None, split: Any) -> list[Problem]:
-        limit = limit or ({"validation": VALIDATION, "test": TEST}.get(split) if spec == "miniature" else None)
-        return [_with_answer(problem) for problem in load(spec, limit=limit, seed=settings.seed, split=split)]
-
-    training = read(settings.problems, settings.problem_limit, "train")
-    if settings.validation is not None or is_miniature:
-        validation = read(settings.validation or "miniature", settings.validation_limit, "validation")
-    else:
-        validation = [problem for problem in training if _is_held_out(problem)][: settings.validation_limit]
-        training = [problem for problem in training if not _is_held_out(problem)]
-    test: list[Problem] = []
-    if settings.test is not None or is_miniature:
-        test = read(settings.test or "miniature", settings.test_limit, "test")
-    if not validation or not training:
-        raise InputError(f"{settings.problems}: too few problems to hold some out; name others with --validation.")
-    asked = {problem.question for problem in (*validation, *test)}
-    if shared := next((problem for problem in training if problem.question in asked), None):
-        raise InputError(f"problem {shared.id!r} is to be learned from, and measured on; leave it out of one set.")
-    return ImprovementProblems(training, validation, test)
 
 
 def improve(
@@ -137,16 +98,6 @@ def _critic(spec: str, base_url: str | None) -> Model:
         return spec
     loaded = load_model(spec, base_url=base_url if spec.startswith("openai:") else None)
     return loaded if spec.startswith("openai:") else spec
-
-
-def _with_answer(problem: Problem) -> Problem:
-    if problem.answer is None:
-        raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")
-    return problem
-
-
-def _is_held_out(problem: Problem) -> bool:
-    return zlib.crc32(problem.id.encode()) % 10 == 0
 
 
 def _tokens(iteration: Iteration) -> int:

@@ -19,42 +19,31 @@ import orjson
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
-from critique_graph.calls.players import wait_for
-from critique_graph.calls.settings import TrainSettings
+from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Problem
-from critique_graph.core.state import ImprovementContext
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import Evaluation, Kept, evaluation_of, kept_of
+from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import release_models
-from critique_graph.runs.drive import RunEnd, run_problems
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.traces import read_traces
-from critique_graph.trainers.rows import trace_candidates
+from critique_graph.solve.run import RunEnd, run_problems
+from critique_graph.trainers.candidates import trace_candidates
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.selection import select
+from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrder
 
 KEPT, ROWS, MODEL = "kept.jsonl", "rows.jsonl", "model"
 NO_CRITIC = "none"
 Model = str | BaseChatModel
-
-
-@dataclass(frozen=True)
-class ImprovementProblems:
-    """The problems of self-improvement; no problem is in two of the sets."""
-
-    training: Sequence[Problem]
-    """Explored and learned from; each has a reference answer."""
-    validation: Sequence[Problem]
-    """By these the best iteration is chosen."""
-    test: Sequence[Problem]
-    """Only measured; empty: nothing is measured but the validation problems."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,4 @@
+"""Rates and differences with their 95 % intervals.
+
+Imports `core`.
+"""

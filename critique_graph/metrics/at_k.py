@@ -4,23 +4,12 @@ Rates have intervals (`intervals.py`); how strategies compare at equal cost is i
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
-from itertools import compress
 from math import comb
 from statistics import fmean
 
-from critique_graph.core.schema import Record, Verdict
-from critique_graph.metrics.intervals import Rate, wilson
-
-NO_ERROR = -1
-"""Label of a response without a wrong step, and the prediction of a critic that finds none (ProcessBench)."""
 DIFFICULTY_LEVELS = 5
-
-
-def accuracy(outcomes: Sequence[bool]) -> Rate:
-    """Share of right answers, with Wilson's interval; without data no value."""
-    return wilson(sum(outcomes), len(outcomes))
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -116,116 +105,6 @@ def difficulty_level(n: int, c: int) -> int:
     return DIFFICULTY_LEVELS - min(DIFFICULTY_LEVELS - 1, DIFFICULTY_LEVELS * c // n)
 
 
-def helpfulness(before: Sequence[bool], after: Sequence[bool]) -> Rate:
-    """Share of the wrong answers that became right (wrong → right); without a wrong one no value."""
-    _check_paired(before, after)
-    return accuracy([now for was, now in zip(before, after, strict=True) if not was])
-
-
-def harm(before: Sequence[bool], after: Sequence[bool]) -> Rate:
-    """Share of the right answers that became wrong (right → wrong); without a right one no value."""
-    _check_paired(before, after)
-    return accuracy([not now for now in compress(after, before)])
-
-
-class Judgement(Record):
-    """The critic's verdicts on graded responses, and its discriminability: how many agree with the grade.
-
-    Counted both ways, as published figures differ: a critique without a verdict counts as disagreeing (Critique-RL's
-    reward), or, `of_parsed`, is left out (Critique-RL's evaluation).
-    """
-
-    right_called_correct: int
-    right_called_wrong: int
-    right_unparsed: int
-    wrong_called_correct: int
-    wrong_called_wrong: int
-    wrong_unparsed: int
-    discriminability: Rate
-    discriminability_on_right: Rate
-    discriminability_on_wrong: Rate
-    discriminability_of_parsed: Rate
-    discriminability_of_parsed_on_right: Rate
-    discriminability_of_parsed_on_wrong: Rate
-
-
-def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> Judgement:
-    """Count how far verdicts agree with grades.
-
-    Args:
-        verdicts: How many there are of each pair: whether the response is right, and the verdict on it.
-    """
-    right = {verdict: verdicts.get((True, verdict), 0) for verdict in ("correct", "wrong", None)}
-    wrong = {verdict: verdicts.get((False, verdict), 0) for verdict in ("correct", "wrong", None)}
-    hits_on_right, hits_on_wrong = right["correct"], wrong["wrong"]
-    hits, all_right, all_wrong = hits_on_right + hits_on_wrong, sum(right.values()), sum(wrong.values())
-    return Judgement(
-        right_called_correct=hits_on_right,
-        right_called_wrong=right["wrong"],
-        right_unparsed=right[None],
-        wrong_called_correct=wrong["correct"],
-        wrong_called_wrong=hits_on_wrong,
-        wrong_unparsed=wrong[None],
-        discriminability=wilson(hits, all_right + all_wrong),
-        discriminability_on_right=wilson(hits_on_right, all_right),
-        discriminability_on_wrong=wilson(hits_on_wrong, all_wrong),
-        discriminability_of_parsed=wilson(hits, all_right - right[None] + all_wrong - wrong[None]),
-        discriminability_of_parsed_on_right=wilson(hits_on_right, all_right - right[None]),
-        discriminability_of_parsed_on_wrong=wilson(hits_on_wrong, all_wrong - wrong[None]),
-    )
-
-
-class FirstErrors(Record):
-    """How often a critic finds the first wrong step, by the protocol of ProcessBench (arXiv 2412.06559, section 4)."""
-
-    on_erroneous: Rate
-    """Responses with a wrong step whose first one is named exactly."""
-    on_correct: Rate
-    """Responses without one of which that is said."""
-    f1: Rate
-    """Harmonic mean of the two; its interval is that of both intervals' ends, which is on the wide side."""
-    exact: Rate
-    """All responses judged as labelled, whatever the share of erroneous ones."""
-
-
-def first_errors(predicted: Sequence[int | None], labels: Sequence[int]) -> FirstErrors:
-    """Score predictions of the first wrong step.
-
-    F1 has no value without responses of both kinds, and is 0.0 where neither is ever judged as labelled.
-
-    Args:
-        predicted: 0-based index of the first wrong step, `NO_ERROR` for none; None, which is never right, where no
-            prediction can be read.
-        labels: The same, as it is.
-
-    Raises:
-        ValueError: they are not of the same responses.
-    """
-    if len(predicted) != len(labels):
-        raise ValueError(f"predicted and labels must be of the same responses, got {len(predicted)} and {len(labels)}.")
-    hits = [found == label for found, label in zip(predicted, labels, strict=True)]
-    is_erroneous = [label != NO_ERROR for label in labels]
-    on_erroneous = accuracy(list(compress(hits, is_erroneous)))
-    on_correct = accuracy([hit for hit, erroneous in zip(hits, is_erroneous, strict=True) if not erroneous])
-    return FirstErrors(
-        on_erroneous=on_erroneous,
-        on_correct=on_correct,
-        f1=Rate(
-            value=_harmonic_mean(on_erroneous.value, on_correct.value),
-            low=_harmonic_mean(on_erroneous.low, on_correct.low),
-            high=_harmonic_mean(on_erroneous.high, on_correct.high),
-            n=len(hits),
-        ),
-        exact=accuracy(hits),
-    )
-
-
-def _harmonic_mean(a: float | None, b: float | None) -> float | None:
-    if a is None or b is None:
-        return None
-    return 2 * a * b / (a + b) if a + b else 0.0
-
-
 def _ways(counts: Sequence[int], *, most: int, seats: range) -> dict[tuple[int, int], int]:
     """Count the choices of votes, at most `most` for an answer, by their number and that of the answers with `most`.
 
@@ -249,8 +128,3 @@ def _ways(counts: Sequence[int], *, most: int, seats: range) -> dict[tuple[int, 
 def _check_budget(k: int, n: int) -> None:
     if not 1 <= k <= n:
         raise ValueError(f"k must be between 1 and the number of responses, got {k} of {n}.")
-
-
-def _check_paired(before: Sequence[bool], after: Sequence[bool]) -> None:
-    if len(before) != len(after):
-        raise ValueError(f"before and after must be of the same problems, got {len(before)} and {len(after)}.")

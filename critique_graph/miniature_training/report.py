@@ -1,8 +1,7 @@
 """An evaluation as rows of a table, for the terminal, the benchmark and the model card."""
 
-from critique_graph.metrics.intervals import Rate
+from critique_graph.metrics.intervals import Rate, percent
 from critique_graph.miniature_training.evaluate import HARDER_FROM, Evaluation
-from critique_graph.solve.table import percent
 
 
 def evaluation_rows(evaluation: Evaluation) -> list[tuple[str, str]]:

@@ -1,0 +1,4 @@
+"""What people read: consoles, model text made safe to print, Markdown of cards.
+
+Imports `core`.
+"""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 stdout, log = Console(soft_wrap=True, highlight=False), Console(stderr=True, highlight=False)
@@ -20,3 +21,13 @@ def print_text(text: str) -> None:
     """Print text on stdout as it is, for pipes."""
     sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
+
+
+_CONTROL = dict.fromkeys(
+    [*range(9), *range(11, 32), 127, *range(128, 160), 0x202A, 0x202B, 0x202D, 0x202E, 0x2066, 0x2067]
+)
+
+
+def plain(text: str) -> Text:
+    """Make model text safe to print: no markup is read from it, and control characters are dropped."""
+    return Text(text.translate(_CONTROL))

@@ -1,0 +1,4 @@
+"""Problem sets: read, checked, without near copies.
+
+Imports `core` and `miniature`.
+"""

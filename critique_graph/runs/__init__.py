@@ -1,0 +1,4 @@
+"""One run folder: its lock, journal, driver, outcomes, progress and traces.
+
+Imports `core`, `calls`, `output` and `problems`.
+"""

@@ -35,16 +35,6 @@ def outcome_of(result: Mapping[str, Any]) -> Outcome:
     return Outcome("failed" if retried else "quarantined", one_line(f"{first['kind']}: {first['message']}"))
 
 
-def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
-    """Judge a result of the graphs that make data: a path that was refused is dropped, one that was cut off retried."""
-    return _outcome_of_parts(result["paths"])
-
-
-def outcome_of_talks(result: Mapping[str, Any]) -> Outcome:
-    """Judge a result of the graph that makes self-talk, likewise."""
-    return _outcome_of_parts(result["talks"])
-
-
 def _outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
     failures = [part["failure"] for part in parts if part["failure"] is not None]
     for failure in failures:
@@ -53,23 +43,6 @@ def _outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
     if failures and len(failures) == len(parts):
         return Outcome("quarantined", one_line(f"{failures[0]['kind']}: {failures[0]['message']}"))
     return Outcome("done")
-
-
-def unreadable_annotator(result: Mapping[str, Any]) -> str | None:
-    """Say so if every critique of a problem is unreadable, with the first of them: the annotator knows no format."""
-    critiques = [path["critique"]["text"] for path in result["paths"] if path["critique"] is not None]
-    drops = [path["drop"] for path in result["paths"] if path["critique"] is not None]
-    if critiques and all(drop is not None and drop["reason"] == "unreadable" for drop in drops):
-        return f"by critiques that cannot be read: {one_line(critiques[0], limit=300)!r}"
-    return None
-
-
-def unreadable_critic(result: Mapping[str, Any]) -> str | None:
-    """Say so if every talk of a problem is dropped because a critique cannot be read, with the first of them."""
-    if any(talk["drop"] != "unreadable" for talk in result["talks"]):
-        return None
-    critique = result["talks"][0]["chain"]["rounds"][-1]["critique"]["text"]
-    return f"by critiques that cannot be read: {one_line(critique, limit=300)!r}"
 
 
 def outcome_of_error(error: Exception) -> Outcome:

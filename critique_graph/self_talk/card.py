@@ -6,9 +6,10 @@ from typing import Any
 
 from critique_graph.core.files import write_atomically
 from critique_graph.graphs.prompts import prompt_hash
+from critique_graph.metrics.intervals import percent
 from critique_graph.output.cards import CARD, METHOD, fields_of, header, licence_of, published, source_of, table
-from critique_graph.self_talk.dataset import TALK_ROW_SCHEMA, TALKS, TalkRow, TalkSummary
-from critique_graph.solve.table import percent
+from critique_graph.self_talk.dataset import TALK_ROW_SCHEMA, TALKS, TalkRow
+from critique_graph.self_talk.summary import TalkSummary
 
 
 def write_talk_card(

@@ -9,17 +9,15 @@ from langchain_core.language_models import BaseChatModel
 from rich.table import Table
 from rich.text import Text
 
-from critique_graph.calls.settings import SelfTalkSettings
-from critique_graph.generate.make import training_problems
+from critique_graph.metrics.intervals import percent
 from critique_graph.models.load import can_continue, load_model
 from critique_graph.models.servers import check_server
 from critique_graph.nodes.smooth import EXACT
-from critique_graph.output.terminal import Flag, log, print_json, stdout
-from critique_graph.runs.progress import TalkProgress
-from critique_graph.self_talk.dataset import TalkSummary
-from critique_graph.self_talk.make import Talkers, make_self_talk
-from critique_graph.solve.live import plain
-from critique_graph.solve.table import percent
+from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
+from critique_graph.problems.training import training_problems
+from critique_graph.self_talk.make import Talkers, TalkProgress, make_self_talk
+from critique_graph.self_talk.settings import SelfTalkSettings
+from critique_graph.self_talk.summary import TalkSummary
 
 
 def self_talk(

@@ -1,18 +1,27 @@
 """The data set that `critique-graph self-talk` leaves, one talk a row, and what became of all of a run's talks."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
-from pydantic import ConfigDict
+from pydantic import ConfigDict, JsonValue
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import Record, Usage
-from critique_graph.core.splice import SelfTalk, TalkDropReason, TalkTrace, trajectory
-from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.core.schema import Problem, Record, Usage
+from critique_graph.core.splice import SelfTalk, trajectory
 from critique_graph.runs.journal import JournalRow
+
+
+class TalkTrace(Record):
+    """All talks about one problem (format `critique-graph.talks/1`)."""
+
+    problem: Problem
+    settings: dict[str, JsonValue]
+    talks: tuple[SelfTalk, ...]
+    usage: dict[str, Usage]
+    seconds: float
+
 
 TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
 TALKS = "self-talk.jsonl"
@@ -49,40 +58,6 @@ class TalkRow(Record):
     """The model whose words the talk has."""
     smoother: str
     """The model that rewrote it; `exact`: none."""
-
-
-class TalkSummary(Record):
-    """The findings of a run that makes self-talk, as `critique-graph self-talk --json` prints them."""
-
-    problems: int
-    done: int
-    failed: int
-    quarantined: int
-    pending: int
-    left_out: dict[str, int]
-    """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
-    talks: int
-    """Paths, of which each was kept or dropped."""
-    kept: int
-    repaired: int
-    """Kept ones whose path was wrong as it was first written."""
-    right: int
-    """Kept ones whose path was right."""
-    dropped: dict[TalkDropReason, int]
-    kept_by_repairs: dict[int, int]
-    """How many of the kept have so many mistakes."""
-    repaired_share: Rate
-    """Of the paths that were wrong as they were first written, those that were repaired and kept, or came to the same
-    talk as one that was."""
-    right_share: Rate
-    """Of those that were right, those that were kept, likewise."""
-    calls: dict[str, int]
-    """By role."""
-    tokens: dict[str, int]
-    """By role, and `total`."""
-    seconds: float
-    run: str
-    dataset: str
 
 
 def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:
@@ -156,63 +131,4 @@ def read_talks(file: Path) -> Iterator[TalkRow]:
                 raise InputError(f"{file}, line {number} is not a row of {TALK_ROW_SCHEMA}.") from error
 
 
-def summarise_talks(
-    rows: Iterable[JournalRow],
-    *,
-    run: str,
-    dataset: str,
-    left_out: dict[str, int],
-    seconds: float,
-    total: int | None = None,
-) -> TalkSummary:
-    """Summarise a run's journal; talks of problems that are not done are not counted.
-
-    Args:
-        rows: The journal's problems.
-        run: Path of the run folder.
-        dataset: Path of the data set.
-        left_out: Problems not begun, by reason.
-        seconds: How long the run took, all sessions together.
-        total: Problems in the set; None where unknown.
-    """
-    statuses, dropped, repairs = Counter[str](), Counter[TalkDropReason](), Counter[int]()
-    made: dict[bool, Counter[bool]] = {True: Counter(), False: Counter()}
-    usage: defaultdict[str, Usage] = defaultdict(Usage)
-
-    def counted() -> Iterator[JournalRow]:
-        for row in rows:
-            statuses[row.outcome.status] += 1
-            yield row
-
-    for trace in read_talk_traces(counted()):
-        for role, used in trace.usage.items():
-            usage[role] += used
-        for talk in trace.talks:
-            made[was_right(talk)][talk.drop is None or talk.drop == "duplicate"] += 1
-            if talk.drop is not None:
-                dropped[talk.drop] += 1
-            else:
-                repairs[talk.repairs] += 1
-    tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
-    tokens["total"] = sum(tokens.values())
-    settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
-    problems = max(total or 0, statuses.total())
-    return TalkSummary(
-        problems=problems,
-        **settled,
-        pending=problems - sum(settled.values()),
-        left_out=left_out,
-        talks=repairs.total() + dropped.total(),
-        kept=repairs.total(),
-        repaired=repairs.total() - repairs[0],
-        right=repairs[0],
-        dropped=dict(sorted(dropped.items())),
-        kept_by_repairs=dict(sorted((number, count) for number, count in repairs.items() if count)),
-        repaired_share=wilson(made[False][True], made[False].total()),
-        right_share=wilson(made[True][True], made[True].total()),
-        calls={role: used.calls for role, used in sorted(usage.items())},
-        tokens=tokens,
-        seconds=round(seconds, 3),
-        run=run,
-        dataset=dataset,
-    )
+TALKS_SCHEMA = "critique-graph.talks/1"

@@ -8,16 +8,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from critique_graph.core.steps import split_steps
+from critique_graph.output.terminal import plain
 
 VERDICT_STYLE = {"correct": "green", "wrong": "bold red", None: "yellow"}
-_CONTROL = dict.fromkeys(
-    [*range(9), *range(11, 32), 127, *range(128, 160), 0x202A, 0x202B, 0x202D, 0x202E, 0x2066, 0x2067]
-)
-
-
-def plain(text: str) -> Text:
-    """Make model text safe to print: no markup is read from it, and control characters are dropped."""
-    return Text(text.translate(_CONTROL))
 
 
 class LiveView:

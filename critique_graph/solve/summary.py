@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from critique_graph.core.schema import Record, Response, Trace, Usage, Verdict
-from critique_graph.metrics.at_k import Judgement, discriminability
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
+from critique_graph.metrics.judgement import Judgement, discriminability
 from critique_graph.runs.journal import JournalRow
 
 

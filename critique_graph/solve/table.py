@@ -3,8 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from critique_graph.generate.funnel import GenerationSummary
-from critique_graph.metrics.intervals import Rate
+from critique_graph.metrics.intervals import percent
 from critique_graph.solve.summary import Summary
 
 
@@ -44,72 +43,3 @@ def summary_table(summary: Summary) -> Table:
     add("time", f"{summary.seconds:.1f} s")
     add("run", summary.run)
     return table
-
-
-def generation_table(summary: GenerationSummary) -> Table:
-    """Lay out the funnel of a run that makes data, a line for every stage and strategy."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "strategy"):
-        table.add_column(name, style="bold")
-    for name in ("in", "out"):
-        table.add_column(name, justify="right")
-    table.add_column("dropped", overflow="fold")
-    for stage, passages in summary.funnel.items():
-        for strategy, passage in passages.items():
-            dropped = ", ".join(f"{count} {reason}" for reason, count in passage.dropped.items())
-            table.add_row(stage, strategy, str(passage.in_), str(passage.out), dropped)
-    return table
-
-
-def quality_table(summary: GenerationSummary) -> Table:
-    """Lay out what the data is like."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, figure in quality_rows(summary):
-        table.add_row(name, Text(figure))
-    return table
-
-
-def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
-    """Give what the data is like, figure by figure."""
-
-    def share(rate: Rate) -> str:
-        return f"{percent(rate)}, n = {rate.n}"
-
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.kept_by_verdict.items())
-    steps = ", ".join(f"{count} of {number}" for number, count in summary.kept_by_steps.items())
-    rows = [("verdicts", verdicts), ("steps of the responses", steps or "-")]
-    rows += [(f"kept of annotated, {name}", share(rate)) for name, rate in summary.kept_share.items()]
-    rows += [(f"kept of annotated, level {level}", share(rate)) for level, rate in summary.kept_share_by_level.items()]
-    rows += [
-        ("first error where it is known to be", share(summary.located)),
-        ("leaks of the hints, all dropped", share(summary.leaked)),
-        ("refinements right with the critique", share(summary.right_with)),
-        ("refinements right without it", share(summary.right_without)),
-    ]
-    if summary.tokens_per_kept is not None:
-        seconds = summary.seconds / summary.kept
-        rows.append(("cost of a kept critique", f"{summary.tokens_per_kept:,.0f} tokens, {seconds:.2f} s"))
-    return rows
-
-
-def generation_line(summary: GenerationSummary) -> str:
-    """Say in a few lines what was made, at what cost, and where it is."""
-    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
-    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
-    near_copies = ", ".join(f"{count} {reason}" for reason, count in summary.left_out.items())
-    return (
-        (f"left out as near copies: {near_copies}\n" if near_copies else "")
-        + f"{summary.kept} critiques kept of {summary.done} of {summary.problems} problems{faults}\n"
-        f"{sum(summary.calls.values()):,} calls, {summary.tokens['total']:,} tokens, {summary.seconds:.1f} s · "
-        f"{summary.rows} rows in {summary.dataset}"
-    )
-
-
-def percent(rate: Rate, *, sign: str = "", unit: str = "%") -> str:
-    """Write a rate in percent with its interval: `52.0 % [45.1, 58.8]`; a dash without data."""
-    if rate.value is None or rate.low is None or rate.high is None:
-        return "-"
-    value, low, high = (f"{100 * x:{sign}.1f}" for x in (rate.value, rate.low, rate.high))
-    return " ".join(filter(None, (value, unit, f"[{low}, {high}]")))

@@ -5,10 +5,10 @@ import pytest
 from hashed_model import HashedModel
 
 from critique_graph.calls import caller as calls
-from critique_graph.calls.settings import CompareSettings
 from critique_graph.cli import run_command
 from critique_graph.compare.comparison import Comparison
 from critique_graph.compare.pool import compare_models, compare_run
+from critique_graph.compare.settings import CompareSettings
 from critique_graph.core.errors import InputError
 from critique_graph.runs.drive import SessionEnd
 from critique_graph.runs.journal import read_journal

@@ -5,7 +5,7 @@ import pytest
 
 from critique_graph.core.errors import InputError
 from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
-from critique_graph.metrics.at_k import NO_ERROR
+from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.miniature.solutions import corrupt_response, gold_response, lengthened_response, shortened_response
 
 ROW = {"id": "gsm8k-0", "generator": "m", "problem": "What?", "steps": ["First.", "Then\nthis."], "label": 1}

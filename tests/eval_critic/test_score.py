@@ -6,14 +6,14 @@ import pytest
 from fakes import ScriptedModel, critique_text
 from langchain_core.messages import BaseMessage
 
-from critique_graph.calls.settings import EvalCriticSettings
 from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
-from critique_graph.metrics.at_k import NO_ERROR
+from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.metrics.intervals import wilson
+from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.runs.drive import SessionEnd
 from critique_graph.runs.journal import read_journal
 

@@ -12,7 +12,7 @@ from langgraph.types import Command, interrupt
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
-from critique_graph.core.state import Context
+from critique_graph.core.context import Context
 from critique_graph.graphs.actor_critic import create_actor_critic
 
 QUESTION = "Ann has 3 apples and buys 4 more. How many apples has she?"

@@ -7,10 +7,11 @@ import pytest
 from hashed_model import addition_problems
 from learning import FakeTrainer, load
 
-from critique_graph.calls.settings import ImproveSettings
 from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError
-from critique_graph.improve.run import improve, improvement_problems
+from critique_graph.improve.problems import improvement_problems
+from critique_graph.improve.run import improve
+from critique_graph.improve.settings import ImproveSettings
 
 
 @pytest.fixture

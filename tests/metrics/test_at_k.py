@@ -6,22 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from critique_graph.metrics.at_k import (
+from critique_graph.metrics.at_k import difficulty_level, maj_at_k, pass_at_k, vote_share, vote_stability
+from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.metrics.judgement import (
     NO_ERROR,
     FirstErrors,
     Judgement,
     accuracy,
-    difficulty_level,
     discriminability,
     first_errors,
     harm,
     helpfulness,
-    maj_at_k,
-    pass_at_k,
-    vote_share,
-    vote_stability,
 )
-from critique_graph.metrics.intervals import Rate, wilson
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import MathGrader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.runs import drive as run
-from critique_graph.runs.drive import RunEnd, run_problems
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.traces import read_traces
+from critique_graph.solve.run import RunEnd, run_problems
 
 SETTINGS = {"rounds": 2, "seed": 3}
 

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from critique_graph.generate.progress import DataProgress
 from critique_graph.runs import progress
 from critique_graph.runs.outcomes import Outcome
-from critique_graph.runs.progress import DataProgress, Progress
+from critique_graph.runs.progress import Progress
 
 DONE = Outcome("done")
 

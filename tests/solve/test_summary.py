@@ -2,8 +2,8 @@ import pytest
 from journal_rows import row
 
 from critique_graph.core.schema import Chain, Trace
-from critique_graph.metrics.at_k import Judgement
 from critique_graph.metrics.intervals import paired_difference, wilson
+from critique_graph.metrics.judgement import Judgement
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise

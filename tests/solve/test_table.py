@@ -4,9 +4,9 @@ import pytest
 from journal_rows import row
 from rich.console import Console
 
-from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.metrics.intervals import Rate, percent, wilson
 from critique_graph.solve.summary import summarise
-from critique_graph.solve.table import percent, summary_table
+from critique_graph.solve.table import summary_table
 
 
 def shown(*rows: object, run: str = "runs/a") -> str:

@@ -15,7 +15,8 @@ from critique_graph.core.schema import Ballot, Call, Chain, Grade, Problem, Resp
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.rows import Task, as_messages, preference_row, read_candidates, trace_candidates
+from critique_graph.trainers.candidates import read_candidates, trace_candidates
+from critique_graph.trainers.rows import Task, as_messages, preference_row
 
 QUESTION = "What is 3 + 4?"
 RIGHT, WRONG = solution(7), solution(8, "3 + 4 = 8.")

@@ -4,7 +4,8 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from critique_graph.core.errors import InputError
-from critique_graph.trainers.rows import Candidate, row
+from critique_graph.trainers.candidates import Candidate
+from critique_graph.trainers.rows import row
 from critique_graph.trainers.selection import select
 
 

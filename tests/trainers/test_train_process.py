@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("trl")
 
-from critique_graph.calls.settings import TrainSettings
 from critique_graph.core.errors import RunError
 from critique_graph.models.load import load_model
+from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.train_process import TrainingOrder, train_apart
 
 ROW = {"prompt": [{"role": "user", "content": "2 + 3?"}], "completion": [{"role": "assistant", "content": "5"}]}

@@ -1,0 +1,71 @@
+"""The problems of self-improvement: to learn from, to choose by, and to measure on."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from critique_graph.core.errors import InputError
+from critique_graph.core.schema import Problem
+from critique_graph.improve.settings import ImproveSettings
+from critique_graph.problems.load import load_problems
+from critique_graph.problems.training import refuse_test_split
+
+
+@dataclass(frozen=True)
+class ImprovementProblems:
+    """The problems of self-improvement; no problem is in two of the sets."""
+
+    training: Sequence[Problem]
+    """Explored and learned from; each has a reference answer."""
+    validation: Sequence[Problem]
+    """By these the best iteration is chosen."""
+    test: Sequence[Problem]
+    """Only measured; empty: nothing is measured but the validation problems."""
+
+
+VALIDATION, TEST = 200, 300
+"""Problems of the miniature, where no others are named."""
+
+
+def improvement_problems(settings: ImproveSettings) -> ImprovementProblems:
+    """Find the problems that settings ask for.
+
+    Raises:
+        InputError: A set cannot be used, those to learn from are for tests, one of them has no reference answer, or a
+            problem is in two sets.
+    """
+    refuse_test_split(settings.problems)
+    load = partial(load_problems, question_field=settings.question_field, answer_field=settings.answer_field)
+    is_miniature = settings.problems == "miniature"
+
+    def read(spec: str, limit: int | None, split: Any) -> list[Problem]:
+        limit = limit or ({"validation": VALIDATION, "test": TEST}.get(split) if spec == "miniature" else None)
+        return [_with_answer(problem) for problem in load(spec, limit=limit, seed=settings.seed, split=split)]
+
+    training = read(settings.problems, settings.problem_limit, "train")
+    if settings.validation is not None or is_miniature:
+        validation = read(settings.validation or "miniature", settings.validation_limit, "validation")
+    else:
+        validation = [problem for problem in training if _is_held_out(problem)][: settings.validation_limit]
+        training = [problem for problem in training if not _is_held_out(problem)]
+    test: list[Problem] = []
+    if settings.test is not None or is_miniature:
+        test = read(settings.test or "miniature", settings.test_limit, "test")
+    if not validation or not training:
+        raise InputError(f"{settings.problems}: too few problems to hold some out; name others with --validation.")
+    asked = {problem.question for problem in (*validation, *test)}
+    if shared := next((problem for problem in training if problem.question in asked), None):
+        raise InputError(f"problem {shared.id!r} is to be learned from, and measured on; leave it out of one set.")
+    return ImprovementProblems(training, validation, test)
+
+
+def _with_answer(problem: Problem) -> Problem:
+    if problem.answer is None:
+        raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")
+    return problem
+
+
+def _is_held_out(problem: Problem) -> bool:
+    return zlib.crc32(problem.id.encode()) % 10 == 0
