@@ -9,8 +9,9 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import GenerationContext
 from critique_graph.core.critique import is_readable
 from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Until, is_right, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
@@ -56,7 +57,7 @@ def annotate_messages(
     ]
 
 
-def create_annotate(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that has every path annotated."""
 
     async def annotate(state: AutoCritiqueState) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
+from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response, Usage
 from critique_graph.core.state import PoolState, add_usages, problem_id, read_chains
 from critique_graph.nodes.paths import to_graded
@@ -19,7 +20,7 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 
 
-def create_controls(players: Players, *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
+def create_controls(players: Players[LoopContext], *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
     """Create the node that makes the calls without a critic.
 
     The prompt of a retry is the refinement's with an empty critique, and its seed is that of the chain's first

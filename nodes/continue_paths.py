@@ -7,20 +7,19 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply, is_right, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, text_before, text_through
-from critique_graph.models.load import can_continue
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
 
 MAX_STEPS = 64
 """Steps after the cut; a path that goes on longer counts as truncated."""
 
 
-def create_continue_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that continues a template from a cut.
 
     Rollouts from before and after the first new step tell whether that is where the path broke: it is taken for the
@@ -32,7 +31,7 @@ def create_continue_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, d
         template = template_of(paths)
         if "rg2" not in context.strategies or template is None:
             return {}
-        if not can_continue(call_actor.model):
+        if not call_actor.can_continue:
             emit("refused", strategy="rg2", reason="the actor's model cannot continue a message of its own")
             return {}
         problem, calls = problem_id(state), list[Call]()

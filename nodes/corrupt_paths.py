@@ -7,17 +7,17 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
-from critique_graph.models.load import can_continue
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
 
 
-def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that branches off from a template at an inserted error."""
 
     async def corrupt_paths(state: AutoCritiqueState) -> dict[str, Any]:
@@ -25,11 +25,11 @@ def create_corrupt_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, di
         template = template_of(paths)
         if "rg3" not in context.strategies or template is None:
             return {}
-        if not can_continue(call_actor.model):
+        if not call_actor.can_continue:
             emit("refused", strategy="rg3", reason="the actor's model cannot continue a message of its own")
             return {}
         corrupt: Corruptor = ExactCorruptor(context.seed)
-        if (context.corruptor or players.corruptor) != "exact":
+        if players.model("corruptor") != "exact":
             corrupt = ModelCorruptor(players.caller("corruptor"))
         problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
 

@@ -11,9 +11,9 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import LoopPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.context import Context
+from critique_graph.core.context import LoopContext, LoopRules
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
@@ -42,13 +42,13 @@ def to_critique(reply: Reply, response: str) -> Critique:
     return critique
 
 
-def create_critique(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that critiques the latest response of every open chain."""
 
     async def critique(state: ActorCriticState) -> dict[str, Any]:
-        context, call_critic = players.context(), players.caller("critic")
+        rules, call_critic = players.context().rules, players.caller("critic")
         problem, chains = problem_id(state), read_chains(state)
-        budget = context.token_budget
+        budget = rules.token_budget
         is_budget_spent = budget is not None and _tokens_used(chains) >= budget
 
         async def judge(chain: Chain) -> Chain:
@@ -56,7 +56,7 @@ def create_critique(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str
                 return chain
             if is_budget_spent:
                 return chain.model_copy(update={"stop": "budget"})
-            if context.gate == "oracle" and await _agrees_with_reference(chain, state, players):
+            if rules.gate == "oracle" and await _agrees_with_reference(chain, state, players):
                 return chain.model_copy(update={"stop": "reference_correct"})
             response, number = chain.latest, len(chain.rounds) + 1
             outcome = await call_critic(
@@ -71,7 +71,7 @@ def create_critique(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str
             return chain.model_copy(
                 update={
                     "rounds": (*chain.rounds, Round(critique=judgement, call=outcome.call)),
-                    "stop": _stop_after(judgement, number, context),
+                    "stop": _stop_after(judgement, number, rules),
                 }
             )
 
@@ -80,7 +80,7 @@ def create_critique(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str
     return BothWays(critique)
 
 
-async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: LoopPlayers) -> bool:
+async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players[LoopContext]) -> bool:
     reference = state.get("reference")
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
@@ -88,13 +88,13 @@ async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players:
     return (await players.grader.grade(chain.latest.answer, reference)).is_correct
 
 
-def _stop_after(critique: Critique, number: int, context: Context) -> ChainStop | None:
+def _stop_after(critique: Critique, number: int, rules: LoopRules) -> ChainStop | None:
     """Say why no refinement follows critique `number` (1-based), or None when one does."""
-    if context.gate == "when_wrong" and critique.final == "correct":
+    if rules.gate == "when_wrong" and critique.final == "correct":
         return "judged_correct"
-    if number > context.rounds:  # the closing critique of a vote that weighs verdicts
+    if number > rules.rounds:  # the closing critique of a vote that weighs verdicts
         return "rounds"
-    if context.gate == "when_wrong" and critique.final is None:
+    if rules.gate == "when_wrong" and critique.final is None:
         return "judged_unparsed"
     return None
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial, is_right, usage_of
@@ -19,7 +19,7 @@ WAVE = 4
 """Refinements of a kind at once; after each wave, no more are made if they could change nothing."""
 
 
-def create_filter(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that tries every critique on its path."""
 
     async def filter_critiques(state: AutoCritiqueState) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.untrusted import fence, strip_role_tokens
@@ -29,7 +30,7 @@ def refine_messages(question: str, response: str, critique: str) -> list[BaseMes
     ]
 
 
-def create_refine(players: Players) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that refines the latest response of every open chain.
 
     Each refinement sees the question, the latest response and its critique alone (the paper's sequential protocol is
@@ -37,7 +38,7 @@ def create_refine(players: Players) -> Runnable[ActorCriticState, dict[str, Any]
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:
-        context, call_actor = players.context(), players.caller("actor")
+        rules, call_actor = players.context().rules, players.caller("actor")
         problem = problem_id(state)
 
         async def improve(chain: Chain) -> Chain:
@@ -53,7 +54,7 @@ def create_refine(players: Players) -> Runnable[ActorCriticState, dict[str, Any]
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
             refinement = to_response(outcome, players.grader)
             emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
-            is_last = number == context.rounds and not context.needs_verdicts
+            is_last = number == rules.rounds and not rules.needs_verdicts
             return chain.model_copy(
                 update={
                     "rounds": (*chain.rounds[:-1], last.model_copy(update={"refinement": refinement})),

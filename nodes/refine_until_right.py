@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import is_shortcut
@@ -18,7 +19,7 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 
 
-def create_redraw(players: Players, *, refinements: int) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_redraw(players: Players[LoopContext], *, refinements: int) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that draws up to `refinements` refinements of every open chain's response.
 
     It stops with the first that is right and worked out (`is_shortcut`): the official scripts draw all and keep one

@@ -11,15 +11,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import TalkPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.critique import is_readable
 from critique_graph.core.schema import Chain, ChainStop, Failure
 from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
-from critique_graph.models.load import can_continue
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 
@@ -29,11 +29,11 @@ def repair_messages(question: str, response: str, critique: str, begun: str) -> 
     return [*refine_messages(question, response, critique), AIMessage(strip_role_tokens(begun))]
 
 
-def create_repair(players: TalkPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that repairs every open chain's path where its critique finds the first error."""
 
     async def repair(state: ActorCriticState) -> dict[str, Any]:
-        call_actor, temperature = players.caller("actor"), players.settings().repair_temperature
+        call_actor, temperature = players.caller("actor"), players.context().repair_temperature
         problem, question = problem_id(state), state["question"]
 
         async def repaired(chain: Chain) -> Chain:
@@ -44,7 +44,7 @@ def create_repair(players: TalkPlayers) -> Runnable[ActorCriticState, dict[str, 
                 return _stopped(chain, "judged_unparsed")
             if (place := place_of_error(path, last.critique)) is None:
                 return _stopped(chain, "not_located")
-            begun = text_before(path, place) if can_continue(call_actor.model) else ""
+            begun = text_before(path, place) if call_actor.can_continue else ""
             key = CallKey(problem, "actor", chain.index, number)
             if begun:
                 messages = repair_messages(question, path, last.critique.text, begun)

@@ -7,15 +7,16 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
+from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, is_right, usage_of
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
 from critique_graph.nodes.paths import graded, unusable
 from critique_graph.nodes.solve import solve_messages, to_response
 
 
-def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
+def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that samples responses; later nodes take a right one as their template."""
 
     async def sample_paths(state: AutoCritiqueState) -> dict[str, Any]:

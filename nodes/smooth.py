@@ -7,9 +7,10 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import TalkPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.critique import is_readable
 from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage, usage_of
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
@@ -43,14 +44,14 @@ def smooth_messages(question: str, talk: str) -> list[BaseMessage]:
     return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', talk)}\n\n{SMOOTH_INSTRUCTION}")]
 
 
-def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOutput]:
+def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, SelfTalkOutput]:
     """Create the node that makes talks of chains; the reference grades them, and no prompt has it."""
 
     async def smooth(state: ActorCriticState) -> SelfTalkOutput:
         reference, grader = state.get("reference"), players.grader
-        context = players.settings()
-        is_exact = (context.smoother or players.smoother) == EXACT
-        call_smoother, calls = None if is_exact else players.caller("smoother"), list[Call]()
+        with_reasoning = players.context().reasoning
+        is_exact, calls = players.model("smoother") == EXACT, list[Call]()
+        call_smoother = None if is_exact else players.caller("smoother")
 
         async def smoothed(talk: SelfTalk) -> SelfTalk:
             if talk.drop is not None:
@@ -69,7 +70,7 @@ def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOu
             return talk.model_copy(update={"response": response, "drop": reason})
 
         chains = await asyncio.gather(*(_graded_chain(chain, reference, grader) for chain in read_chains(state)))
-        paths = _without_copies(_spliced(chain, context.reasoning) for chain in chains)
+        paths = _without_copies(_spliced(chain, with_reasoning) for chain in chains)
         talks = await asyncio.gather(*map(smoothed, paths))
         usage = {role: sum((chain.usage(role) for chain in chains), Usage()) for role in ("actor", "critic")}
         usage["smoother"] = usage_of(calls)

@@ -7,8 +7,9 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import LoopPlayers
+from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Reply, Response
 from critique_graph.core.state import ActorCriticState, problem_id, write_chains
 from critique_graph.core.untrusted import fence
@@ -29,11 +30,11 @@ def to_response(reply: Reply, grader: Grader) -> Response:
     return Response(text=reply.text, answer=grader.extract(reply.text), call=reply.call)
 
 
-def create_solve(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that samples the first response of every chain."""
 
     async def solve(state: ActorCriticState) -> dict[str, Any]:
-        context, call_actor = players.context(), players.caller("actor")
+        rules, call_actor = players.context().rules, players.caller("actor")
         messages, problem = solve_messages(state["question"]), problem_id(state)
 
         async def start(index: int) -> Chain:
@@ -45,8 +46,8 @@ def create_solve(players: LoopPlayers) -> Runnable[ActorCriticState, dict[str, A
             emit("response", chain=index, round=0, text=response.text, answer=response.answer)
             if response.is_truncated:
                 return Chain(index=index, response=response, stop="truncated")
-            return Chain(index=index, response=response, stop=None if context.rounds else "rounds")
+            return Chain(index=index, response=response, stop=None if rules.rounds else "rounds")
 
-        return write_chains(await asyncio.gather(*map(start, range(context.samples))))
+        return write_chains(await asyncio.gather(*map(start, range(rules.samples))))
 
     return BothWays(solve)

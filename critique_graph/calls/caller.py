@@ -9,7 +9,7 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,6 @@ from langgraph.errors import GraphBubbleUp
 from critique_graph.calls.faults import classify
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
 from critique_graph.core.schema import Call, Failure, Reply, Role, Usage
-from critique_graph.models.load import accepted_settings
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +86,11 @@ class Caller:
     seed: int
     log: CallLog | None = None
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+
+    @property
+    def can_continue(self) -> bool:
+        """True when the model can go on with a final message of its own."""
+        return can_continue(self.model)
 
     async def __call__(
         self,
@@ -168,6 +172,18 @@ class Caller:
                 reasoning=_valid_unicode(reasoning or _reasoning_field(message)) or None,
             ),
         )
+
+
+def can_continue(model: BaseChatModel) -> bool:
+    """Tell whether a model's calls take `continue_final_message`: to go on with a final message of its own."""
+    return bool(getattr(type(model), "continues_final_message", False))
+
+
+def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings the model's class declares as a field: a seed is not sent where there is none."""
+    fields = type(model).model_fields
+    known = {*fields, *(field.alias for field in fields.values())}
+    return {name: value for name, value in settings.items() if name in known}
 
 
 def _valid_unicode(text: str) -> str:

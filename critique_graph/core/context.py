@@ -1,112 +1,181 @@
-"""Settings of one invocation of a graph, as LangGraph `Context` schemas."""
+"""Settings of one invocation of a graph, as LangGraph `Context` schemas.
 
-from typing import Annotated, Self, get_args
+    GraphSettings ─► LoopContext ─► ChainContext ─► Context     the actor-critic loop
+                                 ─► SelfTalkContext             self-talk
+                  ─► GenerationContext                          critique data
+
+The verbs' settings inherit from these, so that a flag, a key of a YAML file and a field of a context are one thing.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from critique_graph.core.schema import ErrorType, Gate, Strategy, Until, VoteRule
+from critique_graph.core.flag_groups import DATA, MODELS, SAMPLING
+from critique_graph.core.schema import ErrorType, Gate, Role, Strategy, Until, VoteRule
 
-ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"})]
+ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]
 
 
-class Context(BaseModel):
-    """Settings of one invocation; what is left out keeps the value the graph was created with."""
+class Sampling(NamedTuple):
+    """How one role's model is called."""
+
+    temperature: float
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class LoopRules:
+    """What the nodes of the loop go by, in every graph that plays it."""
+
+    samples: int
+    rounds: int
+    gate: Gate = "when_wrong"
+    token_budget: int | None = None
+    needs_verdicts: bool = False
+    """True when the vote needs a verdict on every final response, refined ones included."""
+
+
+class GraphSettings(BaseModel):
+    """What all graphs can be set to; a setting that an invocation leaves out keeps the value of the graph."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     actor: ModelName = None
     """Model that solves and refines, as `provider:name`; empty: the model the graph was created with."""
+    max_tokens: Annotated[int, SAMPLING] = Field(default=1024, ge=1)
+    """Maximum number of tokens of one response."""
+    seed: Annotated[int, SAMPLING] = 0
+    """Root seed: every call's seed and every random choice derive from it, the problem's id and the place in the
+    graph."""
+
+    @abstractmethod
+    def sampling(self, role: Role) -> Sampling:
+        """Give the temperature and the token limit of a role's calls."""
+
+    @classmethod
+    def keywords(cls, settings: Self) -> dict[str, Any]:
+        """Give the settings of this class as keywords of a graph's factory, which takes the models by themselves."""
+        return settings.model_dump(include=set(cls.model_fields) - set(get_args(Role)))
+
+
+class LoopContext(GraphSettings):
+    """Settings of every graph in which a critic judges an actor's responses."""
+
     critic: ModelName = None
     """Model that judges every step, as `provider:name`; empty: the model the graph was created with."""
-    samples: int = Field(default=1, ge=1, le=4096)
-    """Chains: independent responses, each with its own rounds."""
-    rounds: int = Field(default=1, ge=0, le=100)
-    """Most critiques and refinements a chain; 0 is plain sampling."""
-    gate: Gate = "when_wrong"
-    """Which responses are refined: `when_wrong`, those the critic calls wrong; `always`, all (the paper's protocol);
-    `oracle`, those the reference calls wrong (an upper bound, not a method)."""
-    vote: VoteRule = "majority"
-    """How the chains' answers become one: `majority`, `critic_weighted`, `critic_filtered` (only chains judged
-    correct), `first` (chain 0 before any critique), `final` (chain 0 after its last round)."""
-    temperature: float | None = Field(default=None, ge=0, le=5)
-    """The actor's sampling temperature; empty: 0 for one sample, 0.7 for several."""
-    critic_temperature: float = Field(default=0.0, ge=0, le=5)
-    """The critic's sampling temperature."""
-    max_tokens: int = Field(default=1024, ge=1)
-    """Most tokens of one response."""
-    critic_max_tokens: int = Field(default=1536, ge=1)
-    """Most tokens of one critique, its reasoning included."""
-    token_budget: int | None = Field(default=None, ge=1)
-    """No new critique or refinement starts once a problem has used this many tokens; empty: no bound."""
-    seed: int = 0
-    """Every call's seed and every tie is derived from this, the problem's id and the call's place in the graph."""
+    critic_temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature of the critic."""
+    critic_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)
+    """Maximum number of tokens of one critique, its reasoning included."""
+
+    @property
+    @abstractmethod
+    def rules(self) -> LoopRules:
+        """What the nodes of the loop go by."""
+
+
+class ChainContext(LoopContext):
+    """Settings of graphs of independent chains, each a response with its rounds."""
+
+    samples: Annotated[int, SAMPLING] = Field(default=1, ge=1, le=4096)
+    """Number of chains: independent responses, each with its own rounds of critique and refinement."""
+    rounds: Annotated[int, SAMPLING] = Field(default=1, ge=0, le=100)
+    """Maximum number of critique-and-refinement rounds per chain; 0 is plain sampling."""
+    temperature: Annotated[float | None, SAMPLING] = Field(default=None, ge=0, le=5)
+    """Sampling temperature of the actor; empty: 0 for one sample, 0.7 for several."""
 
     @property
     def actor_temperature(self) -> float:
-        """The temperature in force: several greedy samples would be copies of one."""
+        """The actor's temperature in force: several greedy samples would be copies of one."""
         if self.temperature is not None:
             return self.temperature
         return 0.0 if self.samples == 1 else 0.7
 
     @property
-    def needs_verdicts(self) -> bool:
-        """True when the vote needs a verdict on every final response, refined ones included."""
-        return self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
+    def rules(self) -> LoopRules:
+        """What the nodes of the loop go by."""
+        return LoopRules(self.samples, self.rounds)
+
+    def sampling(self, role: Role) -> Sampling:
+        """Give the temperature and the token limit of a role's calls."""
+        if role == "critic":
+            return Sampling(self.critic_temperature, self.critic_max_tokens)
+        return Sampling(self.actor_temperature, self.max_tokens)
 
 
-class GenerationContext(BaseModel):
-    """Settings of the graphs that make data. The paper does not give these values: the defaults are ours."""
+class Context(ChainContext):
+    """Settings of the actor-critic loop; what is left out keeps the value the graph was created with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    gate: Annotated[Gate, SAMPLING] = "when_wrong"
+    """Which responses are refined: `when_wrong`, those the critic calls wrong; `always`, all (the paper's protocol);
+    `oracle`, those the reference calls wrong (an upper bound, not a method)."""
+    vote: Annotated[VoteRule, SAMPLING] = "majority"
+    """How the chains' answers become one: `majority`, `critic_weighted`, `critic_filtered` (only chains judged
+    correct), `first` (chain 0 before any critique), `final` (chain 0 after its last round)."""
+    token_budget: Annotated[int | None, SAMPLING] = Field(default=None, ge=1)
+    """Number of tokens after which a problem starts no new critique or refinement; empty: no bound."""
 
-    actor: ModelName = None
-    """Model that solves, continues and refines; empty: the one the graph was created with."""
+    @property
+    def rules(self) -> LoopRules:
+        """What the nodes of the loop go by."""
+        needs_verdicts = self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
+        return LoopRules(self.samples, self.rounds, self.gate, self.token_budget, needs_verdicts)
+
+
+class GenerationContext(GraphSettings):
+    """Settings of the graphs that make critique data. The paper does not give these values: the defaults are ours."""
+
     annotator: ModelName = None
-    """Model that writes the critiques, with hints no critic gets; empty: the one the graph was created with."""
+    """Model that writes the critiques, with hints no critic gets; empty: the model the graph was created with."""
     corruptor: ModelName = None
     """Model that inserts an error (RG3), or `exact`: arithmetic alone; empty: the one the graph was created with."""
-    strategies: tuple[Strategy, ...] = ("rg1", "rg2", "rg3", "correct")
-    """How paths come about: `rg1`, sampled wrong; `rg2`, continued ever hotter from a cut; `rg3`, from an inserted
-    error; `correct`, sampled right."""
-    paths: int = Field(default=2, ge=1, le=64)
-    """Paths of a strategy that a problem goes on with, at most."""
-    samples: int = Field(default=8, ge=1, le=512)
-    """Responses sampled for `rg1` and `correct`; also for the templates of the others."""
-    attempts: int = Field(default=4, ge=1, le=64)
-    """Paths tried of `rg2`, and of `rg3`."""
-    temperature: float = Field(default=1.0, ge=0, le=5)
-    """Of these samples."""
-    rise_from: float = Field(default=0.7, ge=0, le=5)
-    """`rg2`: temperature of the first step after the cut."""
-    rise: float = Field(default=0.1, ge=0, le=5)
-    """`rg2`: how much each further step adds."""
-    rise_to: float = Field(default=1.3, ge=0, le=5)
-    """`rg2`: the highest temperature."""
-    rollouts: int = Field(default=4, ge=0, le=64)
-    """`rg2`: continuations from before and from after the first new step, which show whether it is wrong; 0: none, and
-    nothing is known of the place."""
-    error_types: tuple[ErrorType, ...] = get_args(ErrorType)
-    """`rg3`: errors to insert."""
-    annotate_until: Until = "first_error"
-    """Where a critique ends."""
-    critiques: int = Field(default=1, ge=1, le=16)
-    """Critiques of every path, each a record of its own: several show which ones help more (`train critic-preference`).
-    They differ by `annotator_temperature`."""
-    refinements: int = Field(default=8, ge=1, le=512)
-    """Refinements with the critique, and as many without, by which a critique is kept or dropped."""
-    refine_temperature: float = Field(default=0.7, ge=0, le=5)
-    """Of these, of `rg3`'s continuations, and of the rollouts."""
-    min_right: int = Field(default=2, ge=1)
-    """Right refinements with the critique that it takes to keep one of a wrong path; there must also be more than
-    without it. Of a right path, all refinements but one must stay right."""
-    max_tokens: int = Field(default=1024, ge=1)
-    """Most tokens of one response."""
-    annotator_max_tokens: int = Field(default=1536, ge=1)
-    """Most tokens of one critique, its reasoning included, and of one inserted error."""
-    annotator_temperature: float = Field(default=0.0, ge=0, le=5)
-    """Of critiques and inserted errors."""
-    seed: int = 0
-    """Every call's seed and every choice is derived from this, the problem's id and the place in the graph."""
+    strategies: Annotated[tuple[Strategy, ...], DATA] = ("rg1", "rg2", "rg3", "correct")
+    """How paths are made: `rg1`, sampled wrong; `rg2`, cut after a step and continued at rising temperature; `rg3`,
+    continued from an inserted error; `correct`, sampled correct."""
+    paths: Annotated[int, DATA] = Field(default=2, ge=1, le=64)
+    """Maximum number of paths per strategy that a problem goes on with."""
+    samples: Annotated[int, SAMPLING] = Field(default=8, ge=1, le=512)
+    """Number of responses sampled per problem, for `rg1` and `correct` and as templates of `rg2` and `rg3`."""
+    attempts: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=64)
+    """Number of paths tried for `rg2`, and as many for `rg3`."""
+    temperature: Annotated[float, SAMPLING] = Field(default=1.0, ge=0, le=5)
+    """Sampling temperature of the actor's first responses."""
+    rise_from: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
+    """Temperature of the first step that `rg2` writes after the cut."""
+    rise: Annotated[float, SAMPLING] = Field(default=0.1, ge=0, le=5)
+    """Amount by which `rg2` raises the temperature at each further step."""
+    rise_to: Annotated[float, SAMPLING] = Field(default=1.3, ge=0, le=5)
+    """Highest temperature that `rg2` reaches."""
+    rollouts: Annotated[int, SAMPLING] = Field(default=4, ge=0, le=64)
+    """Number of continuations of an `rg2` path from before and from after its first new step, which show whether that
+    step is wrong; 0: none, and the place of the error stays unknown."""
+    error_types: Annotated[tuple[ErrorType, ...], DATA] = get_args(ErrorType)
+    """Types of error that `rg3` inserts."""
+    annotate_until: Annotated[Until, DATA] = "first_error"
+    """Place where a critique ends: at the `first_error`, or after `all_steps`."""
+    critiques: Annotated[int, DATA] = Field(default=1, ge=1, le=16)
+    """Number of critiques per path, each a record of its own: several show which ones help more (`train
+    critic-preference`). They differ by `annotator_temperature`."""
+    refinements: Annotated[int, DATA] = Field(default=8, ge=1, le=512)
+    """Number of refinements with the critique, and as many without, by which a critique is kept or dropped."""
+    refine_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
+    """Sampling temperature of refinements, of the continuations of `rg3`, and of the rollouts of `rg2`."""
+    min_right: Annotated[int, DATA] = Field(default=2, ge=1)
+    """Number of correct refinements that the critique of a wrong path needs to be kept; there must also be more than
+    without the critique. Of a correct path, all refinements but one must stay correct."""
+    annotator_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)
+    """Maximum number of tokens of one critique, its reasoning included, and of one inserted error."""
+    annotator_temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature of critiques and of inserted errors."""
+
+    def sampling(self, role: Role) -> Sampling:
+        """Give the temperature and the token limit of a role's calls."""
+        if role == "actor":
+            return Sampling(self.refine_temperature, self.max_tokens)
+        return Sampling(self.annotator_temperature, self.annotator_max_tokens)
 
     @model_validator(mode="after")
     def _check_min_right(self) -> Self:
@@ -117,37 +186,38 @@ class GenerationContext(BaseModel):
         return self
 
 
-class SelfTalkContext(BaseModel):
+class SelfTalkContext(LoopContext):
     """Settings of the graph that makes self-talk. The paper does not give these values: the defaults are ours."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    actor: ModelName = None
-    """Model that solves and repairs; empty: the one the graph was created with."""
-    critic: ModelName = None
-    """Model that judges every step; empty: the one the graph was created with."""
     smoother: ModelName = None
     """Model that rewrites the talk, or `exact`: as it stands; empty: the one the graph was created with."""
-    samples: int = Field(default=2, ge=1, le=512)
-    """Paths of a problem; each becomes a talk, or is dropped."""
-    temperature: float = Field(default=1.0, ge=0, le=5)
-    """Of these."""
-    repairs: int = Field(default=4, ge=1, le=64)
-    """Most repairs of a path; one that is judged wrong after them is given up."""
-    repair_temperature: float = Field(default=0.7, ge=0, le=5)
-    """Of these."""
-    reasoning: bool = False
-    """Splice what the critic thought before its critique, too: of each step, where it numbers them; a small critic
+    samples: Annotated[int, SAMPLING] = Field(default=2, ge=1, le=512)
+    """Number of paths per problem; each becomes a talk, or is dropped."""
+    temperature: Annotated[float, SAMPLING] = Field(default=1.0, ge=0, le=5)
+    """Sampling temperature of the actor's first responses."""
+    repairs: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=64)
+    """Maximum number of repairs per path; a path that is judged wrong after them is dropped."""
+    repair_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
+    """Sampling temperature of the repairs."""
+    reasoning: Annotated[bool, DATA] = False
+    """Splice what the critic thought before its critique, too: for each step, where it numbers them; a small critic
     judges by it."""
-    critic_temperature: float = Field(default=0.0, ge=0, le=5)
-    """The critic's."""
-    smoother_temperature: float = Field(default=0.7, ge=0, le=5)
-    """The smoother's."""
-    max_tokens: int = Field(default=1024, ge=1)
-    """Most tokens of one response."""
-    critic_max_tokens: int = Field(default=1536, ge=1)
-    """Most tokens of one critique, its reasoning included."""
-    smoother_max_tokens: int = Field(default=2048, ge=1)
-    """Most tokens of one smoothed talk, its reasoning included."""
-    seed: int = 0
-    """Every call's seed is derived from this, the problem's id and the call's place in the graph."""
+    smoother_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
+    """Sampling temperature of the smoother."""
+    smoother_max_tokens: Annotated[int, SAMPLING] = Field(default=2048, ge=1)
+    """Maximum number of tokens of one smoothed talk, its reasoning included."""
+
+    @property
+    def rules(self) -> LoopRules:
+        """What the nodes of the loop go by."""
+        return LoopRules(self.samples, rounds=self.repairs)
+
+    def sampling(self, role: Role) -> Sampling:
+        """Give the temperature and the token limit of a role's calls."""
+        match role:
+            case "critic":
+                return Sampling(self.critic_temperature, self.critic_max_tokens)
+            case "smoother":
+                return Sampling(self.smoother_temperature, self.smoother_max_tokens)
+            case _:
+                return Sampling(self.temperature, self.max_tokens)

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from langchain_core.language_models import BaseChatModel
 
+from critique_graph.calls.caller import can_continue
 from critique_graph.generate.dataset import read_dataset
 from critique_graph.generate.estimate import guessed, in_words, projected
 from critique_graph.generate.make import Makers, first_annotation, generate_data
@@ -15,7 +16,7 @@ from critique_graph.generate.progress import DataProgress
 from critique_graph.generate.settings import GenerateSettings
 from critique_graph.generate.show import drawn, shown
 from critique_graph.generate.table import generation_line, generation_table, quality_table
-from critique_graph.models.load import can_continue, load_model
+from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.problems.training import training_problems

@@ -6,26 +6,23 @@ One graph covers every test-time strategy by two numbers and a rule: `samples`, 
 samples is inside the nodes: they await all calls of a problem together, and a failed call stops its own chain only.
 """
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import Context
 from critique_graph.core.schema import Gate, VoteRule
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.nodes.critique import create_critique
+from critique_graph.graphs.loop import add_loop
+from critique_graph.models.load import load_model
 from critique_graph.nodes.refine import create_refine
-from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
 
 
 def create_actor_critic(
-    actor: str | BaseChatModel = "miniature:actor",
-    critic: str | BaseChatModel = "miniature:critic",
+    actor: Model = "miniature:actor",
+    critic: Model = "miniature:critic",
     *,
     samples: int = 1,
     rounds: int = 1,
@@ -78,30 +75,20 @@ def create_actor_critic(
         token_budget=token_budget,
         seed=seed,
     )
-    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    players = Players(
+        models={"actor": actor, "critic": critic},
+        defaults=defaults,
+        grader=grader or default_grader(),
+        load=load_model,
+        log=log,
+    )
     builder = StateGraph(
         ActorCriticState,
         context_schema=Context,
         input_schema=ActorCriticInput,
         output_schema=ActorCriticOutput,
     )
-    builder.add_node("solve", create_solve(players))
-    builder.add_node("critique", create_critique(players))
-    builder.add_node("refine", create_refine(players))
+    add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
     builder.add_node("vote", create_vote(players))
-    builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
-    builder.add_conditional_edges("critique", while_open("refine", then="vote"), ["refine", "vote"])
-    builder.add_conditional_edges("refine", while_open("critique", then="vote"), ["critique", "vote"])
     builder.add_edge("vote", END)
     return builder
-
-
-def while_open(node: str, *, then: str) -> Runnable[ActorCriticState, str]:
-    """Give the router that goes to `node` while a chain has not stopped."""
-
-    async def route(state: ActorCriticState) -> str:
-        is_open = any(chain["stop"] is None for chain in state.get("chains", []))
-        return node if is_open else then
-
-    return BothWays(route)

@@ -5,22 +5,22 @@ sample_paths ─► continue_paths ─► corrupt_paths ─► annotate ─► f
 
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
+from critique_graph.models.load import load_model
 from critique_graph.nodes.annotate import create_annotate
 from critique_graph.nodes.filter import create_filter
 
 
 def create_auto_critique(
-    actor: str | BaseChatModel = "miniature:actor",
-    annotator: str | BaseChatModel = "miniature:annotator",
-    corruptor: str | BaseChatModel = "exact",
+    actor: Model = "miniature:actor",
+    annotator: Model = "miniature:annotator",
+    corruptor: Model = "exact",
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
@@ -47,12 +47,11 @@ def create_auto_critique(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = DataPlayers(
-        actor=actor,
-        annotator=annotator,
-        corruptor=corruptor,
+    players = Players(
+        models={"actor": actor, "annotator": annotator, "corruptor": corruptor},
         defaults=GenerationContext(**settings),
         grader=grader or default_grader(),
+        load=load_model,
         log=log,
     )
     builder = new_data_graph()

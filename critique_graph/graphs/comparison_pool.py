@@ -5,25 +5,23 @@
 The loop of `actor_critic.py` with the gate `always`, from whose chains every other gate and vote can be read.
 """
 
-from langchain_core.language_models import BaseChatModel
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Players
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticInput, PoolOutput, PoolState
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.graphs.actor_critic import while_open
+from critique_graph.graphs.loop import add_loop
+from critique_graph.models.load import load_model
 from critique_graph.nodes.baselines import create_controls
-from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine import create_refine
-from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
 
 
 def create_pool(
-    actor: str | BaseChatModel = "miniature:actor",
-    critic: str | BaseChatModel = "miniature:critic",
+    actor: Model = "miniature:actor",
+    critic: Model = "miniature:critic",
     *,
     votes: int = 0,
     grader: Grader | None = None,
@@ -44,17 +42,17 @@ def create_pool(
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
     defaults = Context.model_validate({**settings, "gate": "always"})
-    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    players = Players(
+        models={"actor": actor, "critic": critic},
+        defaults=defaults,
+        grader=grader or default_grader(),
+        load=load_model,
+        log=log,
+    )
     builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
-    builder.add_node("solve", create_solve(players))
-    builder.add_node("critique", create_critique(players))
-    builder.add_node("refine", create_refine(players))
+    add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
     builder.add_node("vote", create_vote(players))
     builder.add_node("controls", create_controls(players, votes=votes))
-    builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
-    builder.add_conditional_edges("critique", while_open("refine", then="vote"), ["refine", "vote"])
-    builder.add_conditional_edges("refine", while_open("critique", then="vote"), ["critique", "vote"])
     builder.add_edge("vote", "controls")
     builder.add_edge("controls", END)
     return builder

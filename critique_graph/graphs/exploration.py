@@ -5,15 +5,15 @@
 The state, and the traces, are those of the actor-critic loop; without a critic it is `solve ─► vote`.
 """
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Players
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.graphs.actor_critic import while_open
+from critique_graph.graphs.loop import while_open
+from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine_until_right import create_redraw
 from critique_graph.nodes.solve import create_solve
@@ -21,8 +21,8 @@ from critique_graph.nodes.vote import create_vote
 
 
 def create_exploration(
-    actor: str | BaseChatModel,
-    critic: str | BaseChatModel | None,
+    actor: Model,
+    critic: Model | None,
     *,
     samples: int,
     refinements: int,
@@ -56,7 +56,13 @@ def create_exploration(
         critic_max_tokens=critic_max_tokens,
         seed=seed,
     )
-    players = Players(actor, actor if critic is None else critic, defaults, grader or default_grader(), log)
+    players = Players(
+        models={"actor": actor, "critic": actor if critic is None else critic},
+        defaults=defaults,
+        grader=grader or default_grader(),
+        load=load_model,
+        log=log,
+    )
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
     )

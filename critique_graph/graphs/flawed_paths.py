@@ -5,14 +5,14 @@ sample_paths ─► continue_paths ─► corrupt_paths
 
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import DataPlayers
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.models.load import load_model
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
@@ -21,8 +21,8 @@ DataGraph = StateGraph[AutoCritiqueState, GenerationContext, ActorCriticInput, A
 
 
 def create_flawed_paths(
-    actor: str | BaseChatModel = "miniature:actor",
-    corruptor: str | BaseChatModel = "exact",
+    actor: Model = "miniature:actor",
+    corruptor: Model = "exact",
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
@@ -45,12 +45,11 @@ def create_flawed_paths(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = DataPlayers(
-        actor=actor,
-        annotator=actor,  # annotates nothing here
-        corruptor=corruptor,
+    players = Players(
+        models={"actor": actor, "corruptor": corruptor},
         defaults=GenerationContext(**settings),
         grader=grader or default_grader(),
+        load=load_model,
         log=log,
     )
     builder = new_data_graph()
@@ -69,7 +68,7 @@ def new_data_graph() -> DataGraph:
     )
 
 
-def add_paths(builder: DataGraph, players: DataPlayers) -> str:
+def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
     """Add the nodes that make paths; gives the last one's name."""
     builder.add_node("sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))

@@ -5,16 +5,16 @@ adopt | solve ─► critique ─► vote
 
 from typing import Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Players
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_adopt
 from critique_graph.nodes.solve import create_solve
@@ -22,8 +22,8 @@ from critique_graph.nodes.vote import create_vote
 
 
 def create_judge(
-    actor: str | BaseChatModel = "miniature:actor",
-    critic: str | BaseChatModel = "miniature:critic",
+    actor: Model = "miniature:actor",
+    critic: Model = "miniature:critic",
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
@@ -42,7 +42,13 @@ def create_judge(
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
     defaults = Context.model_validate({**settings, "samples": 1, "rounds": 1, "gate": "always", "vote": "first"})
-    players = Players(actor=actor, critic=critic, defaults=defaults, grader=grader or default_grader(), log=log)
+    players = Players(
+        models={"actor": actor, "critic": critic},
+        defaults=defaults,
+        grader=grader or default_grader(),
+        load=load_model,
+        log=log,
+    )
     builder = StateGraph(JudgeState, context_schema=Context, input_schema=JudgeInput, output_schema=ActorCriticOutput)
     builder.add_node("adopt", create_adopt())
     builder.add_node("solve", create_solve(players))

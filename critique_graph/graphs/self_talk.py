@@ -7,25 +7,23 @@ The loop is the two-player one, but a path is repaired from its first wrong step
 
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import TalkPlayers
+from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkOutput
 from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.graphs.actor_critic import while_open
-from critique_graph.nodes.critique import create_critique
+from critique_graph.graphs.loop import add_loop
+from critique_graph.models.load import load_model
 from critique_graph.nodes.repair import create_repair
 from critique_graph.nodes.smooth import EXACT, create_smooth
-from critique_graph.nodes.solve import create_solve
 
 
 def create_self_talk(
-    actor: str | BaseChatModel = "miniature:actor",
-    critic: str | BaseChatModel = "miniature:critic",
-    smoother: str | BaseChatModel = EXACT,
+    actor: Model = "miniature:actor",
+    critic: Model = "miniature:critic",
+    smoother: Model = EXACT,
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
@@ -54,12 +52,11 @@ def create_self_talk(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = TalkPlayers(
-        actor=actor,
-        critic=critic,
-        smoother=smoother,
+    players = Players(
+        models={"actor": actor, "critic": critic, "smoother": smoother},
         defaults=SelfTalkContext(**settings),
         grader=grader or default_grader(),
+        load=load_model,
         log=log,
     )
     builder = StateGraph(
@@ -68,13 +65,7 @@ def create_self_talk(
         input_schema=ActorCriticInput,
         output_schema=SelfTalkOutput,
     )
-    builder.add_node("solve", create_solve(players))
-    builder.add_node("critique", create_critique(players))
-    builder.add_node("repair", create_repair(players))
+    add_loop(builder, players, refine=("repair", create_repair(players)), then="smooth")
     builder.add_node("smooth", create_smooth(players))
-    builder.add_edge(START, "solve")
-    builder.add_conditional_edges("solve", while_open("critique", then="smooth"), ["critique", "smooth"])
-    builder.add_conditional_edges("critique", while_open("repair", then="smooth"), ["repair", "smooth"])
-    builder.add_conditional_edges("repair", while_open("critique", then="smooth"), ["critique", "smooth"])
     builder.add_edge("smooth", END)
     return builder

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 import orjson
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import get_runtime
 
+from critique_graph.calls.players import in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
@@ -226,10 +226,7 @@ class _Stages:
         return "explore" if len(state["iterations"]) < self._context().iterations else END
 
     def _context(self) -> ImprovementContext:
-        given = get_runtime(ImprovementContext).context
-        if given is None:
-            return self._defaults
-        return self._defaults.model_copy(update=given.model_dump(exclude_unset=True))
+        return in_force(self._defaults)
 
     def _recorded(self) -> dict[str, Any]:
         """Give what the iterations of a folder have in common."""

@@ -6,7 +6,6 @@ Nothing heavy is imported before a string asks for it.
 import gc
 import re
 import sys
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,18 +82,6 @@ def release_models() -> None:
         from critique_graph.engines.accelerators import free_memory
 
         free_memory()
-
-
-def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the settings the model's class declares as a field: a seed is not sent where there is none."""
-    fields = type(model).model_fields
-    known = {*fields, *(field.alias for field in fields.values())}
-    return {name: value for name, value in settings.items() if name in known}
-
-
-def can_continue(model: BaseChatModel) -> bool:
-    """Tell whether a model's calls take `continue_final_message`: to go on with a final message of its own."""
-    return bool(getattr(type(model), "continues_final_message", False))
 
 
 def _miniature(name: str) -> BaseChatModel:

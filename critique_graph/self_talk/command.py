@@ -9,8 +9,9 @@ from langchain_core.language_models import BaseChatModel
 from rich.table import Table
 from rich.text import Text
 
+from critique_graph.calls.caller import can_continue
 from critique_graph.metrics.intervals import percent
-from critique_graph.models.load import can_continue, load_model
+from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
 from critique_graph.nodes.smooth import EXACT
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout

@@ -6,9 +6,10 @@ from types import ModuleType
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
+from critique_graph.calls.caller import accepted_settings
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.miniature import weights_path
-from critique_graph.models.load import accepted_settings, load_model, release_models
+from critique_graph.models.load import load_model, release_models
 from critique_graph.nodes.chat_openai import ChatOpenAIServer
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
