@@ -32,8 +32,9 @@ from critique_graph.core.critique import render_critique
 from critique_graph.core.schema import Critique, Problem, StepVerdict
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.runs.folder import open_run
-from critique_graph.solve.run import run_problems
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
+from critique_graph.solve.summary import summarise
 
 ROUNDS = 2
 CALLS = 1 + 2 * ROUNDS
@@ -198,10 +199,16 @@ async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
     """The game as this package runs it, journal included."""
     model = EngineModel(engine=engine)
     with tempfile.TemporaryDirectory() as folder:
-        with open_run(Path(folder), {}, prompts=prompts_hash(loop_prompts())) as run:
-            graph = create_actor_critic(model, model, rounds=ROUNDS, gate="always", log=run.journal).compile()
-            end = await run_problems(graph, problems, run, settings={}, concurrency=in_flight)
-        assert end.summary.done == end.summary.flips.right_to_right == problems.count, end
+        found = await run_graph(
+            lambda journal: create_actor_critic(model, model, rounds=ROUNDS, gate="always", log=journal).compile(),
+            ProblemSet(lambda: problems, None),
+            Path(folder),
+            {},
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+            concurrency=in_flight,
+        )
+        assert found.done == found.flips.right_to_right == problems.count, found
 
 
 async def _work_off(problems: Intake, play: Callable[[Problem], Awaitable[None]], in_flight: int) -> None:

@@ -33,8 +33,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from critique_graph.core.critique import is_readable, parse_critique
 from critique_graph.core.schema import FlawedPath
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
-from critique_graph.generate.make import Makers, generate_data
-from critique_graph.generate.settings import GenerateSettings
+from critique_graph.generate.make import generate_data
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
@@ -44,7 +43,6 @@ from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems.training import training_problems
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import read_journal
 from critique_graph.trainers.rows import Row, row
@@ -280,10 +278,8 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.out or Path(scratch) / "run"
-        settings = GenerateSettings(limit=given.problems, seed=given.seed)
         annotator = MisreadingAnnotator(share=given.misread, model=f"misreads {given.misread}")
-        makers = Makers(load_model(settings.actor), annotator, settings.corruptor)
-        _, summary = generate_data(training_problems(settings), makers, folder, settings)
+        summary = generate_data(out=folder, annotator=annotator, limit=given.problems, seed=given.seed)
         traces = list(read_paths_traces(read_journal(folder / JOURNAL)))
     print(json.dumps({"kept": summary.kept_by_strategy, "located": summary.located.value}))
     decided = [

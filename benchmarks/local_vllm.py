@@ -34,9 +34,9 @@ from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.nodes.critique import critique_messages, to_critique
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.runs.folder import open_run
-from critique_graph.solve.run import run_problems
-from critique_graph.solve.summary import Tokens
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
+from critique_graph.solve.summary import Tokens, summarise
 
 T = TypeVar("T")
 IN_FLIGHT = 64
@@ -110,15 +110,19 @@ async def graph(model: ChatVLLM, problems: list[Problem]) -> int:
 
 
 async def loop(actor: ChatVLLM, critic: ChatVLLM, problems: list[Problem], *, rounds: int) -> Tokens:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_run(Path(folder) / "run", {}, prompts=prompts_hash(loop_prompts())) as run,
-    ):
-        compiled = create_actor_critic(
-            actor, critic, rounds=rounds, max_tokens=MAX_TOKENS, critic_max_tokens=2 * MAX_TOKENS, log=run.journal
-        ).compile()
-        end = await run_problems(compiled, problems, run, settings={}, concurrency=IN_FLIGHT)
-    return end.summary.tokens
+    with tempfile.TemporaryDirectory() as folder:
+        found = await run_graph(
+            lambda journal: create_actor_critic(
+                actor, critic, rounds=rounds, max_tokens=MAX_TOKENS, critic_max_tokens=2 * MAX_TOKENS, log=journal
+            ).compile(),
+            ProblemSet.of(problems),
+            Path(folder) / "run",
+            {},
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+            concurrency=IN_FLIGHT,
+        )
+    return found.tokens
 
 
 async def by_phases(problems: list[Problem]) -> float:

@@ -31,9 +31,10 @@ from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate, paired_difference, percent, wilson
 from critique_graph.models.load import load_model
 from critique_graph.problems.load import load_problems
-from critique_graph.runs.folder import open_run
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.run import run_problems
+from critique_graph.solve.summary import summarise
 
 TEMPERATURE = 0.7
 ACTOR, CRITIC = "miniature:actor", "miniature:critic"
@@ -58,17 +59,24 @@ def played(arm: Arm, problems: list[Problem], samples: int, seed: int, folder: P
         "samples": samples,
         "seed": seed,
     }
-    with open_run(folder, recorded | {"limit": len(problems)}, prompts=prompts_hash(loop_prompts())) as run:
-        graph = create_actor_critic(
-            load_model(arm.actor),
-            load_model(CRITIC),
-            samples=samples,
-            rounds=arm.rounds,
-            temperature=None if samples == 1 else TEMPERATURE,
-            seed=seed,
-            log=run.journal,
-        ).compile(name="actor_critic")
-        asyncio.run(run_problems(graph, problems, run, settings=recorded, total=len(problems)))
+    asyncio.run(
+        run_graph(
+            lambda journal: create_actor_critic(
+                load_model(arm.actor),
+                load_model(CRITIC),
+                samples=samples,
+                rounds=arm.rounds,
+                temperature=None if samples == 1 else TEMPERATURE,
+                seed=seed,
+                log=journal,
+            ).compile(name="actor_critic"),
+            ProblemSet.of(problems),
+            folder,
+            recorded | {"limit": len(problems)},
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+        )
+    )
     return list(read_traces(folder))
 
 

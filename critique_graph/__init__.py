@@ -1,42 +1,86 @@
-"""critique-graph: an actor solves, a critic judges every step, the actor refines."""
+"""critique-graph: an actor solves, a critic judges every step, the actor refines.
+
+The graphs load at once; what works on whole problem sets loads when it is asked for, so that an import stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from critique_graph.core.context import Context, GenerationContext, SelfTalkContext
 from critique_graph.core.critique import parse_critique, render_critique
+from critique_graph.core.schema import Chain, Critique, Problem, Response, Trace
 from critique_graph.core.steps import split_steps
 from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_talk import create_self_talk
-from critique_graph.improve.graph import create_self_improve
-from critique_graph.improve.problems import ImprovementProblems
-from critique_graph.improve.state import ImprovementContext
 from critique_graph.metrics.at_k import maj_at_k, pass_at_k
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.traces import read_traces
 
+if TYPE_CHECKING:
+    from critique_graph.compare.pool import compare_strategies
+    from critique_graph.eval_critic.score import evaluate_critic
+    from critique_graph.generate.make import generate_data
+    from critique_graph.improve.graph import create_self_improve
+    from critique_graph.improve.problems import ImprovementProblems
+    from critique_graph.improve.run import improve_actor
+    from critique_graph.improve.state import ImprovementContext
+    from critique_graph.self_talk.make import make_self_talk
+    from critique_graph.solve.run import run_problems
+
 __all__ = [
+    "Chain",
     "ChatTransformers",
     "ChatVLLM",
     "Context",
+    "Critique",
     "GenerationContext",
     "ImprovementContext",
     "ImprovementProblems",
     "MathGrader",
+    "Problem",
+    "Response",
     "SelfTalkContext",
+    "Trace",
+    "compare_strategies",
     "create_actor_critic",
     "create_auto_critique",
     "create_flawed_paths",
     "create_self_improve",
     "create_self_talk",
+    "evaluate_critic",
+    "generate_data",
     "grade",
+    "improve_actor",
     "load_problems",
     "maj_at_k",
+    "make_self_talk",
     "parse_critique",
     "pass_at_k",
     "read_traces",
     "render_critique",
+    "run_problems",
     "split_steps",
 ]
+
+_LOADED_LATER = {
+    "ImprovementContext": "critique_graph.improve.state",
+    "ImprovementProblems": "critique_graph.improve.problems",
+    "compare_strategies": "critique_graph.compare.pool",
+    "create_self_improve": "critique_graph.improve.graph",
+    "evaluate_critic": "critique_graph.eval_critic.score",
+    "generate_data": "critique_graph.generate.make",
+    "improve_actor": "critique_graph.improve.run",
+    "make_self_talk": "critique_graph.self_talk.make",
+    "run_problems": "critique_graph.solve.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LOADED_LATER[name]), name)

@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import derive_seed
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.context import Context
+from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
 from critique_graph.core.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.grading.grader import Grader
@@ -21,13 +21,13 @@ VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
 """Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""
 
 
-def create_vote(players: Players[Context]) -> Runnable[ActorCriticState, ActorCriticOutput]:
+def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, ActorCriticOutput]:
     """Create the node that chooses the answer, and grades every response when there is a reference."""
 
     async def vote(state: ActorCriticState) -> ActorCriticOutput:
         context, chains = players.context(), read_chains(state)
         tie_seed = derive_seed(context.seed, problem_id(state), "vote")
-        ballot = await count_votes(chains, context.vote, grader=players.grader, tie_seed=tie_seed)
+        ballot = await count_votes(chains, context.rules.vote, grader=players.grader, tie_seed=tie_seed)
         reference, grade = state.get("reference"), None
         if reference is not None:
             grade = await players.grader.grade(ballot.winner, reference)

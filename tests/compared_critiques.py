@@ -6,9 +6,7 @@ from typing import Any
 from fakes import ScriptedModel
 from killable_generation import JUDGED_WRONG, PROBLEMS, RIGHT, WRONG
 
-from critique_graph.generate.make import Makers, generate_data
-from critique_graph.generate.settings import GenerateSettings
-from critique_graph.problems.training import TrainingProblems
+from critique_graph.generate.make import generate_data
 
 HELPFUL, USELESS, HALF = (JUDGED_WRONG.replace("because", why) for why in ("to double is times 2", "alas", "who knows"))
 """Refinements with them are right, wrong, and right in every other case."""
@@ -25,8 +23,11 @@ def generate(run: Path) -> None:
         return RIGHT if HELPFUL in text else WRONG
 
     actor.answer = answer
-    settings = GenerateSettings(
-        problems="apples",
+    generate_data(
+        PROBLEMS,
+        out=run,
+        actor=actor,
+        annotator=annotator,
         strategies=("rg1",),
         samples=1,
         critiques=3,
@@ -34,5 +35,3 @@ def generate(run: Path) -> None:
         refinements=4,
         concurrency=1,
     )
-    problems = TrainingProblems(lambda: PROBLEMS, len(PROBLEMS))
-    generate_data(problems, Makers(actor, annotator, "exact"), run, settings)

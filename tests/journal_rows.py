@@ -1,4 +1,7 @@
-"""Journal rows of problems with one critiqued and refined chain."""
+"""Journal rows of problems with one critiqued and refined chain, and runs of such rows."""
+
+from collections import Counter
+from pathlib import Path
 
 from critique_graph.core.schema import (
     Ballot,
@@ -14,7 +17,8 @@ from critique_graph.core.schema import (
     Verdict,
 )
 from critique_graph.runs.journal import JournalRow
-from critique_graph.runs.outcomes import Outcome, Status
+from critique_graph.runs.outcomes import STATUSES, Outcome, Status
+from critique_graph.runs.record import FinishedRun
 
 GRADES = {
     "right": Grade(outcome="correct"),
@@ -60,3 +64,13 @@ def row(
         seconds=1,
     )
     return JournalRow(name, Outcome(status), trace.model_dump_json(by_alias=True).encode())
+
+
+def finished(
+    rows: list[JournalRow], *, run: str = "runs/a", seconds: float = 0.0, total: int | None = None
+) -> FinishedRun:
+    """A run that ended with these rows; the problems of `total` that have none are pending."""
+    counts = Counter(row.outcome.status for row in rows)
+    outcomes = {status: counts[status] for status in STATUSES}
+    outcomes["pending"] += max(total or 0, len(rows)) - len(rows)
+    return FinishedRun(rows=lambda: rows, outcomes=outcomes, folder=Path(run), seconds=seconds)

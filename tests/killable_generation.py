@@ -12,9 +12,7 @@ from fakes import ScriptedModel, critique_text, solution
 from langchain_core.messages import AIMessage
 
 from critique_graph.core.schema import Problem
-from critique_graph.generate.make import Makers, generate_data
-from critique_graph.generate.settings import GenerateSettings
-from critique_graph.problems.training import TrainingProblems
+from critique_graph.generate.make import generate_data
 
 Stage = Literal["sample", "continue", "corrupt", "annotate", "refine"]
 
@@ -25,9 +23,14 @@ PROBLEMS = [
     Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", answer="14")
     for n in range(6)
 ]
-SETTINGS = GenerateSettings(
-    problems="apples", samples=4, attempts=2, refinements=4, rollouts=2, seed=1, corruptor="model", concurrency=2
-)
+SETTINGS: dict[str, Any] = {
+    "samples": 4,
+    "attempts": 2,
+    "refinements": 4,
+    "rollouts": 2,
+    "seed": 1,
+    "concurrency": 2,
+}
 
 
 def stage_of(messages: Any) -> Stage:
@@ -74,9 +77,8 @@ class Unpredictable(ScriptedModel):
 def generate(folder: Path, deadly: Stage | None = None) -> tuple[bytes, Any]:
     """Make data, or go on with it; gives the data set and the funnel."""
     model = Unpredictable(deadly=deadly)
-    _, summary = generate_data(
-        TrainingProblems(lambda: PROBLEMS, len(PROBLEMS)), Makers(model, model, model), folder, SETTINGS
-    )
+    models = {"actor": model, "annotator": model, "corruptor": model}
+    summary = generate_data(PROBLEMS, out=folder, **models, **SETTINGS)
     return (folder / "dataset" / "train.jsonl").read_bytes(), summary.funnel
 
 

@@ -11,9 +11,10 @@ from hashed_model import HashedModel, addition_problems
 
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.runs.folder import open_run
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.run import run_problems
+from critique_graph.solve.summary import summarise
 
 SETTINGS = {"samples": 2, "rounds": 2, "seed": 5}
 
@@ -21,10 +22,17 @@ SETTINGS = {"samples": 2, "rounds": 2, "seed": 5}
 def run(folder: Path, problems: int, latency: float) -> int:
     """Run, or resume, to the end; gives the exit code."""
     model = HashedModel(latency=latency)
-    with open_run(folder, SETTINGS, prompts=prompts_hash(loop_prompts())) as opened:
-        graph = create_actor_critic(model, model, samples=2, rounds=2, seed=5, log=opened.journal).compile()
-        end = asyncio.run(run_problems(graph, addition_problems(problems), opened, settings=SETTINGS))
-    return end.exit_code
+    found = asyncio.run(
+        run_graph(
+            lambda journal: create_actor_critic(model, model, samples=2, rounds=2, seed=5, log=journal).compile(),
+            ProblemSet.of(addition_problems(problems)),
+            folder,
+            SETTINGS,
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+        )
+    )
+    return found.exit_code()
 
 
 def start(folder: Path, problems: int, latency: float) -> ForkServerProcess:

@@ -12,16 +12,13 @@ from fakes import ScriptedModel, critique_text, solution
 from langchain_core.messages import AIMessage
 
 from critique_graph.core.schema import Problem
-from critique_graph.problems.training import TrainingProblems
-from critique_graph.self_talk.make import Talkers, make_self_talk
-from critique_graph.self_talk.settings import SelfTalkSettings
+from critique_graph.self_talk.make import make_self_talk
 
 STAGES = ("solve", "critique", "repair", "smooth")
 PROBLEMS = [
     Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", answer="14")
     for n in range(8)
 ]
-SETTINGS = SelfTalkSettings(problems="apples", samples=3, seed=1, smoother="model", concurrency=2)
 
 
 def stage_of(messages: Any) -> str:
@@ -66,8 +63,8 @@ class Unpredictable(ScriptedModel):
 def make(folder: Path, deadly: str | None = None) -> tuple[bytes, Any]:
     """Make talks, or go on with it; gives the data set and what was dropped."""
     model = Unpredictable(deadly=deadly)
-    _, summary = make_self_talk(
-        TrainingProblems(lambda: PROBLEMS, len(PROBLEMS)), Talkers(model, model, model), folder, SETTINGS
+    summary = make_self_talk(
+        PROBLEMS, out=folder, actor=model, critic=model, smoother=model, samples=3, seed=1, concurrency=2
     )
     return (folder / "dataset" / "self-talk.jsonl").read_bytes(), summary.dropped
 

@@ -1,40 +1,44 @@
 """Settings of `critique-graph train`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
 
+from pydantic import Field
+
+from critique_graph.core.settings import DATA, MODELS, PROBLEMS, TRAINING, Settings
 from critique_graph.trainers.selection import Balance
 
 
-class TrainSettings(BaseModel):
+class TrainSettings(Settings):
     """Settings of `critique-graph train`. Learning rate, batch and epochs are the paper's for models of 8 billion."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Peak; empty: 5e-6, or 1e-4 for adapters (ours)."""
-    batch_size: int = Field(default=32, ge=1)
-    """Rows per optimizer step."""
-    rows_at_once: int | None = Field(default=None, ge=1)
-    """Rows in memory at once, a divisor of the batch size: lower it when memory runs out; empty: all of these."""
-    epochs: float = Field(default=1.0, gt=0)
-    """Passes over the rows."""
-    max_steps: int | None = Field(default=None, ge=1)
-    """Optimizer steps; empty: as many as the epochs take."""
-    max_length: int | None = Field(default=None, ge=2)
-    """Most tokens of a row; longer ones are an error, nothing is cut; empty: the model's context."""
-    lora_rank: int | None = Field(default=None, ge=1)
-    """Train adapters of this rank, and merge them into the weights at the end; empty: all weights."""
-    reasoning: bool = False
-    """`critic`: learn what the annotator wrote before the critique, too. It may speak of the hints."""
-    per_problem: int = Field(default=8, ge=1)
-    """Most rows of one problem."""
-    balance: Balance = "none"
-    """As many rows of right responses as of wrong ones, or of every level, as there are of the rarest."""
-    eval: str | None = None
-    """Problems to play before and after, named like PROBLEMS of `run`; empty: none."""
-    eval_limit: int | None = Field(default=None, ge=1)
-    """Most of these; empty: 100 of the miniature, all of a file."""
-    partner: str | None = None
-    """Model of the other role there: the actor where a critic is trained, else the critic."""
-    seed: int = 0
-    """Draws rows, their order, and the evaluation's samples."""
+    learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Peak learning rate; empty: 5e-6, or 1e-4 for adapters (ours)."""
+    batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
+    """Number of rows per optimizer step."""
+    rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows in memory at once, a divisor of the batch size: lower it when memory runs out; empty: the whole
+    batch."""
+    epochs: Annotated[float, TRAINING] = Field(default=1.0, gt=0)
+    """Number of passes over the rows."""
+    max_steps: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of optimizer steps; empty: as many as the epochs take."""
+    max_length: Annotated[int | None, TRAINING] = Field(default=None, ge=2)
+    """Maximum number of tokens of a row; a longer one is an error, nothing is cut; empty: the model's context."""
+    lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Rank of the adapters to train and merge into the weights at the end; empty: all weights are trained."""
+    reasoning: Annotated[bool, DATA] = False
+    """Learn what was written before a critique, too, where a `critic` is trained. An annotator's reasoning may speak of
+    its hints."""
+    per_problem: Annotated[int, DATA] = Field(default=8, ge=1)
+    """Maximum number of rows from one problem."""
+    balance: Annotated[Balance, DATA] = "none"
+    """How rows are balanced: as many rows of correct responses as of wrong ones (`verdict`), or of every level
+    (`level`), as there are of the rarest."""
+    eval: Annotated[str | None, PROBLEMS] = None
+    """Problem set on which the loop is played before and after, named like PROBLEMS of `run`; empty: none."""
+    eval_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
+    """Maximum number of problems of that evaluation; empty: 100 of the miniature, all of a file."""
+    partner: Annotated[str | None, MODELS] = None
+    """Model of the other role in the evaluation: the actor where a critic is trained, else the critic."""
+    seed: Annotated[int, TRAINING] = 0
+    """Root seed: the choice of rows, their order and the evaluation's samples derive from it."""

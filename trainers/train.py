@@ -4,7 +4,6 @@ OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` o
 OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluation/, result.json
 """
 
-import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ import torch
 from pydantic import JsonValue
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Record
@@ -26,12 +26,12 @@ from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate, percent
-from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
+from critique_graph.models.model_string import ModelString
 from critique_graph.problems.load import load_problems
-from critique_graph.runs.folder import open_run
-from critique_graph.solve.run import run_problems
-from critique_graph.solve.summary import Summary
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
+from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
@@ -319,21 +319,28 @@ def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) ->
         "seed": settings.seed,
     }
     problems = list(load_problems(settings.eval, limit=settings.eval_limit, seed=settings.seed))
-    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts())) as run:
-        graph = create_actor_critic(
-            load_model(actor), load_model(critic), temperature=0.0, seed=settings.seed, log=run.journal
-        ).compile(name="actor_critic")
-        return asyncio.run(run_problems(graph, problems, run, settings=recorded, total=len(problems))).summary
+    return wait_for(
+        run_graph(
+            lambda journal: create_actor_critic(
+                load_model(actor), load_model(critic), temperature=0.0, seed=settings.seed, log=journal
+            ).compile(name="actor_critic"),
+            ProblemSet.of(problems),
+            folder,
+            recorded,
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+        )
+    )
 
 
 def _path_of(start: str) -> str:
-    """Give where a model string's weights are."""
-    prefix, _, name = start.partition(":")
-    if prefix == "miniature" and name in ("actor", "critic"):
-        return str(weights_path("actor" if name == "actor" else "critic"))
-    if prefix == "hf" and name:
-        return name
-    raise InputError(f"--model {start}: a training begins with hf:NAME_OR_PATH, miniature:actor or miniature:critic.")
+    """Give where the weights that a training begins with are."""
+    named = ModelString.parse(start) if ":" in start else None
+    if named is None or named.weights is None or named.prefix == "vllm":
+        raise InputError(
+            f"--model {start}: a training begins with hf:NAME_OR_PATH, miniature:actor or miniature:critic."
+        )
+    return named.weights
 
 
 def _claim(out: Path, configuration: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from critique_graph.core.schema import Record
 from critique_graph.metrics.intervals import Rate
 from critique_graph.metrics.judgement import Judgement
+from critique_graph.runs.record import Ended
 
 Axis = Literal["calls", "tokens", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -21,8 +22,8 @@ class Point(Record):
     tokens_per_problem: float | None
     """Read and written; cached ones count in full. None where a model does not report its usage."""
     seconds_per_problem: float | None
-    """The calls' share of the run's time, each moment of which is divided equally among the calls in flight then. None
-    for runs of versions that did not record when a call began."""
+    """Share of the run's time: each second of the run is split evenly between the calls running in it. None for runs
+    of versions that did not record when a call began."""
 
 
 class Matched(Record):
@@ -55,7 +56,7 @@ class StrategyFigures(Record):
     curve: tuple[Point, ...]
 
 
-class Comparison(Record):
+class Comparison(Ended):
     """What `critique-graph compare --json` prints."""
 
     problems: int
@@ -85,9 +86,6 @@ class Comparison(Record):
     verdict: str
     tokens: int
     """Of the whole pool."""
-    seconds: float
-    """The whole run took, on the clock."""
-    run: str
 
     @property
     def size(self) -> str:

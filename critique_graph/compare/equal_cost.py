@@ -34,6 +34,7 @@ from critique_graph.core.schema import Trace, Verdict
 from critique_graph.grading.grader import Grader
 from critique_graph.metrics.intervals import Rate, paired_bootstrap, wilson
 from critique_graph.metrics.judgement import Judgement, discriminability
+from critique_graph.runs.folder import RunState
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ async def compare_traces(
     run: str,
     unfinished: int = 0,
     seed: int = 0,
+    state: RunState = "complete",
+    reason: str | None = None,
 ) -> Comparison:
     """Compare all strategies that the traces of one run hold the calls of. No model is called.
 
@@ -87,6 +90,8 @@ async def compare_traces(
         run: Path of its folder.
         unfinished: Problems that are not done.
         seed: Of the bootstrap.
+        state: How the run ended.
+        reason: Why it stopped early.
 
     Raises:
         InputError: there is nothing to compare.
@@ -127,6 +132,8 @@ async def compare_traces(
         ),
         verdict="",
         tokens=sum(call.usage.total_tokens for call in calls),
+        state=state,
+        reason=reason,
         seconds=round(seconds, 3),
         run=run,
     )

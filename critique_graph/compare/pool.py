@@ -1,7 +1,7 @@
 """Draws a pool of chains for every problem, and compares strategies on it; on a saved run, without calling a model."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,62 +12,75 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.compare.comparison import Comparison
 from critique_graph.compare.equal_cost import compare_traces
 from critique_graph.compare.settings import CompareSettings
-from critique_graph.core.context import Context
-from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Problem, Trace
+from critique_graph.core.async_node import wait_for
+from critique_graph.core.context import ChainContext
+from critique_graph.core.errors import InputError, NothingDoneError
+from critique_graph.core.schema import Trace
 from critique_graph.grading.grader import default_grader
 from critique_graph.graphs.comparison_pool import create_pool
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.nodes.chat_local import ChatLocal
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems.load import load_problems
-from critique_graph.runs.drive import SessionEnd, drive
-from critique_graph.runs.folder import JOURNAL, open_run, read_manifest
+from critique_graph.problems.problem_set import Problems, find_problems
+from critique_graph.runs.drive import run_graph
+from critique_graph.runs.folder import JOURNAL, read_manifest
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.outcomes import Outcome, outcome_of
 from critique_graph.runs.progress import Progress
+from critique_graph.runs.record import RunRecord
+from critique_graph.verbs.job import prepare_problems
+from critique_graph.verbs.output import run_folder
 
-_GRAPH_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
-
-def compare_models(
-    actor: BaseChatModel,
-    critic: BaseChatModel,
-    folder: Path,
-    settings: CompareSettings,
+def compare_strategies(
+    problems: Problems = "miniature",
     *,
+    out: Path | str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
-) -> tuple[SessionEnd, Comparison | None]:
-    """Draw the pool in a run's folder, or go on with it, and compare; nothing, while no problem is done.
+    **settings: Any,
+) -> Comparison:
+    """Compare the critic with majority vote at equal cost; the same call again resumes. What `compare` calls.
+
+    Example:
+        >>> comparison = compare_strategies("problems.jsonl", actor="hf:PATH", critic="hf:PATH", out="runs/pool")
+        >>> comparison.verdict
+
+    Args:
+        problems: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves, with reference
+            answers.
+        out: Folder of the run; by default a new one under `runs/`. `compare_run` reads it again.
+        fresh: Start over in a folder that holds a run.
+        progress: Shows how the run goes; nothing by default.
+        settings: Fields of `CompareSettings`; models are strings or chat models.
 
     Raises:
-        InputError: A problem has no reference answer.
-        CritiqueGraphError: Other bad input, or a folder that cannot be written; nothing finished before is lost.
+        NothingDoneError: No problem was finished, so that there is nothing to compare.
+        CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
+        pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
-    read = _problems(settings)
-    total = None if settings.problems.startswith("hf:") else sum(1 for _ in read())  # finds bad rows before any call
-    asyncio.run(_load(actor, critic))
-    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
-        context = settings.model_dump(include=_GRAPH_FIELDS)
-        pool = create_pool(actor, critic, votes=settings.all_votes, log=run.journal, **context)
-        end = asyncio.run(
-            drive(
-                pool.compile(name="pool"),
-                read(),
-                run,
-                settings=recorded,
-                total=total,
-                concurrency=settings.concurrency,
-                progress=progress,
-                judge=_outcome,
-            )
+    find = partial(find_problems, needs_answer="strategies are compared by it")
+    job, folder = prepare_problems(CompareSettings, problems, settings, find), run_folder(out, "compare")
+    wait_for(_load(*job.models.values()))
+    pool = wait_for(
+        run_graph(
+            lambda journal: create_pool(
+                **job.models, votes=job.settings.all_votes, log=journal, **ChainContext.keywords(job.settings)
+            ).compile(name="pool"),
+            job.problems,
+            folder,
+            job.settings.recorded(),
+            lambda run: RunRecord(**run.counts()),
+            prompts=prompts_hash(loop_prompts()),
+            fresh=fresh,
+            concurrency=job.settings.concurrency,
+            progress=progress,
+            outcome_of=_outcome,
         )
-        counts = run.journal.counts()
-        pending = max(total or 0, sum(counts.values())) - sum(counts.values()) + counts["pending"]
-        run.write_manifest(end.state, reason=end.reason, outcomes={**counts, "pending": pending})
-    return end, compare_run(folder) if counts["done"] else None
+    )
+    if not pool.done:
+        raise NothingDoneError("no problem was finished", reason=pool.reason, exit_code=pool.exit_code(failed=1))
+    return compare_run(folder)
 
 
 def compare_run(folder: str | Path) -> Comparison:
@@ -89,32 +102,18 @@ def compare_run(folder: str | Path) -> Comparison:
         traces = [Trace.model_validate_json(row.trace) for row in rows if row.trace and row.outcome.status == "done"]
     except ValidationError as error:
         raise InputError(f"{folder}: this is no run of `compare` or `run`.") from error
-    return asyncio.run(
+    return wait_for(
         compare_traces(
             traces,
             grader=default_grader(),
             seconds=float(manifest["seconds"]),
             run=str(folder),
             unfinished=max(sum(manifest["outcomes"].values()), len(rows)) - len(traces),
+            state=manifest["state"],
+            reason=manifest.get("reason"),
             seed=int(manifest["configuration"].get("seed", 0)),
         )
     )
-
-
-def _problems(settings: CompareSettings) -> Callable[[], Iterable[Problem]]:
-    def read() -> Iterator[Problem]:
-        for problem in load_problems(
-            settings.problems,
-            question_field=settings.question_field,
-            answer_field=settings.answer_field,
-            limit=settings.problem_limit,
-            seed=settings.seed,
-        ):
-            if problem.answer is None:
-                raise InputError(f"problem {problem.id!r} has no reference answer; strategies are compared by it.")
-            yield problem
-
-    return read
 
 
 async def _load(*models: BaseChatModel) -> None:

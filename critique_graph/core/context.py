@@ -1,6 +1,7 @@
 """Settings of one invocation of a graph, as LangGraph `Context` schemas.
 
     GraphSettings ─► LoopContext ─► ChainContext ─► Context     the actor-critic loop
+                                 ─► JudgeContext                one critique of one response
                                  ─► SelfTalkContext             self-talk
                   ─► GenerationContext                          critique data
 
@@ -11,10 +12,10 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from critique_graph.core.flag_groups import DATA, MODELS, SAMPLING
 from critique_graph.core.schema import ErrorType, Gate, Role, Strategy, Until, VoteRule
+from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
 
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]
 
@@ -33,15 +34,17 @@ class LoopRules:
     samples: int
     rounds: int
     gate: Gate = "when_wrong"
+    vote: VoteRule = "majority"
     token_budget: int | None = None
-    needs_verdicts: bool = False
-    """True when the vote needs a verdict on every final response, refined ones included."""
+
+    @property
+    def needs_verdicts(self) -> bool:
+        """True when the vote needs a verdict on every final response, refined ones included."""
+        return self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
 
 
-class GraphSettings(BaseModel):
+class GraphSettings(Settings):
     """What all graphs can be set to; a setting that an invocation leaves out keeps the value of the graph."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     actor: ModelName = None
     """Model that solves and refines, as `provider:name`; empty: the model the graph was created with."""
@@ -121,8 +124,25 @@ class Context(ChainContext):
     @property
     def rules(self) -> LoopRules:
         """What the nodes of the loop go by."""
-        needs_verdicts = self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
-        return LoopRules(self.samples, self.rounds, self.gate, self.token_budget, needs_verdicts)
+        return LoopRules(self.samples, self.rounds, self.gate, self.vote, self.token_budget)
+
+
+class JudgeContext(LoopContext):
+    """Settings of the graph in which the critic judges one response once."""
+
+    temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
+    """Sampling temperature of the actor, where it writes the response."""
+
+    @property
+    def rules(self) -> LoopRules:
+        """What the nodes of the loop go by."""
+        return LoopRules(samples=1, rounds=1, gate="always", vote="first")
+
+    def sampling(self, role: Role) -> Sampling:
+        """Give the temperature and the token limit of a role's calls."""
+        if role == "critic":
+            return Sampling(self.critic_temperature, self.critic_max_tokens)
+        return Sampling(self.temperature, self.max_tokens)
 
 
 class GenerationContext(GraphSettings):

@@ -4,6 +4,7 @@
     ├── InputError             a problem file, flag or setting that cannot be used   (CLI exit 2)
     ├── MissingDependencyError an extra that is not installed                        (CLI exit 2)
     ├── RunError               a run folder that cannot be used or written           (CLI exit 2)
+    ├── NothingDoneError       a run that ended before any problem did
     └── ModelCallError         one model call failed for good; carries a `Failure`
 
 A bad *model output* is never an exception: it is recorded as data.
@@ -29,6 +30,14 @@ class MissingDependencyError(CritiqueGraphError):
 
 class RunError(CritiqueGraphError):
     """A run folder that is locked, of another configuration, damaged or not writable."""
+
+
+class NothingDoneError(CritiqueGraphError):
+    """A run that ended before any problem was finished, where the result needs one."""
+
+    def __init__(self, message: str, *, reason: str | None, exit_code: int) -> None:
+        super().__init__(message if reason is None else f"{message}: {reason}")
+        self.exit_code = exit_code
 
 
 class ModelCallError(CritiqueGraphError):

@@ -1,7 +1,5 @@
 """`critique-graph eval-critic`: does the critic find the first wrong step?"""
 
-import time
-from pathlib import Path
 from typing import Annotated, get_args
 
 from cyclopts import Parameter
@@ -12,18 +10,15 @@ from critique_graph.eval_critic.score import CriticEvaluation, evaluate_critic
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.metrics.intervals import percent
 from critique_graph.metrics.judgement import FirstErrors
-from critique_graph.models.roles import load_pair
-from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
+from critique_graph.output.terminal import plain
 from critique_graph.runs.progress import Progress
+from critique_graph.verbs.output import RunOutput
 
 
 def eval_critic(
     *files: str,
     settings: Annotated[EvalCriticSettings, Parameter(name="*")] = EvalCriticSettings(),  # noqa: B008 - frozen
-    out: Path | None = None,
-    fresh: Flag = False,
-    json: Flag = False,
-    quiet: Flag = False,
+    output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
 ) -> int:
     """Measure whether the critic finds the first wrong step: accuracy and F1, by the protocol of ProcessBench.
 
@@ -33,28 +28,16 @@ def eval_critic(
     Args:
         files: Responses with `steps` and the `label` of the first wrong one (0-based, -1 for none), as JSON, JSONL or
             Parquet, or `hf:owner/name[:config[:split]]`; `miniature` (the default): its actor's, with exact labels.
-        out: The run's folder; by default a new one under `runs/`.
-        fresh: Start over in a folder that holds a run.
-        json: Print the scores as one JSON object.
-        quiet: No progress.
     """
-    if files:
-        settings = settings.model_copy(update={"sources": files})
-    folder = out or Path("runs") / f"eval-critic-{time.strftime('%Y%m%d-%H%M%S')}"
-    pair = load_pair(settings)
-    progress = Progress(console=log, quiet=quiet)
-    end, found = evaluate_critic(pair.actor, pair.critic, folder, settings, fresh=fresh, progress=progress)
-    if json:
-        print_json(found.model_dump(mode="json"))
-    else:
-        stdout.print(_evaluation_table(found))
-    if end.reason:
-        log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
+    found = evaluate_critic(
+        files or settings.sources, **dict(settings), **output.keywords(), progress=output.progress(Progress)
+    )
     refused = sum(found.unreadable.get(kind, 0) for kind in get_args(FailureKind))
-    return end.exit_code(failed=found.failed + refused)
+    return output.show(found, [evaluation_table(found)], failed=found.failed + refused)
 
 
-def _evaluation_table(found: CriticEvaluation) -> Table:
+def evaluation_table(found: CriticEvaluation) -> Table:
+    """Lay out the scores."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

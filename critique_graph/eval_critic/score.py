@@ -4,28 +4,29 @@ A prediction is the first step that the critique calls wrong, or that there is n
 as wrong, and is counted by reason.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
-
-from critique_graph.core.context import Context
+from critique_graph.core.async_node import wait_for
+from critique_graph.core.context import JudgeContext
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.schema import Critique, FailureKind, Trace
+from critique_graph.core.schema import Critique, FailureKind, Problem, Trace
 from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.judgement import NO_ERROR, FirstErrors, first_errors
-from critique_graph.runs.drive import SessionEnd, drive
-from critique_graph.runs.folder import JOURNAL, open_run
-from critique_graph.runs.journal import JournalRow, read_journal
+from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems
+from critique_graph.runs.drive import run_graph
 from critique_graph.runs.outcomes import Outcome, outcome_of
 from critique_graph.runs.progress import Progress
+from critique_graph.runs.record import Ended, FinishedRun
+from critique_graph.verbs.job import prepare
+from critique_graph.verbs.output import run_folder
 
 Unreadable = (
     Literal[
@@ -36,10 +37,8 @@ Unreadable = (
     | FailureKind  # there is no critique: the call failed for good
 )
 
-_GRAPH_FIELDS = set(Context.model_fields) - {"actor", "critic"}
 
-
-class CriticEvaluation(FirstErrors):
+class CriticEvaluation(FirstErrors, Ended):
     """What `critique-graph eval-critic --json` prints: the scores over all responses, and where they come from."""
 
     responses: int
@@ -53,8 +52,6 @@ class CriticEvaluation(FirstErrors):
     """The model could not be reached: left out, and tried again by the same command."""
     pending: int
     tokens: int
-    seconds: float
-    run: str
 
 
 class JudgedTrace(Trace):
@@ -84,70 +81,79 @@ def predict(critique: Critique) -> Prediction:
 
 
 def evaluate_critic(
-    actor: BaseChatModel,
-    critic: BaseChatModel,
-    folder: Path,
-    settings: EvalCriticSettings,
+    problems: Problems | Sequence[str] = "miniature",
     *,
+    out: Path | str | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
-) -> tuple[SessionEnd, CriticEvaluation]:
-    """Have a critic judge labelled responses in a run's folder, or go on with that, and score it.
+    **settings: Any,
+) -> CriticEvaluation:
+    """Have a critic judge labelled responses, and score it; the same call again resumes. What `eval-critic` calls.
+
+    Example:
+        >>> scores = evaluate_critic("processbench/gsm8k.json", critic="hf:PATH", out="runs/critic")
+        >>> scores.f1
+
+    Args:
+        problems: Responses with labels: `miniature`, a file, `hf:owner/name[:config[:split]]`, several of these, or
+            `LabelledProblem` records.
+        out: Folder of the run; by default a new one under `runs/`.
+        fresh: Start over in a folder that holds a run.
+        progress: Shows how the run goes; nothing by default.
+        settings: Fields of `EvalCriticSettings`; models are strings or chat models.
 
     Raises:
         CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
+        pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    problems = list(labelled_problems(settings.sources, limit=settings.limit, seed=settings.seed))
-    recorded = settings.model_dump(mode="json")
-    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
-        judge = create_judge(actor, critic, log=run.journal, **settings.model_dump(include=_GRAPH_FIELDS))
-        end = asyncio.run(
-            drive(
-                judge.compile(name="judge"),
-                problems,
-                run,
-                settings=recorded,
-                total=len(problems),
-                concurrency=settings.concurrency,
-                progress=progress,
-                judge=_outcome,
-            )
+    sources = [problems] if isinstance(problems, str | Path) else list(problems)
+    given = [source for source in sources if isinstance(source, Problem)]
+    names = [name_of_problems(given)] if given else [str(source) for source in sources]
+    job = prepare(EvalCriticSettings, {**settings, "sources": names}, partial(_labelled, given=given))
+    chosen, folder = job.settings, run_folder(out, "eval-critic")
+    exercises = miniature_cases(chosen.limit, chosen.seed) if "miniature" in chosen.sources else {}
+
+    def case_of(trace: JudgedTrace) -> Case | None:
+        if trace.problem.label is not None:
+            return Case(trace.problem.steps, trace.problem.label)
+        response = trace.chains[0].response
+        if response is None or response.is_truncated:
+            return None
+        return exact_case(exercises[trace.problem.id], response.text)
+
+    return wait_for(
+        run_graph(
+            lambda journal: create_judge(**job.models, **JudgeContext.keywords(chosen), log=journal).compile(
+                name="judge"
+            ),
+            job.problems,
+            folder,
+            chosen.model_dump(mode="json"),
+            lambda run: score(run, case_of),
+            prompts=prompts_hash(loop_prompts()),
+            fresh=fresh,
+            concurrency=chosen.concurrency,
+            progress=progress,
+            outcome_of=_outcome,
         )
-        exercises = miniature_cases(settings.limit, settings.seed) if "miniature" in settings.sources else {}
-
-        def case_of(trace: JudgedTrace) -> Case | None:
-            if trace.problem.label is not None:
-                return Case(trace.problem.steps, trace.problem.label)
-            response = trace.chains[0].response
-            if response is None or response.is_truncated:
-                return None
-            return exact_case(exercises[trace.problem.id], response.text)
-
-        rows = read_journal(folder / JOURNAL)
-        found = score(rows, case_of, run=str(folder), seconds=run.journal.seconds(), total=len(problems))
-        outcomes = {**run.journal.counts(), "pending": found.pending}
-        run.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens={"total": found.tokens})
-    return end, found
+    )
 
 
-def score(
-    rows: Iterable[JournalRow], case_of: Callable[[JudgedTrace], Case | None], *, run: str, seconds: float, total: int
-) -> CriticEvaluation:
-    """Score the critiques of a journal.
+def _labelled(settings: EvalCriticSettings, *, given: Sequence[Problem]) -> ProblemSet:
+    return ProblemSet.of(given or list(labelled_problems(settings.sources, limit=settings.limit, seed=settings.seed)))
+
+
+def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> CriticEvaluation:
+    """Score the critiques of a run.
 
     Args:
-        rows: The journal's problems.
+        run: The run.
         case_of: Gives a response's steps and label; None to leave it out.
-        run: Path of the run folder.
-        seconds: How long it took.
-        total: Responses there are.
     """
     unreadable: Counter[str] = Counter()
-    statuses: Counter[str] = Counter()
     scored: dict[str, list[tuple[int | None, int]]] = {}
     unlabelled = tokens = 0
-    for row in rows:
-        statuses[row.outcome.status] += 1
+    for row in run.rows():
         if row.trace is None or row.outcome.status != "done":
             continue
         trace = JudgedTrace.model_validate_json(row.trace)
@@ -160,18 +166,16 @@ def score(
             unreadable[prediction.reason] += 1
         scored.setdefault(str(trace.problem.source), []).append((prediction.step, case.label))
     every = [pair for pairs in scored.values() for pair in pairs]
-    settled = statuses["done"] + statuses["failed"] + statuses["quarantined"]
     return CriticEvaluation(
         **_scores(every).model_dump(),
         responses=len(every),
         by_source={source: _scores(pairs) for source, pairs in scored.items()},
         unreadable=dict(unreadable),
         unlabelled=unlabelled,
-        failed=statuses["failed"] + statuses["quarantined"],
-        pending=total - settled,
+        failed=run.outcomes["failed"] + run.outcomes["quarantined"],
+        pending=run.outcomes["pending"],
         tokens=tokens,
-        seconds=round(seconds, 3),
-        run=run,
+        **run.ending(),
     )
 
 

@@ -4,7 +4,7 @@ Read in one pass over the run's traces, one at a time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from critique_graph.core.schema import STAGES, STRATEGIES, FlawedPath, Problem, 
 from critique_graph.core.steps import split_steps
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.journal import JournalRow, read_journal
+from critique_graph.runs.record import FinishedRun, RunRecord, spent
 
 PATHS_SCHEMA = "critique-graph.paths/1"
 
@@ -40,14 +41,9 @@ class Passage(Record):
     """By reason."""
 
 
-class GenerationSummary(Record):
+class GenerationSummary(RunRecord):
     """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
 
-    problems: int
-    done: int
-    failed: int
-    quarantined: int
-    pending: int
     left_out: dict[str, int]
     """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
     funnel: dict[Stage, dict[Strategy, Passage]]
@@ -75,8 +71,6 @@ class GenerationSummary(Record):
     tokens: dict[str, int]
     """By role, and `total`."""
     tokens_per_kept: float | None
-    seconds: float
-    run: str
     dataset: str
 
 
@@ -100,28 +94,14 @@ def count_kept(journal: Path) -> Counter[Strategy]:
     return Counter(path.strategy for trace in traces for path in trace.paths if path.drop is None)
 
 
-def summarise_paths(
-    rows: Iterable[JournalRow],
-    *,
-    run: str,
-    dataset: str,
-    dataset_rows: int,
-    left_out: Mapping[str, int],
-    seconds: float,
-    total: int | None = None,
-) -> GenerationSummary:
-    """Summarise a run's journal; paths of problems that are not done are not counted.
+def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> GenerationSummary:
+    """Summarise a run; paths of problems that are not done are not counted.
 
     Args:
-        rows: The journal's problems.
-        run: Path of the run folder.
+        run: The run.
         dataset: Path of the data set.
         dataset_rows: Its size.
-        left_out: Problems not begun, by reason.
-        seconds: How long the run took, all sessions together.
-        total: Problems in the set; None where unknown.
     """
-    statuses: Counter[str] = Counter()
     kept: Counter[Strategy] = Counter()
     kept_of_level: defaultdict[int, Counter[bool]] = defaultdict(Counter)
     steps: Counter[int] = Counter()
@@ -130,12 +110,7 @@ def summarise_paths(
     usage: defaultdict[str, Usage] = defaultdict(Usage)
     located, trials = Counter[bool](), Counter[str]()
 
-    def counted() -> Iterator[JournalRow]:
-        for row in rows:
-            statuses[row.outcome.status] += 1
-            yield row
-
-    for trace in read_paths_traces(counted()):
+    for trace in read_paths_traces(run.rows()):
         for role, used in trace.usage.items():
             usage[role] += used
         for path in trace.paths:
@@ -157,15 +132,11 @@ def summarise_paths(
     funnel = _funnel(kept, drops)
     agreeing = sum(passage.in_ for passage in funnel["filter"].values())
     leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
-    tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
-    tokens["total"] = sum(tokens.values())
-    settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
-    problems = max(total or 0, statuses.total())
+    cost = spent(usage)
     return GenerationSummary(
-        problems=problems,
-        **settled,
-        pending=problems - sum(settled.values()),
-        left_out=dict(left_out),
+        **run.counts(),
+        **cost,
+        left_out=dict(run.left_out),
         funnel=funnel,
         kept=kept.total(),
         rows=dataset_rows,
@@ -180,11 +151,7 @@ def summarise_paths(
         leaked=wilson(leaks, agreeing + leaks),
         right_with=wilson(trials["with"], trials["tried"]),
         right_without=wilson(trials["without"], trials["tried"]),
-        calls={role: used.calls for role, used in sorted(usage.items())},
-        tokens=tokens,
-        tokens_per_kept=tokens["total"] / kept.total() if kept else None,
-        seconds=round(seconds, 3),
-        run=run,
+        tokens_per_kept=cost["tokens"]["total"] / kept.total() if kept else None,
         dataset=dataset,
     )
 

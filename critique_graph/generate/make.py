@@ -1,15 +1,18 @@
 """Makes a critique data set: drives the graph over a problem set, and writes what was kept with a card."""
 
-import asyncio
+import logging
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
+from langgraph.graph.state import CompiledStateGraph
 
+from critique_graph.calls.caller import can_continue
+from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.files import DATASET
+from critique_graph.core.schema import Strategy
 from critique_graph.generate.card import write_card
 from critique_graph.generate.dataset import dataset_rows, write_dataset
 from critique_graph.generate.funnel import (
@@ -25,86 +28,86 @@ from critique_graph.generate.settings import GenerateSettings
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.prompts import data_prompts, prompts_hash
 from critique_graph.nodes.annotate import annotate_messages
-from critique_graph.problems.training import TrainingProblems
-from critique_graph.runs.drive import SessionEnd, drive
-from critique_graph.runs.folder import JOURNAL, open_run
-from critique_graph.runs.journal import read_journal
-from critique_graph.runs.outcomes import Outcome, _outcome_of_parts, one_line
+from critique_graph.problems.problem_set import Problems, find_training_problems
+from critique_graph.runs.drive import run_graph
+from critique_graph.runs.folder import JOURNAL
+from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.outcomes import Outcome, one_line, outcome_of_parts
+from critique_graph.runs.record import FinishedRun
+from critique_graph.verbs.job import prepare_problems
+from critique_graph.verbs.output import run_folder
 
-_GRAPH_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
-
-
-@dataclass(frozen=True)
-class Makers:
-    """The models that make data."""
-
-    actor: BaseChatModel
-    annotator: BaseChatModel
-    corruptor: str | BaseChatModel
-    """A model, or `exact`."""
+logger = logging.getLogger(__name__)
 
 
 def generate_data(
-    problems: TrainingProblems,
-    makers: Makers,
-    folder: Path,
-    settings: GenerateSettings,
+    problems: Problems = "miniature",
     *,
+    out: Path | str | None = None,
     fresh: bool = False,
     progress: DataProgress | None = None,
-) -> tuple[SessionEnd, GenerationSummary]:
-    """Make data in a run's folder, or go on with it; the data set is in its `DATASET`.
+    **settings: Any,
+) -> GenerationSummary:
+    """Make a critique data set (AutoMathCritique); the same call again resumes. What `critique-graph generate` calls.
+
+    The data set is in the run's folder, under `dataset`.
+
+    Example:
+        >>> summary = generate_data("problems.jsonl", actor="hf:PATH", annotator="openai:NAME", out="runs/data")
+        >>> summary.kept_by_strategy
+
+    Args:
+        problems: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves, with reference
+            answers.
+        out: Folder of the run; by default a new one under `runs/`.
+        fresh: Start over in a folder that holds a run.
+        progress: Shows how the run goes; nothing by default.
+        settings: Fields of `GenerateSettings`; models are strings or chat models.
 
     Raises:
         CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
+        pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
-    shares = read_ratio(settings.ratio)
-    journal = folder / JOURNAL
-    with open_run(folder, recorded, prompts=prompts_hash(data_prompts()), fresh=fresh) as run:
-        graph = create_auto_critique(
-            makers.actor,
-            makers.annotator,
-            makers.corruptor,
-            log=run.journal,
-            **settings.model_dump(include=_GRAPH_FIELDS),
-        ).compile(name="auto_critique")
-        kept = count_kept(journal)
+    job = prepare_problems(GenerateSettings, problems, settings, find_training_problems)
+    chosen, folder = job.settings, run_folder(out, "data")
+    if not can_continue(job.models["actor"]) and {"rg2", "rg3"} & set(chosen.strategies):
+        logger.warning("%s cannot continue a message of its own: no rg2, no rg3", chosen.actor)
+    shares, kept = read_ratio(chosen.ratio), Counter[Strategy]()
 
-        def watch(result: Mapping[str, Any]) -> str | None:
-            kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
-            return unreadable_annotator(result)
+    def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:
+        kept.update(count_kept(folder / JOURNAL))
+        graph = create_auto_critique(**job.models, **GenerationContext.keywords(chosen), log=journal)
+        return graph.compile(name="auto_critique")
 
-        end = asyncio.run(
-            drive(
-                graph,
-                problems.read(),
-                run,
-                settings=recorded,
-                total=problems.total,
-                concurrency=settings.concurrency,
-                progress=progress or DataProgress(quiet=True),
-                judge=outcome_of_paths,
-                suspect=watch,
-                is_enough=lambda: is_enough(kept, shares, settings.target),
-                schema=PATHS_SCHEMA,
-            )
+    def warn_about(result: Mapping[str, Any]) -> str | None:
+        kept.update(path["strategy"] for path in result["paths"] if path["drop"] is None)
+        return unreadable_annotator(result)
+
+    def summarise(run: FinishedRun) -> GenerationSummary:
+        quota = quotas(count_kept(folder / JOURNAL), shares, chosen.target)
+        rows = selected(dataset_rows(read_paths_traces(run.rows())), quota, shares)
+        written = write_dataset(folder / DATASET, rows)
+        summary = summarise_paths(run, dataset=str(folder / DATASET), dataset_rows=written)
+        write_card(folder / DATASET, summary, chosen.recorded(), data_prompts())
+        return summary
+
+    return wait_for(
+        run_graph(
+            create,
+            job.problems,
+            folder,
+            chosen.recorded(),
+            summarise,
+            prompts=prompts_hash(data_prompts()),
+            fresh=fresh,
+            concurrency=chosen.concurrency,
+            progress=progress or DataProgress(quiet=True),
+            outcome_of=outcome_of_paths,
+            warn_about=warn_about,
+            stop_when=lambda: is_enough(kept, shares, chosen.target),
+            schema=PATHS_SCHEMA,
         )
-        quota = quotas(count_kept(journal), shares, settings.target)
-        rows = selected(dataset_rows(read_paths_traces(read_journal(journal))), quota, shares)
-        summary = summarise_paths(
-            read_journal(journal),
-            run=str(folder),
-            dataset=str(folder / DATASET),
-            dataset_rows=write_dataset(folder / DATASET, rows),
-            left_out=problems.left_out,
-            seconds=run.journal.seconds(),
-            total=problems.total,
-        )
-        write_card(folder / DATASET, summary, recorded, data_prompts())
-        outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
-        run.write_manifest(end.state, reason=end.reason, outcomes=outcomes, tokens=summary.tokens)
-    return end, summary
+    )
 
 
 def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
@@ -120,7 +123,7 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
 
 def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
     """Judge a result of the graphs that make data: a path that was refused is dropped, one that was cut off retried."""
-    return _outcome_of_parts(result["paths"])
+    return outcome_of_parts(result["paths"])
 
 
 def unreadable_annotator(result: Mapping[str, Any]) -> str | None:

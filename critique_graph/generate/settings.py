@@ -1,30 +1,43 @@
 """Settings of `critique-graph generate`."""
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.settings import DATA, MODELS
 from critique_graph.generate.quota import read_ratio
 from critique_graph.problems.settings import TrainingProblemSettings
+from critique_graph.verbs.settings import Roles
 
 
 class GenerateSettings(GenerationContext, TrainingProblemSettings):
     """Settings of `critique-graph generate`."""
 
-    actor: str = "miniature:actor"
+    actor: Annotated[str, MODELS] = "miniature:actor"
     """Model that samples, continues and refines: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`."""
-    annotator: str = "miniature:annotator"
+    annotator: Annotated[str, MODELS] = "miniature:annotator"
     """Model that writes the critiques, with the reference answer as a hint: `openai:NAME`, `vllm:PATH`, or
     `miniature:annotator`, which is exact, for the miniature's problems alone."""
-    corruptor: str = "exact"
+    corruptor: Annotated[str, MODELS] = "exact"
     """What inserts the errors of rg3: `exact`, which changes equations, or a model."""
-    base_url: str | None = None
+    base_url: Annotated[str | None, MODELS] = None
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
-    annotator_base_url: str | None = None
+    annotator_base_url: Annotated[str | None, MODELS] = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
-    target: int | None = Field(default=None, ge=1)
-    """Critiques to keep: no new problem is begun once there are so many; empty: all there are."""
-    ratio: tuple[str, ...] = ()
+    target: Annotated[int | None, DATA] = Field(default=None, ge=1)
+    """Number of critiques to keep: no new problem is begun once there are so many; empty: all there are."""
+    ratio: Annotated[tuple[str, ...], DATA] = ()
     """Shares of strategies in the data set, e.g. `correct=0.3`; the other strategies share the rest as they come."""
+
+    def roles(self) -> Roles:
+        """Give the model and the server of each role."""
+        other_url = self.annotator_base_url or self.base_url
+        return {
+            "actor": (self.actor, self.base_url),
+            "annotator": (self.annotator, other_url),
+            "corruptor": (self.corruptor, other_url),
+        }
 
     @field_validator("ratio")
     @classmethod

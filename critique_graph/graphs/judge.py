@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model, Players
 from critique_graph.core.async_node import BothWays
-from critique_graph.core.context import Context
+from critique_graph.core.context import JudgeContext
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.models.load import load_model
@@ -28,7 +28,7 @@ def create_judge(
     grader: Grader | None = None,
     log: CallLog | None = None,
     **settings: object,
-) -> StateGraph[JudgeState, Context, JudgeInput, ActorCriticOutput]:
+) -> StateGraph[JudgeState, JudgeContext, JudgeInput, ActorCriticOutput]:
     """Create the graph that has a response critiqued once, uncompiled. Its result is that of `create_actor_critic`.
 
     Args:
@@ -36,20 +36,21 @@ def create_judge(
         critic: Judges every step of it.
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
-        settings: Those of `Context`; one sample, one round, the gate `always`.
+        settings: Fields of `JudgeContext`.
 
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
-    defaults = Context.model_validate({**settings, "samples": 1, "rounds": 1, "gate": "always", "vote": "first"})
     players = Players(
         models={"actor": actor, "critic": critic},
-        defaults=defaults,
+        defaults=JudgeContext.model_validate(settings),
         grader=grader or default_grader(),
         load=load_model,
         log=log,
     )
-    builder = StateGraph(JudgeState, context_schema=Context, input_schema=JudgeInput, output_schema=ActorCriticOutput)
+    builder = StateGraph(
+        JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
+    )
     builder.add_node("adopt", create_adopt())
     builder.add_node("solve", create_solve(players))
     builder.add_node("critique", create_critique(players))

@@ -1,21 +1,17 @@
-"""`critique-graph improve`: an actor that learns from its own right answers, and from those a critic led it to."""
+"""`critique-graph improve`: an actor that learns from its own correct answers, and from those a critic led it to."""
 
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from critique_graph.core.errors import MissingDependencyError
-from critique_graph.improve.problems import improvement_problems
-from critique_graph.improve.records import Evaluation, ImprovementSummary, Iteration
-from critique_graph.improve.run import improve as improve_actor
+from critique_graph.improve.run import improve_actor
 from critique_graph.improve.settings import ImproveSettings
-from critique_graph.metrics.intervals import percent
-from critique_graph.output.terminal import Flag, log, plain, print_json, print_text, stdout
+from critique_graph.improve.table import improvement_table
+from critique_graph.output.terminal import log, plain
 from critique_graph.runs.progress import Progress
+from critique_graph.verbs.output import RunOutput
 
 
 def improve(
@@ -23,10 +19,7 @@ def improve(
     /,
     *,
     settings: Annotated[ImproveSettings, Parameter(name="*")] = ImproveSettings(),  # noqa: B008 - frozen
-    out: Path | None = None,
-    fresh: Flag = False,
-    json: Flag = False,
-    quiet: Flag = False,
+    output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
 ) -> int:
     """Improve an actor: explore, refine what is wrong by critiques, train on what is right, evaluate, again.
 
@@ -35,59 +28,17 @@ def improve(
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
-        out: Folder of all that is made; by default a new one under `runs/`.
-        fresh: Start over in a folder that holds an improvement.
-        json: Print the summary as one JSON object.
-        quiet: No progress.
     """
     if find_spec("trl") is None:
         raise MissingDependencyError("trl", extra="train", purpose="improve")
-    if problems is not None:
-        settings = settings.model_copy(update={"problems": problems})
-    folder = out or Path("runs") / f"improve-{time.strftime('%Y%m%d-%H%M%S')}"
 
     def progress(title: str) -> Progress:
-        if not quiet:
+        if not output.quiet:
             log.print(plain(title), style="bold")
-        return Progress(console=log, quiet=quiet)
+        return output.progress(Progress)
 
-    end, summary = improve_actor(improvement_problems(settings), folder, settings, fresh=fresh, progress=progress)
-    if json:
-        print_json(summary.model_dump(mode="json"))
-    else:
-        print_text(improvement_table(summary))
-        if summary.best is not None:
-            stdout.print(plain(f"best: iteration {summary.best.index}, {summary.best.model}"), style="bold")
-    if end.reason:
-        log.print(plain(f"critique-graph: stopped early: {end.reason}"), style="red")
-    return end.exit_code(failed=sum(iteration.failed for iteration in summary.iterations))
-
-
-def improvement_table(summary: ImprovementSummary) -> str:
-    """Give the figures by iteration; a line may be wider than a terminal, where a cell of three lines reads worse."""
-    measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
-    rows = [["", *("start" if number == 0 else f"iteration {number}" for number in range(len(measured)))]]
-    rows += [[name, *map(figure, measured)] for name, figure in _MEASURED.items()]
-    rows += [
-        [name, *(["-"] if summary.start else []), *map(count, summary.iterations)] for name, count in _KEPT.items()
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-_MEASURED: dict[str, Callable[[Evaluation], str]] = {
-    "validation": lambda found: percent(found.validation),
-    "test, alone": lambda found: percent(found.accuracy),
-    "test, hard ones": lambda found: percent(found.accuracy_hard),
-    "test, with critic": lambda found: percent(found.accuracy_with_critic) if found.accuracy_with_critic else "-",
-}
-_KEPT: dict[str, Callable[[Iteration], str]] = {
-    "right when explored": lambda found: percent(found.responses),
-    "wrong, repaired": lambda found: percent(found.repaired),
-    "rows, direct": lambda found: str(found.kept_direct),
-    "rows, refined": lambda found: str(found.kept_refined),
-    "rows, of hard ones": lambda found: percent(found.kept_hard),
-    "hard ones with rows": lambda found: percent(found.covered_hard),
-}
+    found = improve_actor(**settings.naming(problems), **output.keywords(), progress=progress)
+    shown = [plain(improvement_table(found))]
+    if found.best is not None:
+        shown.append(plain(f"best: iteration {found.best.index}, {found.best.model}", style="bold"))
+    return output.show(found, shown)

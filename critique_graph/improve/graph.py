@@ -20,20 +20,21 @@ from typing import Any, Literal
 import orjson
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls.players import in_force
+from critique_graph.calls.players import Model, in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import ITERATION_SCHEMA, Evaluation, Iteration, best_of, hard_levels, weights_hash
-from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, Model, iteration_folder, name_of, served
+from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_folder
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
+from critique_graph.models.model_string import ModelString
+from critique_graph.models.roles import name_of
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
-from critique_graph.solve.run import RunEnd
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.train_process import Trainer, train_apart
 
@@ -166,12 +167,12 @@ class _Stages:
         actor = state["iterations"][-1]["model"] if state["iterations"] else self._actor
         emit("stage", iteration=index, stage="explore")
         end = self._improver.explore(self._context(), index, actor, iteration_folder(Path(state["out"]), index))
-        draft = {"actor": actor, "summary": end.summary.model_dump(mode="json")}
+        draft = {"actor": actor, "summary": end.model_dump(mode="json")}
         return {"index": index, "draft": draft, "end": _ended(end, f"iteration {index}, explore")}
 
     def select(self, state: SelfImproveState) -> dict[str, Any]:
         index, context, out = state["index"], self._context(), Path(state["out"])
-        explored = RunEnd("complete", None, Summary.model_validate(state["draft"]["summary"]))
+        explored = Summary.model_validate(state["draft"]["summary"])
         kept = self._improver.select(context, index, out, explored, self._hard)
         if kept is None:
             tried = len(self._improver.problems.training) * context.samples
@@ -192,7 +193,7 @@ class _Stages:
         made = {
             "parent": parent,
             "parent_hash": weights_hash(parent),
-            "model": served(actor, folder / MODEL),
+            "model": ModelString.parse(actor).trained_into(folder / MODEL),
             "steps": done.steps,
             "loss_last": done.loss_last,
             "training_tokens": done.tokens,
@@ -254,5 +255,5 @@ def _unless_ended(stage: Stage) -> Callable[[SelfImproveState], str]:
     return lambda state: stage if state["end"]["state"] == "complete" else END
 
 
-def _ended(end: RunEnd, stage: str) -> dict[str, Any]:
+def _ended(end: Summary, stage: str) -> dict[str, Any]:
     return {"state": end.state, "reason": end.reason and f"{stage}: {end.reason}"}

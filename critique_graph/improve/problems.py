@@ -4,13 +4,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.improve.settings import ImproveSettings
 from critique_graph.problems.load import load_problems
-from critique_graph.problems.training import refuse_test_split
+from critique_graph.problems.problem_set import Problems, name_of_problems, refuse_test_split
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,22 @@ class ImprovementProblems:
     test: Sequence[Problem]
     """Only measured; empty: nothing is measured but the validation problems."""
 
+    @property
+    def name(self) -> str:
+        """What settings record of the sets: a hash, so that a run resumes with the same problems alone."""
+        return name_of_problems([*self.training, *self.validation, *self.test])
+
 
 VALIDATION, TEST = 200, 300
 """Problems of the miniature, where no others are named."""
 
 
-def improvement_problems(settings: ImproveSettings) -> ImprovementProblems:
+def improvement_problems(settings: ImproveSettings, problems: Problems | None = None) -> ImprovementProblems:
     """Find the problems that settings ask for.
+
+    Args:
+        settings: They name the sets.
+        problems: The problems to learn from, where they are at hand.
 
     Raises:
         InputError: A set cannot be used, those to learn from are for tests, one of them has no reference answer, or a
@@ -44,7 +55,10 @@ def improvement_problems(settings: ImproveSettings) -> ImprovementProblems:
         limit = limit or ({"validation": VALIDATION, "test": TEST}.get(split) if spec == "miniature" else None)
         return [_with_answer(problem) for problem in load(spec, limit=limit, seed=settings.seed, split=split)]
 
-    training = read(settings.problems, settings.problem_limit, "train")
+    if problems is None or isinstance(problems, str | Path):
+        training = read(settings.problems, settings.problem_limit, "train")
+    else:
+        training = [_with_answer(problem) for problem in islice(problems, settings.limit)]
     if settings.validation is not None or is_miniature:
         validation = read(settings.validation or "miniature", settings.validation_limit, "validation")
     else:

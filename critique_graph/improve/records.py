@@ -8,7 +8,8 @@ from pathlib import Path
 from critique_graph.core.schema import Chain, Problem, Record, Trace, is_right
 from critique_graph.core.steps import is_shortcut
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
-from critique_graph.miniature import weights_path
+from critique_graph.models.model_string import ModelString
+from critique_graph.runs.record import Ended
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.selection import Selected
 
@@ -93,19 +94,18 @@ class Best(Record):
     validation: Rate
 
 
-class ImprovementSummary(Record):
+class ImprovementSummary(Ended):
     """The findings of self-improvement, as `critique-graph improve --json` prints them."""
 
     start: Evaluation | None
     iterations: tuple[Iteration, ...]
     best: Best | None
-    reason: str | None
-    """Why it ended before its last iteration; None where it did not."""
     tokens: int
-    """Of all models, trainings included."""
-    seconds: float
-    """Of all stages, over all sessions."""
-    run: str
+    """Tokens of all models, trainings included."""
+
+    def exit_code(self, failed: int | None = None) -> int:
+        """Exit code of the process; see `Ended.exit_code`."""
+        return super().exit_code(sum(iteration.failed for iteration in self.iterations) if failed is None else failed)
 
 
 def evaluation_of(
@@ -218,13 +218,8 @@ def shares_by_level(rows: Iterable[tuple[str, int | None]], hard: frozenset[int]
 
 def weights_hash(model: str) -> str | None:
     """Give a hash of a model's weights; None where they are not in a folder."""
-    prefix, _, name = model.partition(":")
-    folder = (
-        weights_path("actor" if name == "actor" else "critic")
-        if prefix == "miniature"
-        else Path(name.partition("?")[0])
-    )
-    files = sorted(folder.glob("*.safetensors"))
+    folder = ModelString.parse(model).weights
+    files = [] if folder is None else sorted(Path(folder).glob("*.safetensors"))
     if not files:
         return None
     digest = hashlib.sha256()

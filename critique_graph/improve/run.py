@@ -5,62 +5,89 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from critique_graph.calls.players import Model
 from critique_graph.core.errors import InputError
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.graph import create_self_improve
-from critique_graph.improve.problems import ImprovementProblems
+from critique_graph.improve.problems import ImprovementProblems, improvement_problems
 from critique_graph.improve.records import Best, Evaluation, ImprovementSummary, Iteration
 from critique_graph.improve.settings import ImproveSettings
-from critique_graph.improve.stages import MODEL, NO_CRITIC, Model, trainable
+from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
-from critique_graph.runs.drive import RECURSION_LIMIT, SessionEnd
+from critique_graph.models.roles import load_role, name_of
+from critique_graph.problems.problem_set import Problems, name_of_problems
+from critique_graph.runs.drive import RECURSION_LIMIT
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.progress import Progress
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.train_process import Trainer, train_apart, wait_for_training
+from critique_graph.verbs.output import run_folder
 
 
-def improve(
-    problems: ImprovementProblems,
-    folder: Path,
-    settings: ImproveSettings,
+def improve_actor(
+    problems: Problems | ImprovementProblems = "miniature",
     *,
+    out: Path | str | None = None,
     fresh: bool = False,
     progress: Callable[[str], Progress] | None = None,
     trainer: Trainer = train_apart,
     load: Callable[[Model], Any] = load_model,
-) -> tuple[SessionEnd, ImprovementSummary]:
-    """Improve an actor in a folder, or go on with it; the same call again gives the same.
+    **settings: Any,
+) -> ImprovementSummary:
+    """Improve an actor with a critic in the loop; the same call again goes on. What `critique-graph improve` calls.
+
+    Example:
+        >>> summary = improve_actor("train.jsonl", actor="hf:PATH", critic="hf:PATH", out="runs/better")
+        >>> summary.best.model
+
+    Args:
+        problems: To learn from: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves, with
+            reference answers; or all three sets, as `ImprovementProblems`.
+        out: Folder of all that is made; by default a new one under `runs/`.
+        fresh: Start over in a folder that holds an improvement.
+        progress: Gives what shows a stage, by its title; nothing by default.
+        trainer: Trains an actor; by default in another process, while no model of this one is loaded.
+        load: Gives the model of a string.
+        settings: Fields of `ImproveSettings`; critics are strings or chat models, the actor and the base are strings.
 
     Raises:
         CritiqueGraphError: Bad input, a training that failed, or a folder that cannot be written; nothing finished
             before is lost.
+        pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    _check(settings)
-    recorded = settings.model_dump(mode="json") | {"limit": settings.problem_limit}
-    with open_run(folder, recorded, prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
+    if not isinstance(problems, str | Path | ImprovementProblems):
+        problems = tuple(problems)
+    name = problems.name if isinstance(problems, ImprovementProblems) else name_of_problems(problems)
+    critics = {role: settings[role] for role in ("critic", "test_critic") if settings.get(role) is not None}
+    named = {role: name_of(critic) for role, critic in critics.items()}
+    chosen, folder = ImproveSettings(**{**settings, **named, "problems": name}), run_folder(out, "improve")
+    _check(chosen)
+    sets = problems if isinstance(problems, ImprovementProblems) else improvement_problems(chosen, problems)
+    with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
         if fresh:
             for old in folder.glob("iteration-*"):
                 wait_for_training(old / MODEL)  # it would write on into the new folder
                 rmtree(old)
+        test_critic = critics.get("test_critic", chosen.test_critic)
         graph = create_self_improve(
-            settings.actor,
-            _critic(settings.critic, settings.base_url),
-            base=settings.base,
-            test_critic=None if settings.test_critic is None else _critic(settings.test_critic, settings.base_url),
-            problems=problems,
+            chosen.actor,
+            _critic(critics.get("critic", chosen.critic), chosen.base_url),
+            base=chosen.base,
+            test_critic=None if test_critic is None else _critic(test_critic, chosen.base_url),
+            problems=sets,
             trainer=trainer,
             load=load,
             progress=progress,
-            concurrency=settings.concurrency,
-            **settings.model_dump(include=set(ImprovementContext.model_fields)),
+            concurrency=chosen.concurrency,
+            **chosen.model_dump(include=set(ImprovementContext.model_fields)),
         ).compile(name="self_improve")
         result = graph.invoke({"out": str(folder)}, {"recursion_limit": RECURSION_LIMIT * 2})
-        end = SessionEnd(**result["end"])
         summary = summarise_improvement(result, run=str(folder))
-        run.write_manifest(end.state, reason=end.reason, **summary.model_dump(mode="json", exclude={"run", "reason"}))
-    return end, summary
+        run.write_manifest(
+            summary.state, reason=summary.reason, **summary.model_dump(mode="json", exclude={"run", "reason", "state"})
+        )
+    return summary
 
 
 def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSummary:
@@ -72,7 +99,7 @@ def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSum
         start=start,
         iterations=iterations,
         best=None if start is None else Best.model_validate(result["best"]),
-        reason=result["end"]["reason"],
+        **result["end"],
         tokens=sum(found.evaluation_tokens for found in measured) + sum(map(_tokens, iterations)),
         seconds=round(sum(found.evaluation_seconds for found in measured) + sum(map(_seconds, iterations)), 1),
         run=run,
@@ -92,12 +119,12 @@ def _check(settings: ImproveSettings) -> None:
             pass
 
 
-def _critic(spec: str, base_url: str | None) -> Model:
+def _critic(critic: Model, base_url: str | None) -> Model:
     """Give a critic, checked: as a string where it is loaded and released here, as a model where it is on a server."""
-    if spec == NO_CRITIC:
-        return spec
-    loaded = load_model(spec, base_url=base_url if spec.startswith("openai:") else None)
-    return loaded if spec.startswith("openai:") else spec
+    if critic == NO_CRITIC:
+        return critic
+    loaded = load_role(critic, base_url)
+    return loaded if name_of(critic).startswith("openai:") else critic
 
 
 def _tokens(iteration: Iteration) -> int:

@@ -19,6 +19,7 @@ import orjson
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
+from critique_graph.calls.players import Model
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
@@ -31,10 +32,14 @@ from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import Evaluation, Kept, evaluation_of, kept_of
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import release_models
-from critique_graph.runs.folder import open_run
+from critique_graph.models.model_string import ModelString
+from critique_graph.models.roles import name_of
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.drive import run_graph
+from critique_graph.runs.journal import Journal
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.run import RunEnd, run_problems
+from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import trace_candidates
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.selection import select
@@ -43,7 +48,6 @@ from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrde
 
 KEPT, ROWS, MODEL = "kept.jsonl", "rows.jsonl", "model"
 NO_CRITIC = "none"
-Model = str | BaseChatModel
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Improver:
     """Gives what shows a stage, by its title."""
     concurrency: int
 
-    def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> RunEnd:
+    def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
         """Sample responses to every training problem; with a critic, refine the wrong ones."""
         settings = context.model_dump(
             include={"samples", "refinements", "temperature", "max_tokens", "critic_max_tokens"}
@@ -79,7 +83,7 @@ class Improver:
         )
 
     def select(
-        self, context: ImprovementContext, index: int, out: Path, explored: RunEnd, hard: frozenset[int]
+        self, context: ImprovementContext, index: int, out: Path, explored: Summary, hard: frozenset[int]
     ) -> Kept | None:
         """Write the rows of an iteration; None where nothing was kept."""
         folder = iteration_folder(out, index)
@@ -105,7 +109,7 @@ class Improver:
         write_atomically(folder / ROWS, map(_line, learned))
         return kept_of(
             kept,
-            explored.summary,
+            explored,
             read_traces(explored_traces),
             problems=self.problems.training,
             hard=hard,
@@ -124,22 +128,22 @@ class Improver:
 
     def evaluate(
         self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
-    ) -> tuple[RunEnd, Evaluation]:
+    ) -> tuple[Summary, Evaluation]:
         """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures.
 
         The critic plays on the test problems, or on the others where there are none.
         """
         sets = {"validation": self.problems.validation, "test": self.problems.test}
         measured = [name for name, problems in sets.items() if problems]
-        ends: list[RunEnd] = []
+        ends: list[Summary] = []
         for name in measured:
             critic = self.test_critic if name == measured[-1] else None
             ends.append(self._measure(context, f"iteration {index}, {name}", sets[name], folder / name, actor, critic))
             if ends[-1].state != "complete":
                 break
-        test = ends[1].summary if len(ends) > 1 else None
+        test = ends[1] if len(ends) > 1 else None
         has_critic = self.test_critic is not None
-        return ends[-1], evaluation_of(actor, ends[0].summary, test, hard=hard, has_critic=has_critic)
+        return ends[-1], evaluation_of(actor, ends[0], test, hard=hard, has_critic=has_critic)
 
     def _measure(
         self,
@@ -149,7 +153,7 @@ class Improver:
         folder: Path,
         actor: str,
         critic: Model | None,
-    ) -> RunEnd:
+    ) -> Summary:
         """Have an actor answer problems greedily, and play one round where there is a critic."""
         settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
         settings["rounds"] = 0 if critic is None else 1
@@ -172,35 +176,31 @@ class Improver:
         create: Callable[..., Any],
         recorded: Mapping[str, JsonValue],
         critic: Model | None,
-    ) -> RunEnd:
+    ) -> Summary:
         """Drive a graph over problems, in a run folder of its own."""
-        recorded = {**recorded, "critic": None if critic is None else name_of(critic)}
-        with open_run(folder, recorded, prompts=prompts_hash(loop_prompts())) as run:
+        configuration = {**recorded, "critic": None if critic is None else name_of(critic)}
+
+        def created(journal: Journal) -> Any:
             actor = self.load(str(recorded["actor"]))
-            graph = create(actor, None if critic is None else self.load(critic), run.journal)
-            return wait_for(
-                run_problems(
-                    graph,
-                    problems,
-                    run,
-                    settings=recorded,
-                    total=len(problems),
-                    concurrency=self.concurrency,
-                    progress=self.progress(title),
-                )
+            return create(actor, None if critic is None else self.load(critic), journal)
+
+        return wait_for(
+            run_graph(
+                created,
+                ProblemSet.of(problems),
+                folder,
+                configuration,
+                summarise,
+                prompts=prompts_hash(loop_prompts()),
+                concurrency=self.concurrency,
+                progress=self.progress(title),
             )
+        )
 
 
 def iteration_folder(out: Path, index: int) -> Path:
     """Give the folder of an iteration."""
     return out / f"iteration-{index}"
-
-
-def name_of(model: Model) -> str:
-    """Give a model's string; of a model object, what it calls its model."""
-    return (
-        model if isinstance(model, str) else str(getattr(model, "model_name", None) or getattr(model, "model", model))
-    )
 
 
 def trainable(actor: str) -> str:
@@ -209,21 +209,12 @@ def trainable(actor: str) -> str:
     Raises:
         InputError: Its weights are not here.
     """
-    prefix, _, name = actor.partition(":")
-    if prefix in ("hf", "miniature"):
-        return actor
-    if prefix == "vllm":
-        return f"hf:{name.partition('?')[0]}"
-    raise InputError(
-        f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor."
-    )
-
-
-def served(actor: str, folder: Path) -> str:
-    """Give the string by which a trained actor generates: in the engine of the one it comes from."""
-    prefix, _, name = actor.partition(":")
-    settings = name.partition("?")[2]
-    return f"vllm:{folder}" + (f"?{settings}" if settings else "") if prefix == "vllm" else f"hf:{folder}"
+    named = ModelString.parse(actor)
+    if named.weights is None:
+        raise InputError(
+            f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor."
+        )
+    return f"hf:{named.name}" if named.prefix == "vllm" else actor
 
 
 def _line(row: Any) -> bytes:

@@ -1,9 +1,11 @@
 """State and settings of the self-improvement graph."""
 
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from typing_extensions import TypedDict
+
+from critique_graph.core.settings import DATA, SAMPLING, TRAINING, Settings
 
 
 class SelfImproveInput(TypedDict):
@@ -38,46 +40,45 @@ class SelfImproveOutput(TypedDict):
     end: dict[str, Any]
 
 
-class ImprovementContext(BaseModel):
+class ImprovementContext(Settings):
     """Settings of self-improvement. What is kept, and from what is trained, is by default as in the paper's scripts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    iterations: int = Field(default=3, ge=1, le=100)
-    """How often to explore, train and evaluate."""
-    samples: int = Field(default=5, ge=1, le=1024)
-    """Responses to every problem in an iteration (the scripts' example)."""
-    refinements: int = Field(default=5, ge=1, le=1024)
-    """Most refinements drawn with one critique; the first that is right is kept (in the scripts as many as samples)."""
-    temperature: float = Field(default=0.7, ge=0, le=5)
-    """Of both."""
-    max_tokens: int = Field(default=1024, ge=1)
-    """Most tokens of one response."""
-    critic_max_tokens: int = Field(default=1536, ge=1)
-    """Most tokens of one critique, its reasoning included."""
-    distinct: bool = False
-    """Learn equal rows once; else, as in the scripts, as often as they were written."""
-    per_problem: int | None = Field(default=None, ge=1)
-    """Most rows of one problem in an iteration; empty: no bound, as in the scripts."""
-    balance: Literal["none", "level"] = "none"
-    """`level`: as many rows of every level as there are of the rarest; ours."""
-    feedback: bool = False
-    """Learn to refine, too: problem, wrong response and critique, to the refinement that was kept."""
-    previous: bool = False
+    iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
+    """Number of iterations: in each one the actor explores, is trained and is evaluated."""
+    samples: Annotated[int, SAMPLING] = Field(default=5, ge=1, le=1024)
+    """Number of responses to every problem in an iteration (the scripts' example)."""
+    refinements: Annotated[int, SAMPLING] = Field(default=5, ge=1, le=1024)
+    """Maximum number of refinements drawn with one critique; the first correct one is kept (in the scripts as many as
+    samples)."""
+    temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
+    """Sampling temperature of responses and refinements while exploring."""
+    max_tokens: Annotated[int, SAMPLING] = Field(default=1024, ge=1)
+    """Maximum number of tokens of one response."""
+    critic_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)
+    """Maximum number of tokens of one critique, its reasoning included."""
+    distinct: Annotated[bool, DATA] = False
+    """Learn equal rows once; by default, as in the scripts, as often as they were written."""
+    per_problem: Annotated[int | None, DATA] = Field(default=None, ge=1)
+    """Maximum number of rows from one problem in an iteration; empty: no bound, as in the scripts."""
+    balance: Annotated[Literal["none", "level"], DATA] = "none"
+    """How rows are balanced: `level`, as many rows of every level as there are of the rarest (ours); `none`, not."""
+    feedback: Annotated[bool, DATA] = False
+    """Learn to refine, too: from problem, wrong response and critique to the refinement that was kept."""
+    previous: Annotated[bool, DATA] = False
     """Learn the rows of earlier iterations, too."""
-    original: str | None = None
+    original: Annotated[str | None, DATA] = None
     """File of rows (`export --to trl`) that every iteration learns, too; empty: none."""
-    train_from: Literal["base", "last"] = "base"
-    """What every training begins with: the base, as in the scripts, or the model of the iteration before."""
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Peak; empty: 5e-6, the scripts', or 1e-4 for adapters (ours)."""
-    batch_size: int = Field(default=32, ge=1)
-    """Rows per optimizer step."""
-    rows_at_once: int | None = Field(default=None, ge=1)
-    """Rows in memory at once, a divisor of the batch size; empty: all of these."""
-    epochs: float = Field(default=1.0, gt=0)
-    """Passes over the rows."""
-    lora_rank: int | None = Field(default=None, ge=1)
-    """Train adapters of this rank, and merge them into the weights; empty: all weights."""
-    seed: int = 0
-    """Every call's seed, the choice of rows and the trainings' order are derived from this."""
+    train_from: Annotated[Literal["base", "last"], TRAINING] = "base"
+    """Model that every training begins with: the base, as in the scripts, or the model of the iteration before."""
+    learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Peak learning rate; empty: 5e-6, the scripts', or 1e-4 for adapters (ours)."""
+    batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
+    """Number of rows per optimizer step."""
+    rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
+    epochs: Annotated[float, TRAINING] = Field(default=1.0, gt=0)
+    """Number of passes over the rows."""
+    lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Rank of the adapters to train and merge into the weights; empty: all weights are trained."""
+    seed: Annotated[int, SAMPLING] = 0
+    """Root seed: every call's seed, the choice of rows and the trainings' order derive from it."""

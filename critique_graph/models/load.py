@@ -16,17 +16,9 @@ import yaml
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.core.errors import InputError, MissingDependencyError
-from critique_graph.core.schema import Role
-from critique_graph.miniature import weights_path
+from critique_graph.models.model_string import ModelString, unknown_model
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
-KNOWN_PREFIXES = (
-    "miniature:actor",
-    "miniature:critic",
-    "hf:NAME_OR_PATH",
-    "vllm:NAME_OR_PATH",
-    "openai:NAME",
-)
 _CACHED_MODELS = 8
 """Models kept for the next `load_model` with the same string; local ones hold their weights."""
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
@@ -54,21 +46,18 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
     """
     if isinstance(spec, BaseChatModel):
         return spec
-    prefix, colon, name = spec.partition(":")
-    if not colon or not name or spec != spec.strip():
-        raise _unknown(spec)
-    if base_url is not None and prefix != "openai":
+    named = ModelString.parse(spec)
+    if base_url is not None and named.prefix != "openai":
         raise InputError(f"base_url is for openai:NAME, not for {spec!r}.")
-    match prefix:
+    match named.prefix:
         case "miniature":
-            return _miniature(name)
+            return _miniature(named)
         case "hf":
-            return _transformers(_path_or_hub_name(spec, name))
+            return _transformers(_path_or_hub_name(spec, named.name))
         case "openai":
-            return _server(name, base_url)
+            return _server(named.name, base_url)
         case "vllm":
-            name, _, settings = name.partition("?")
-            return _vllm(_path_or_hub_name(spec, name), settings)
+            return _vllm(_path_or_hub_name(spec, named.name), named.engine)
         case _:
             return _langchain(spec)
 
@@ -84,18 +73,21 @@ def release_models() -> None:
         free_memory()
 
 
-def _miniature(name: str) -> BaseChatModel:
-    if name == "annotator":
+def _miniature(named: ModelString) -> BaseChatModel:
+    if named.name == "annotator":
         from critique_graph.miniature.annotator import ExactAnnotator
 
         return ExactAnnotator()
-    roles: dict[str, Role] = {"actor": "actor", "critic": "critic"}
-    if name not in roles:
-        raise InputError(f"There is no miniature:{name}; use miniature:actor, miniature:critic or miniature:annotator.")
-    path = weights_path(roles[name])
-    if not (path / "config.json").is_file():
-        raise InputError(f"miniature:{name} has no weights in {path}; make them with `critique-graph miniature train`.")
-    return _transformers(str(path))
+    if named.weights is None:
+        raise InputError(
+            f"There is no miniature:{named.name}; use miniature:actor, miniature:critic or miniature:annotator."
+        )
+    if not (Path(named.weights) / "config.json").is_file():
+        raise InputError(
+            f"miniature:{named.name} has no weights in {named.weights}; make them with "
+            "`critique-graph miniature train`."
+        )
+    return _transformers(named.weights)
 
 
 def _path_or_hub_name(spec: str, name: str) -> str:
@@ -145,7 +137,7 @@ def _server(name: str, base_url: str | None) -> BaseChatModel:
 @lru_cache(maxsize=_CACHED_MODELS)
 def _langchain(spec: str) -> BaseChatModel:
     if find_spec("langchain") is None:
-        raise _unknown(spec)
+        raise unknown_model(spec)
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
 
     try:
@@ -153,9 +145,3 @@ def _langchain(spec: str) -> BaseChatModel:
     except (ValueError, ImportError) as error:
         raise InputError(f"{spec!r} is no model langchain can start: {' '.join(str(error).split())}") from error
     return model
-
-
-def _unknown(spec: str) -> InputError:
-    return InputError(
-        f"Unknown model {spec!r}; use {', '.join(KNOWN_PREFIXES)}, or install langchain for its PROVIDER:NAME."
-    )

@@ -1,33 +1,42 @@
-"""The actor and the critic that a verb's settings name."""
+"""The models of several roles, loaded together."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-
-from critique_graph.calls.settings import LoopSettings
+from critique_graph.calls.players import Model
+from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
 
-
-@dataclass(frozen=True)
-class Pair:
-    """The two models of the loop."""
-
-    actor: BaseChatModel
-    critic: BaseChatModel
+EXACT = "exact"
+"""In the place of a model: code plays the role."""
 
 
-def load_pair(settings: LoopSettings) -> Pair:
-    """Load a verb's models now.
+def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]:
+    """Load the models of several roles now; gives them by role, ready for the factory of a graph.
+
+    Args:
+        roles: Model and server of each role; the server is for `openai:` models alone.
 
     Raises:
         InputError: a model string names none, or a server that was named does not answer.
         MissingDependencyError: a model needs an extra that is not installed.
     """
-    critic_url = settings.critic_base_url or settings.base_url
-    for url in {settings.base_url, critic_url} - {None}:
-        check_server(str(url))
-    return Pair(
-        actor=load_model(settings.actor, base_url=settings.base_url if settings.actor.startswith("openai:") else None),
-        critic=load_model(settings.critic, base_url=critic_url if settings.critic.startswith("openai:") else None),
-    )
+    for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
+        check_server(url)
+    return {role: load_role(model, url) for role, (model, url) in roles.items()}
+
+
+def load_role(model: Model, base_url: str | None) -> Model:
+    """Load the model of one role, on its server if it is one of a server's."""
+    if model == EXACT:
+        return model
+    is_served = isinstance(model, str) and model.startswith("openai:")
+    return load_model(model, base_url=base_url if is_served else None)
+
+
+def name_of(model: Model) -> str:
+    """Give a model's string; of a chat model, what it calls its model."""
+    if isinstance(model, str):
+        return model
+    return str(getattr(model, "model_name", None) or getattr(model, "model", None) or type(model).__name__)

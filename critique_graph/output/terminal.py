@@ -28,6 +28,6 @@ _CONTROL = dict.fromkeys(
 )
 
 
-def plain(text: str) -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Make model text safe to print: no markup is read from it, and control characters are dropped."""
-    return Text(text.translate(_CONTROL))
+    return Text(text.translate(_CONTROL), style=style)

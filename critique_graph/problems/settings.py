@@ -1,38 +1,49 @@
 """Settings that say which problems a verb works on."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from critique_graph.core.settings import PROBLEMS, SAMPLING, Settings
 from critique_graph.problems.load import MINIATURE_LIMIT
 
 
-class ProblemSettings(BaseModel):
+class ProblemSettings(Settings):
     """Which problems a verb works on, and how many at once."""
 
     problems: Annotated[str, Parameter(show=False)] = "miniature"
-    """`miniature`, a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`."""
-    question_field: str | None = None
+    """Problem set: `miniature`, a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`."""
+    question_field: Annotated[str | None, PROBLEMS] = None
     """Column that holds the question, where it has an unusual name."""
-    answer_field: str | None = None
+    answer_field: Annotated[str | None, PROBLEMS] = None
     """Column that holds the reference answer, where it has an unusual name."""
-    limit: Annotated[int | None, Parameter(alias="-n")] = Field(default=None, ge=1)
-    """Most problems to run; empty: 100 of the miniature, all of a file."""
-    concurrency: int = Field(default=64, ge=1)
-    """Problems in flight at once."""
+    limit: Annotated[int | None, Parameter(alias="-n"), PROBLEMS] = Field(default=None, ge=1)
+    """Maximum number of problems; empty: 100 of the miniature, all of a file."""
+    concurrency: Annotated[int, PROBLEMS] = Field(default=64, ge=1)
+    """Number of problems in flight at once."""
+    seed: Annotated[int, SAMPLING] = 0
+    """Root seed: the miniature's problems, every call's seed and every random choice derive from it."""
 
     @property
     def problem_limit(self) -> int | None:
         """The limit in force: the miniature's problems have no end of their own."""
         return self.limit or (MINIATURE_LIMIT if self.problems == "miniature" else None)
 
+    def naming(self, problems: str | None) -> dict[str, Any]:
+        """Give the settings as keywords, with the problem set named on the command line, where one is."""
+        return {**dict(self), **({} if problems is None else {"problems": problems})}
+
+    def recorded(self) -> dict[str, Any]:
+        """Give the settings as a run folder records them."""
+        return self.model_dump(mode="json") | {"limit": self.problem_limit}
+
 
 class TrainingProblemSettings(ProblemSettings):
     """Which problems a verb makes data from."""
 
-    seed: int = 0
-    exclude: tuple[str, ...] = ()
-    """Sets one will test on, named like PROBLEMS: near copies of their problems are left out. Needs extra `data`."""
-    distinct: bool = False
+    exclude: Annotated[tuple[str, ...], PROBLEMS] = ()
+    """Problem sets to test on, named like PROBLEMS: near copies of their problems are left out. Needs the extra
+    `data`."""
+    distinct: Annotated[bool, PROBLEMS] = False
     """Leave out near copies of earlier problems. Needs the extra `data`."""

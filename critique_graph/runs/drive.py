@@ -1,4 +1,4 @@
-"""Drives one compiled graph over many problems: bounded concurrency, outcomes that add up, resume, drain.
+"""Runs one graph over many problems in a run folder: bounded concurrency, outcomes that add up, resume, drain.
 
 A fixed number of workers pull from one iterator, so memory is flat in the number of problems. Each problem
 ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens to one stops the others.
@@ -9,10 +9,11 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -21,11 +22,16 @@ from pydantic import JsonValue
 
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
-from critique_graph.runs.folder import RunFolder, RunState
+from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
+from critique_graph.runs.journal import Journal, read_journal
 from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.runs.progress import Progress
+from critique_graph.runs.record import Ended, FinishedRun
 
 logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found", bound=Ended)
 
 CONCURRENCY = 64
 """Problems in flight at once."""
@@ -37,67 +43,82 @@ RECURSION_LIMIT = 256
 """Super-steps; the longest legal path, 100 rounds, takes 203."""
 
 
-@dataclass(frozen=True)
-class SessionEnd:
-    """How a session of a run ended."""
-
-    state: RunState
-    reason: str | None
-    """Why it stopped early; None otherwise."""
-
-    def exit_code(self, *, failed: int) -> int:
-        """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted."""
-        if self.state == "interrupted":
-            return 130
-        if self.state == "stopped_early":
-            return 4
-        return 3 if failed else 0
-
-
-async def drive(
-    graph: CompiledStateGraph[Any, Any, Any, Any],
-    problems: Iterable[Problem],
-    run: RunFolder,
+async def run_graph(
+    create: Callable[[Journal], CompiledStateGraph[Any, Any, Any, Any]],
+    problems: ProblemSet,
+    folder: Path,
+    configuration: Mapping[str, JsonValue],
+    summarise: Callable[[FinishedRun], Found],
     *,
-    settings: Mapping[str, JsonValue],
-    total: int | None = None,
+    prompts: str,
+    fresh: bool = False,
     concurrency: int = CONCURRENCY,
     progress: Progress | None = None,
-    judge: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
-    suspect: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
-    is_enough: Callable[[], bool] = lambda: False,
+    outcome_of: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
+    warn_about: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
+    stop_when: Callable[[], bool] = lambda: False,
     schema: str = TRACE_SCHEMA,
-) -> SessionEnd:
-    """Drive `graph` over `problems`, then write the run's traces.
+) -> Found:
+    """Run a graph over problems in a run folder, or go on with that; leaves traces and manifest, gives what was found.
 
     Problems that an earlier session finished are skipped; one it left halfway goes on from its last finished
     call. The first SIGINT or SIGTERM gives problems in flight `DRAIN_SECONDS` to end; the next one aborts.
 
     Args:
-        graph: A compiled actor-critic graph whose `log` is `run.journal`.
+        create: Gives the compiled graph; its `log` is the journal.
         problems: Read one at a time, as workers become free; ids are unique.
-        run: The folder, from `open_run`.
-        settings: What the graph was created with; recorded in every trace.
-        total: How many problems there are, where that is known: for the ETA, and to count those not reached.
+        folder: The run folder, made if need be.
+        configuration: The settings: what a resumed run must agree with, and what every trace records.
+        summarise: Reads what was found once the session has ended.
+        prompts: Hash of the prompts' wording.
+        fresh: Delete what an earlier run left in the folder first.
         concurrency: Problems in flight at once.
         progress: Shows how the run goes.
-        judge: Says how a problem ended, by the graph's result.
-        suspect: Says what is wrong with a result that is done all the same, if anything: so many such problems in a
+        outcome_of: Says how a problem ended, by the graph's result.
+        warn_about: Says what is wrong with a result that is done all the same, if anything: so many such problems in a
             row as those that are not done stop the run.
-        is_enough: Asked before a problem is begun; once it says so, none is, and those in flight end.
+        stop_when: Asked before a problem is begun; once it says so, none is, and those in flight end.
         schema: What the traces call themselves.
 
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    session = _Session(
-        graph, problems, run, settings, progress or Progress(quiet=True), judge, suspect, is_enough, schema
-    )
-    with session.progress:
-        session.progress.total = total
+    with open_run(folder, configuration, prompts=prompts, fresh=fresh) as run:
+        rules = _Rules(outcome_of, warn_about, stop_when, schema)
+        session = _Session(create(run.journal), problems, run, rules, progress or Progress(quiet=True))
         await session.work(concurrency)
-    run.write_traces()
-    return SessionEnd(session.state, session.reason)
+        run.write_traces()
+        counts = run.journal.counts()
+        total = max(problems.total or 0, sum(counts.values()))
+        outcomes = {**counts, "pending": total - sum(counts.values()) + counts["pending"]}
+        finished = FinishedRun(
+            rows=lambda: read_journal(run.path / JOURNAL),
+            outcomes=outcomes,
+            folder=run.path,
+            seconds=run.journal.seconds(),
+            state=session.state,
+            reason=session.reason,
+            left_out=problems.left_out,
+        )
+        found = summarise(finished)
+        run.write_manifest(session.state, reason=session.reason, outcomes=outcomes, **_tokens(found))
+    return found
+
+
+def _tokens(found: Ended) -> dict[str, Any]:
+    """Give the tokens of a record for the manifest, by role where they are known so."""
+    tokens = found.model_dump(mode="json").get("tokens")
+    return {} if tokens is None else {"tokens": tokens if isinstance(tokens, dict) else {"total": tokens}}
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What a session goes by; see `run_graph`."""
+
+    outcome_of: Callable[[Mapping[str, Any]], Outcome]
+    warn_about: Callable[[Mapping[str, Any]], str | None]
+    stop_when: Callable[[], bool]
+    schema: str
 
 
 class _Session:
@@ -106,26 +127,20 @@ class _Session:
     def __init__(
         self,
         graph: CompiledStateGraph[Any, Any, Any, Any],
-        problems: Iterable[Problem],
+        problems: ProblemSet,
         run: RunFolder,
-        settings: Mapping[str, JsonValue],
+        rules: _Rules,
         progress: Progress,
-        judge: Callable[[Mapping[str, Any]], Outcome],
-        suspect: Callable[[Mapping[str, Any]], str | None],
-        is_enough: Callable[[], bool],
-        schema: str,
     ) -> None:
         self.state: RunState = "running"
         self.reason: str | None = None
-        self.progress = progress
         self._graph = graph
-        self._problems = enumerate(problems)
+        self._problems = enumerate(problems.read())
         self._journal = run.journal
-        self._settings = dict(settings)
-        self._judge = judge
-        self._suspect = suspect
-        self._is_enough = is_enough
-        self._schema = schema
+        self._settings = run.configuration
+        self._rules = rules
+        self._progress = progress
+        self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
         self._troubles: list[str] = []
         """What was wrong with the problems since the last one with which nothing was."""
@@ -134,25 +149,27 @@ class _Session:
     async def work(self, concurrency: int) -> None:
         """Run the problems; leaves `state` and `reason` saying how that ended."""
         try:
-            with _on_signals(self._interrupt):
+            with self._progress, _on_signals(self._interrupt):
                 async with self._bound, asyncio.TaskGroup() as group:
                     for _ in range(concurrency):
                         group.create_task(self._work_off())
         except TimeoutError:
             logger.warning("calls in flight were cut off; finished ones are kept")
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # all have one disk and one input: the first speaks for all
+            raise errors.exceptions[
+                0
+            ] from None  # every worker shares the disk and the input: the first error is enough
         if self.state == "running":
             self.state = "complete"
 
     async def _work_off(self) -> None:
-        while self.state == "running" and not self._is_enough():
+        while self.state == "running" and not self._rules.stop_when():
             if (numbered := next(self._problems, None)) is None:
                 break
             position, problem = numbered
             with self._journal.problem(problem, position) as status:
                 if status in ("done", "quarantined"):
-                    self.progress.skip(status)
+                    self._progress.skip(status)
                     await asyncio.sleep(0)  # a long row of them must not keep signals waiting
                     continue
                 await self._roll_out(problem)
@@ -163,22 +180,22 @@ class _Session:
         try:
             result = await self._graph.ainvoke(problem.to_input(), self._config)
             trace = self._to_trace(problem, result, time.perf_counter() - started)
-            outcome = self._judge(result)
+            outcome = self._rules.outcome_of(result)
         except CritiqueGraphError:  # not this problem's fault: a full disk, a model that cannot be loaded
             raise
         except Exception as error:  # the boundary: whatever a problem sets off becomes its outcome
             logger.debug("problem %s", problem.id, exc_info=True)
             outcome = outcome_of_error(error)
         await self._journal.settle(problem, outcome, trace)
-        self.progress.update(outcome, result)
-        trouble = self._suspect(result) if outcome.status == "done" and result is not None else None
+        self._progress.update(outcome, result)
+        trouble = self._rules.warn_about(result) if outcome.status == "done" and result is not None else None
         self._watch(trouble if outcome.status == "done" else f"{outcome.status} by {outcome.reason}")
 
     def _to_trace(self, problem: Problem, result: Mapping[str, Any], seconds: float) -> bytes:
         """Give the `Trace` of a result as JSON; the graph's output is plain JSON already."""
         return orjson.dumps(
             {
-                "schema": self._schema,
+                "schema": self._rules.schema,
                 "problem": problem.model_dump(mode="json"),
                 "graph": self._graph.get_name(),
                 "settings": self._settings,

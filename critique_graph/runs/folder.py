@@ -166,7 +166,7 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
     known = {**manifest["configuration"], "prompts": manifest["prompts"]}
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
-        for field in dict.fromkeys((*known, *given))
+        for field in given  # a setting that an older version recorded, and this one has no more, decides nothing
         if field not in _FREE_FIELDS and known.get(field) != given.get(field)
         if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
     ]

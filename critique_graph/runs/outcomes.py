@@ -35,7 +35,8 @@ def outcome_of(result: Mapping[str, Any]) -> Outcome:
     return Outcome("failed" if retried else "quarantined", one_line(f"{first['kind']}: {first['message']}"))
 
 
-def _outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
+def outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Judge paths or talks by their failures: one that was refused is dropped, one that was cut off is tried again."""
     failures = [part["failure"] for part in parts if part["failure"] is not None]
     for failure in failures:
         if failure["kind"] in RETRIED_KINDS:

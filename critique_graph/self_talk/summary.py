@@ -1,23 +1,17 @@
 """What a run of `self-talk` found: talks kept and dropped, and what they cost."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
 
-from critique_graph.core.schema import Record, Usage
+from critique_graph.core.schema import Usage
 from critique_graph.core.splice import TalkDropReason
 from critique_graph.metrics.intervals import Rate, wilson
-from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.record import FinishedRun, RunRecord, spent
 from critique_graph.self_talk.dataset import read_talk_traces, was_right
 
 
-class TalkSummary(Record):
+class TalkSummary(RunRecord):
     """The findings of a run that makes self-talk, as `critique-graph self-talk --json` prints them."""
 
-    problems: int
-    done: int
-    failed: int
-    quarantined: int
-    pending: int
     left_out: dict[str, int]
     """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
     talks: int
@@ -31,48 +25,28 @@ class TalkSummary(Record):
     kept_by_repairs: dict[int, int]
     """How many of the kept have so many mistakes."""
     repaired_share: Rate
-    """Of the paths that were wrong as they were first written, those that were repaired and kept, or came to the same
-    talk as one that was."""
+    """Share of initially wrong paths that were repaired and kept (duplicates count as kept)."""
     right_share: Rate
-    """Of those that were right, those that were kept, likewise."""
+    """Share of initially correct paths that were kept (duplicates count as kept)."""
     calls: dict[str, int]
     """By role."""
     tokens: dict[str, int]
     """By role, and `total`."""
-    seconds: float
-    run: str
     dataset: str
 
 
-def summarise_talks(
-    rows: Iterable[JournalRow],
-    *,
-    run: str,
-    dataset: str,
-    left_out: dict[str, int],
-    seconds: float,
-    total: int | None = None,
-) -> TalkSummary:
-    """Summarise a run's journal; talks of problems that are not done are not counted.
+def summarise_talks(run: FinishedRun, *, dataset: str) -> TalkSummary:
+    """Summarise a run; talks of problems that are not done are not counted.
 
     Args:
-        rows: The journal's problems.
-        run: Path of the run folder.
+        run: The run.
         dataset: Path of the data set.
-        left_out: Problems not begun, by reason.
-        seconds: How long the run took, all sessions together.
-        total: Problems in the set; None where unknown.
     """
-    statuses, dropped, repairs = Counter[str](), Counter[TalkDropReason](), Counter[int]()
+    dropped, repairs = Counter[TalkDropReason](), Counter[int]()
     made: dict[bool, Counter[bool]] = {True: Counter(), False: Counter()}
     usage: defaultdict[str, Usage] = defaultdict(Usage)
 
-    def counted() -> Iterator[JournalRow]:
-        for row in rows:
-            statuses[row.outcome.status] += 1
-            yield row
-
-    for trace in read_talk_traces(counted()):
+    for trace in read_talk_traces(run.rows()):
         for role, used in trace.usage.items():
             usage[role] += used
         for talk in trace.talks:
@@ -81,15 +55,10 @@ def summarise_talks(
                 dropped[talk.drop] += 1
             else:
                 repairs[talk.repairs] += 1
-    tokens = {role: used.total_tokens for role, used in sorted(usage.items())}
-    tokens["total"] = sum(tokens.values())
-    settled = {status: statuses[status] for status in ("done", "failed", "quarantined")}
-    problems = max(total or 0, statuses.total())
     return TalkSummary(
-        problems=problems,
-        **settled,
-        pending=problems - sum(settled.values()),
-        left_out=left_out,
+        **run.counts(),
+        **spent(usage),
+        left_out=dict(run.left_out),
         talks=repairs.total() + dropped.total(),
         kept=repairs.total(),
         repaired=repairs.total() - repairs[0],
@@ -98,9 +67,5 @@ def summarise_talks(
         kept_by_repairs=dict(sorted((number, count) for number, count in repairs.items() if count)),
         repaired_share=wilson(made[False][True], made[False].total()),
         right_share=wilson(made[True][True], made[True].total()),
-        calls={role: used.calls for role, used in sorted(usage.items())},
-        tokens=tokens,
-        seconds=round(seconds, 3),
-        run=run,
         dataset=dataset,
     )

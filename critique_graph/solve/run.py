@@ -1,50 +1,59 @@
 """The loop over a problem set, in a run folder."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from langgraph.graph.state import CompiledStateGraph
-from pydantic import JsonValue
-
-from critique_graph.core.schema import Problem
-from critique_graph.runs.drive import CONCURRENCY, SessionEnd, drive
-from critique_graph.runs.folder import JOURNAL, RunFolder, RunState
-from critique_graph.runs.journal import read_journal
+from critique_graph.core.async_node import wait_for
+from critique_graph.core.context import Context
+from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.problems.problem_set import Problems, find_problems
+from critique_graph.runs.drive import run_graph
 from critique_graph.runs.progress import Progress
+from critique_graph.solve.settings import RunSettings
 from critique_graph.solve.summary import Summary, summarise
+from critique_graph.verbs.job import prepare_problems
+from critique_graph.verbs.output import run_folder
 
 
-@dataclass(frozen=True)
-class RunEnd:
-    """The same of a run of the loop, with what was found."""
-
-    state: RunState
-    reason: str | None
-    summary: Summary
-
-    @property
-    def exit_code(self) -> int:
-        """As `SessionEnd.exit_code`."""
-        return SessionEnd(self.state, self.reason).exit_code(failed=self.summary.failed + self.summary.quarantined)
-
-
-async def run_problems(
-    graph: CompiledStateGraph[Any, Any, Any, Any],
-    problems: Iterable[Problem],
-    run: RunFolder,
+def run_problems(
+    problems: Problems = "miniature",
     *,
-    settings: Mapping[str, JsonValue],
-    total: int | None = None,
-    concurrency: int = CONCURRENCY,
+    out: Path | str | None = None,
+    fresh: bool = False,
     progress: Progress | None = None,
-) -> RunEnd:
-    """Drive the actor-critic graph over `problems`, and summarise; see `drive`."""
-    drained = await drive(
-        graph, problems, run, settings=settings, total=total, concurrency=concurrency, progress=progress
+    **settings: Any,
+) -> Summary:
+    """Run the actor-critic loop over a problem set; the same call again resumes. What `critique-graph run` calls.
+
+    Example:
+        >>> summary = run_problems("problems.jsonl", actor="hf:PATH", critic="hf:PATH", samples=4, out="runs/first")
+        >>> summary.gain
+
+    Args:
+        problems: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves.
+        out: Folder of the run; by default a new one under `runs/`. `read_traces` reads its traces.
+        fresh: Start over in a folder that holds a run.
+        progress: Shows how the run goes; nothing by default.
+        settings: Fields of `RunSettings`, such as `actor` and `critic` (strings or chat models), `samples`, `rounds`.
+
+    Raises:
+        CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    job = prepare_problems(RunSettings, problems, settings, find_problems)
+    return wait_for(
+        run_graph(
+            lambda journal: create_actor_critic(**job.models, **Context.keywords(job.settings), log=journal).compile(
+                name="actor_critic"
+            ),
+            job.problems,
+            run_folder(out, "run"),
+            job.settings.recorded(),
+            summarise,
+            prompts=prompts_hash(loop_prompts()),
+            fresh=fresh,
+            concurrency=job.settings.concurrency,
+            progress=progress,
+        )
     )
-    rows = read_journal(run.path / JOURNAL)
-    summary = summarise(rows, run=str(run.path), seconds=run.journal.seconds(), total=total)
-    outcomes = {name: getattr(summary, name) for name in ("done", "failed", "quarantined", "pending")}
-    run.write_manifest(drained.state, reason=drained.reason, outcomes=outcomes, tokens=summary.tokens.model_dump())
-    return RunEnd(drained.state, drained.reason, summary)

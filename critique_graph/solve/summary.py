@@ -4,13 +4,12 @@ Read in one pass over the journal, one trace at a time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from critique_graph.core.schema import Record, Response, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import Judgement, discriminability
-from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.record import FinishedRun, RunRecord
 
 
 class Flips(Record):
@@ -42,14 +41,9 @@ class LevelAccuracy(Record):
     final: Rate
 
 
-class Summary(Record):
+class Summary(RunRecord):
     """The findings of a run, as `critique-graph run --json` prints them."""
 
-    problems: int
-    done: int
-    failed: int
-    quarantined: int
-    pending: int
     ungraded: int
     """Done problems left out of every accuracy: no reference, or an answer that could not be graded."""
     accuracy_first: Rate
@@ -65,35 +59,21 @@ class Summary(Record):
     """Critiques, of any round, without a readable final verdict."""
     truncated_responses: int
     tokens: Tokens
-    seconds: float
-    run: str
 
 
-def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: int | None = None) -> Summary:
-    """Summarise a run's journal.
-
-    Args:
-        rows: The journal's problems.
-        run: Path of the run folder.
-        seconds: How long the run took, all sessions together.
-        total: Problems in the set; None where unknown: those met so far.
-    """
+def summarise(run: FinishedRun) -> Summary:
+    """Summarise a run, in one pass over its traces."""
     tally = _Tally()
-    for row in rows:
-        tally.statuses[row.outcome.status] += 1
+    for row in run.rows():
         if row.trace is not None:
             tally.add(Trace.model_validate_json(row.trace), is_done=row.outcome.status == "done")
-    settled = {status: tally.statuses[status] for status in ("done", "failed", "quarantined")}
-    problems = max(total or 0, tally.statuses.total())
     first, final = tally.first, tally.final
     changes = Counter(zip(first, final, strict=True))
     actor, critic = tally.usage["actor"], tally.usage["critic"]
     both = actor + critic
     return Summary(
-        problems=problems,
-        **settled,
-        pending=problems - sum(settled.values()),
-        ungraded=settled["done"] - len(first),
+        **run.counts(),
+        ungraded=run.outcomes["done"] - len(first),
         accuracy_first=_share(first),
         accuracy_final=_share(final),
         gain=paired_difference(first, final),
@@ -118,8 +98,6 @@ def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: in
             cached=both.cached_tokens,
             unknown_calls=both.unknown_calls,
         ),
-        seconds=round(seconds, 3),
-        run=run,
     )
 
 
@@ -127,7 +105,6 @@ def summarise(rows: Iterable[JournalRow], *, run: str, seconds: float, total: in
 class _Tally:
     """What is counted while traces go by."""
 
-    statuses: Counter[str] = field(default_factory=Counter)
     first: list[bool] = field(default_factory=list)
     final: list[bool] = field(default_factory=list)
     levels: defaultdict[int, list[tuple[bool, bool]]] = field(default_factory=lambda: defaultdict(list))

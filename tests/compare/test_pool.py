@@ -7,10 +7,8 @@ from hashed_model import HashedModel
 from critique_graph.calls import caller as calls
 from critique_graph.cli import run_command
 from critique_graph.compare.comparison import Comparison
-from critique_graph.compare.pool import compare_models, compare_run
-from critique_graph.compare.settings import CompareSettings
-from critique_graph.core.errors import InputError
-from critique_graph.runs.drive import SessionEnd
+from critique_graph.compare.pool import compare_run, compare_strategies
+from critique_graph.core.errors import InputError, NothingDoneError
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 
@@ -36,17 +34,16 @@ def problem_file(folder: Path, count: int = 6) -> str:
     return str(path)
 
 
-def compare(folder: Path, model: HashedModel, **settings: object) -> tuple[SessionEnd, Comparison | None]:
+def compare(folder: Path, model: HashedModel, **settings: object) -> Comparison:
     given = {"problems": problem_file(folder), "samples": 4, "rounds": 2, **settings}
-    return compare_models(model, model, folder / "run", CompareSettings.model_validate(given))
+    return compare_strategies(**given, actor=model, critic=model, out=folder / "run")  # type: ignore[arg-type]
 
 
 def test_every_strategy_is_compared_on_one_pool(tmp_path: Path):
     model = HashedModel()
-    end, comparison = compare(tmp_path, model)
+    comparison = compare(tmp_path, model)
 
-    assert comparison is not None
-    assert (end.state, comparison.problems, comparison.unfinished) == ("complete", 6, 0)
+    assert (comparison.state, comparison.problems, comparison.unfinished) == ("complete", 6, 0)
     assert list(comparison.strategies) == STRATEGIES
     # a problem: 4 chains of response, 2 critiques, 2 refinements; 4 retries; 1 greedy response; 8 more to vote
     assert len(model.prompts) == 6 * (4 * 5 + 4 + 1 + 8)
@@ -60,14 +57,12 @@ def test_every_strategy_is_compared_on_one_pool(tmp_path: Path):
 
 
 def test_same_command_again_and_the_saved_run_call_no_model(tmp_path: Path):
-    _, comparison = compare(tmp_path, HashedModel())
+    comparison = compare(tmp_path, HashedModel())
     broken = HashedModel(faults={"": RuntimeError("called")})
 
-    _, again = compare(tmp_path, broken)
+    again = compare(tmp_path, broken)
 
     assert broken.prompts == []
-    assert again is not None
-    assert comparison is not None
     assert again.strategies == compare_run(tmp_path / "run").strategies == comparison.strategies
 
 
@@ -93,17 +88,16 @@ def test_problem_without_a_reference_is_refused_before_any_call(tmp_path: Path):
 
 def test_problem_with_a_failed_call_is_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(calls, "MAX_ATTEMPTS", 1)
-    _, comparison = compare(tmp_path, HashedModel(faults={"What is 3 +": ConnectionError("gone")}))
+    comparison = compare(tmp_path, HashedModel(faults={"What is 3 +": ConnectionError("gone")}))
 
-    assert comparison is not None
     assert (comparison.problems, comparison.unfinished) == (5, 1)
 
 
 def test_failed_retry_is_a_failure_of_its_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(calls, "MAX_ATTEMPTS", 1)
-    _, comparison = compare(tmp_path, HashedModel(faults={"<critique>\n\n</critique>": ConnectionError("gone")}))
+    with pytest.raises(NothingDoneError, match="no problem was finished"):
+        compare(tmp_path, HashedModel(faults={"<critique>\n\n</critique>": ConnectionError("gone")}))
 
-    assert comparison is None
     assert [row.outcome.status for row in read_journal(tmp_path / "run" / "journal.sqlite")] == ["failed"] * 6
 
 

@@ -6,7 +6,7 @@ import sys
 PRINTS = """
 import subprocess, sys
 from pathlib import Path
-from critique_graph.nodes.vllm_start import stderr_to
+from critique_graph.engines.vllm_start import stderr_to
 
 child = [sys.executable, "-c", "import sys; print('from a process', file=sys.stderr)"]
 with stderr_to(Path(sys.argv[1])):

@@ -11,10 +11,8 @@ from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
-from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.metrics.intervals import wilson
 from critique_graph.metrics.judgement import NO_ERROR
-from critique_graph.runs.drive import SessionEnd
 from critique_graph.runs.journal import read_journal
 
 STEPS = ("We add.\n\n3 + 4 = 7.", "7 * 2 = 15.", "The answer is 15.")
@@ -62,15 +60,15 @@ def answer(messages: Sequence[BaseMessage]) -> object:
     return next(reply for question, reply in REPLIES.items() if question in messages[-1].text)
 
 
-def evaluate(folder: Path, critic: ScriptedModel) -> tuple[SessionEnd, CriticEvaluation]:
-    settings = EvalCriticSettings(sources=(judged_file(folder, 1, 1, NO_ERROR, NO_ERROR, 2),))
-    return evaluate_critic(ScriptedModel(), critic, folder / "run", settings)
+def evaluate(folder: Path, critic: ScriptedModel) -> CriticEvaluation:
+    file = judged_file(folder, 1, 1, NO_ERROR, NO_ERROR, 2)
+    return evaluate_critic(file, actor=ScriptedModel(), critic=critic, out=folder / "run")
 
 
 def test_what_cannot_be_read_counts_as_wrong_and_is_counted(tmp_path: Path):
-    end, found = evaluate(tmp_path, ScriptedModel(answer=answer))
+    found = evaluate(tmp_path, ScriptedModel(answer=answer))
 
-    assert end.state == "complete"
+    assert found.state == "complete"
     assert (found.on_erroneous, found.on_correct) == (wilson(1, 3), wilson(1, 2))
     assert found.f1.value == pytest.approx(0.4)
     assert found.unreadable == {"unparsed": 1, "rejected": 1}
@@ -88,7 +86,7 @@ def test_critic_reads_the_given_steps_and_no_label(tmp_path: Path):
 def test_same_command_again_asks_only_for_what_is_missing(tmp_path: Path):
     evaluate(tmp_path, ScriptedModel(answer=answer))
     again = ScriptedModel()
-    _, found = evaluate(tmp_path, again)
+    found = evaluate(tmp_path, again)
 
     assert again.prompts == []
     assert found.f1.value == pytest.approx(0.4)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,17 @@ from fakes import ScriptedModel
 from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.generate.dataset import CritiqueRow, write_parquet
-from critique_graph.generate.make import Makers
 from critique_graph.graphs.prompts import data_prompts, prompt_hash
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.trainers.mathcritique import read_example
 
-CHATTY = Makers(
-    actor=ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
-    annotator=ScriptedModel(answer=lambda messages: "What a lovely solution!"),
-    corruptor="exact",
-)
+CHATTY = {
+    "actor": ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
+    "annotator": ScriptedModel(answer=lambda messages: "What a lovely solution!"),
+    "corruptor": "exact",
+}
 """An annotator that keeps to no format."""
 SMALL = ("--samples", "4", "--attempts", "2", "--refinements", "4", "--rollouts", "2", "--quiet", "--json")
 
@@ -95,7 +93,7 @@ def test_data_set_loads_and_its_card_says_how_it_was_made(tmp_path: Path, capsys
 def test_card_of_problems_of_unknown_licence_says_so_and_names_no_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("critique_graph.generate.command.load_makers", lambda settings: CHATTY)
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: CHATTY)
     (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
     generate(tmp_path / "run", capsys, str(tmp_path / "problems.jsonl"), "--base-url", "http://gpu7.lab.example/v1")
     card = (tmp_path / "run" / "dataset" / "README.md").read_text()
@@ -113,8 +111,8 @@ def test_problem_without_a_reference_is_one_line(tmp_path: Path, capsys: pytest.
 def test_annotator_that_knows_the_miniature_alone_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    makers = replace(CHATTY, annotator=ExactAnnotator())
-    monkeypatch.setattr("critique_graph.generate.command.load_makers", lambda settings: makers)
+    makers = {**CHATTY, "annotator": ExactAnnotator()}
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: makers)
     (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
     summary, rows = generate(tmp_path / "run", capsys, str(tmp_path / "problems.jsonl"))
     assert rows == []
@@ -138,7 +136,7 @@ def test_near_copies_of_a_test_set_and_of_earlier_problems_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("datasketch")
-    monkeypatch.setattr("critique_graph.generate.command.load_makers", lambda settings: CHATTY)
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: CHATTY)
     questions = ["What is 2 + 3?", "Natalia sold 5 clips in May. How many is that?", "what is 2  + 3 ?"]
     for name, texts in (("train", questions), ("test", questions[1:2])):
         rows = [json.dumps({"question": text, "answer": "5"}) for text in texts]
@@ -250,7 +248,7 @@ def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.Capt
 def test_annotator_that_never_keeps_to_the_format_stops_the_run_and_is_quoted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("critique_graph.generate.command.load_makers", lambda settings: CHATTY)
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: CHATTY)
     lines = [json.dumps({"question": f"What is 2 + 3? ({n})", "answer": "5"}) for n in range(100)]
     (tmp_path / "problems.jsonl").write_text("\n".join(lines))
     code = run_command(["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL])

@@ -10,7 +10,7 @@ from learning import FakeTrainer, load
 from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError
 from critique_graph.improve.problems import improvement_problems
-from critique_graph.improve.run import improve
+from critique_graph.improve.run import improve_actor
 from critique_graph.improve.settings import ImproveSettings
 
 
@@ -72,8 +72,8 @@ def test_impossible_settings_are_one_line(
 
 def test_summary_and_manifest_hold_every_iteration(file: str, tmp_path: Path) -> None:
     settings = ImproveSettings(problems=file, actor="hf:start", critic="none", iterations=2, samples=3)
-    end, summary = improve(improvement_problems(settings), tmp_path / "out", settings, trainer=FakeTrainer(), load=load)
-    assert (end.state, [found.index for found in summary.iterations]) == ("complete", [1, 2])
+    summary = improve_actor(**dict(settings), out=tmp_path / "out", trainer=FakeTrainer(), load=load)
+    assert (summary.state, [found.index for found in summary.iterations]) == ("complete", [1, 2])
     printed = summary.model_dump(mode="json")
     keys = {"index", "accuracy", "by_difficulty", "kept_direct", "kept_refined", "rows", "model"}
     assert all(keys <= set(found) for found in printed["iterations"])
@@ -85,10 +85,9 @@ def test_summary_and_manifest_hold_every_iteration(file: str, tmp_path: Path) ->
 
 def test_fresh_starts_over(file: str, tmp_path: Path) -> None:
     settings = ImproveSettings(problems=file, actor="hf:start", critic="none", iterations=1, samples=3)
-    sets = improvement_problems(settings)
-    improve(sets, tmp_path / "out", settings, trainer=FakeTrainer(), load=load)
+    improve_actor(**dict(settings), out=tmp_path / "out", trainer=FakeTrainer(), load=load)
     trainer = FakeTrainer()
-    improve(sets, tmp_path / "out", settings, trainer=trainer, load=load, fresh=True)
+    improve_actor(**dict(settings), out=tmp_path / "out", trainer=trainer, load=load, fresh=True)
     assert len(trainer.orders) == 1
 
 

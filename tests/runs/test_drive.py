@@ -16,10 +16,11 @@ from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import MathGrader
 from critique_graph.graphs.actor_critic import create_actor_critic
+from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs import drive as run
-from critique_graph.runs.folder import open_run
+from critique_graph.runs.drive import run_graph
 from critique_graph.runs.traces import read_traces
-from critique_graph.solve.run import RunEnd, run_problems
+from critique_graph.solve.summary import Summary, summarise
 
 SETTINGS = {"rounds": 2, "seed": 3}
 
@@ -31,17 +32,18 @@ async def play(
     *,
     concurrency: int = 4,
     **options: Any,
-) -> RunEnd:
-    with open_run(folder, SETTINGS, prompts="p") as opened:
-        graph = create_actor_critic(model, model, rounds=2, seed=3, log=opened.journal, **options)
-        return await run_problems(
-            graph.compile(name="actor_critic"),
-            problems,
-            opened,
-            settings=SETTINGS,
-            total=len(problems) if isinstance(problems, list) else None,
-            concurrency=concurrency,
-        )
+) -> Summary:
+    return await run_graph(
+        lambda journal: create_actor_critic(model, model, rounds=2, seed=3, log=journal, **options).compile(
+            name="actor_critic"
+        ),
+        ProblemSet(lambda: problems, len(problems) if isinstance(problems, list) else None),
+        folder,
+        SETTINGS,
+        summarise,
+        prompts="p",
+        concurrency=concurrency,
+    )
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -56,8 +58,8 @@ def single_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_every_problem_is_done_and_traced_in_order(tmp_path: Path) -> None:
     problems = addition_problems(12)
     end = await play(tmp_path, HashedModel(), problems)
-    assert (end.state, end.reason, end.exit_code) == ("complete", None, 0)
-    assert end.summary.done == end.summary.problems == 12
+    assert (end.state, end.reason, end.exit_code()) == ("complete", None, 0)
+    assert end.done == end.problems == 12
     found = list(read_traces(tmp_path))
     assert [trace.problem for trace in found] == problems
     assert {(trace.graph, *trace.settings.items()) for trace in found} == {("actor_critic", *SETTINGS.items())}
@@ -68,7 +70,7 @@ async def test_manifest_says_what_ran_and_how_it_ended(tmp_path: Path) -> None:
     found = manifest(tmp_path)
     assert found["state"] == "complete"
     assert found["outcomes"] == {"done": 5, "failed": 0, "quarantined": 0, "pending": 0}
-    assert found["tokens"] == end.summary.tokens.model_dump()
+    assert found["tokens"] == end.tokens.model_dump()
     assert (found["configuration"], found["prompts"]) == (SETTINGS, "p")
     assert found["versions"]["critique-graph"] is not None
 
@@ -78,14 +80,14 @@ async def test_same_command_again_calls_no_model(tmp_path: Path) -> None:
     before, again = traces_without_seconds(tmp_path), HashedModel()
     end = await play(tmp_path, again, addition_problems(6))
     assert again.prompts == []
-    assert end.summary.done == 6
+    assert end.done == 6
     assert traces_without_seconds(tmp_path) == before
 
 
 async def test_longer_set_continues_the_run(tmp_path: Path) -> None:
     await play(tmp_path, HashedModel(), addition_problems(4))
     end = await play(tmp_path, HashedModel(), addition_problems(9))
-    assert end.summary.done == 9
+    assert end.done == 9
     assert [trace.problem.id for trace in read_traces(tmp_path)] == [f"p{i}" for i in range(9)]
 
 
@@ -93,12 +95,12 @@ async def test_longer_set_continues_the_run(tmp_path: Path) -> None:
 async def test_failed_problem_goes_on_from_its_last_finished_call(tmp_path: Path) -> None:
     broken = HashedModel(faults={"Check the response": ConnectionError("refused")})
     end = await play(tmp_path / "broken", broken, addition_problems(3))
-    assert (end.exit_code, end.summary.failed) == (3, 3)
+    assert (end.exit_code(), end.failed) == (3, 3)
 
     mended, whole = HashedModel(), HashedModel()
     end = await play(tmp_path / "broken", mended, addition_problems(3))
     await play(tmp_path / "whole", whole, addition_problems(3))
-    assert (end.exit_code, end.summary.done) == (0, 3)
+    assert (end.exit_code(), end.done) == (0, 3)
     assert len(mended.prompts) == len(whole.prompts) - 3
     assert traces_without_seconds(tmp_path / "broken") == traces_without_seconds(tmp_path / "whole")
 
@@ -107,10 +109,10 @@ async def test_failed_problem_goes_on_from_its_last_finished_call(tmp_path: Path
 async def test_rejected_problem_is_quarantined_and_not_tried_again(tmp_path: Path) -> None:
     model = HashedModel(faults={"What is 1 +": ValueError("this prompt breaks it")})
     end = await play(tmp_path, model, addition_problems(3))
-    assert (end.exit_code, end.summary.done, end.summary.quarantined) == (3, 2, 1)
+    assert (end.exit_code(), end.done, end.quarantined) == (3, 2, 1)
     again = HashedModel()
     end = await play(tmp_path, again, addition_problems(3))
-    assert (again.prompts, end.summary.quarantined) == ([], 1)
+    assert (again.prompts, end.quarantined) == ([], 1)
 
 
 async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path
             return await super().grade(prediction, reference)
 
     end = await play(tmp_path, HashedModel(), addition_problems(4), grader=BrokenGrader())
-    assert (end.summary.done, end.summary.quarantined) == (3, 1)
+    assert (end.done, end.quarantined) == (3, 1)
     assert [trace.problem.id for trace in read_traces(tmp_path)] == ["p0", "p2", "p3"]
 
 
@@ -129,12 +131,12 @@ async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path
 async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     model = HashedModel(faults={"": ConnectionError("connection refused")})
     end = await play(tmp_path, model, addition_problems(100))
-    assert (end.state, end.exit_code) == ("stopped_early", 4)
+    assert (end.state, end.exit_code()) == ("stopped_early", 4)
     assert end.reason == (
         "20 problems in a row went wrong, the first failed by connection: ConnectionError: connection refused"
     )
-    assert 20 <= end.summary.failed <= 23
-    assert end.summary.failed + end.summary.pending == end.summary.problems == 100
+    assert 20 <= end.failed <= 23
+    assert end.failed + end.pending == end.problems == 100
     assert manifest(tmp_path)["state"] == "stopped_early"
 
 
@@ -147,7 +149,7 @@ async def test_outcomes_of_a_faulty_run_add_up(tmp_path: Path) -> None:
         "What is 17 +": RuntimeError("lone \ud800 surrogate"),
     }
     end = await play(tmp_path, HashedModel(faults=faults), addition_problems(40), samples=3)
-    assert (end.summary.done, end.summary.failed, end.summary.quarantined, end.summary.pending) == (36, 2, 2, 0)
+    assert (end.done, end.failed, end.quarantined, end.pending) == (36, 2, 2, 0)
     assert {
         trace.problem.id: trace.chains[0].failure and trace.chains[0].failure.kind for trace in read_traces(tmp_path)
     } == {f"p{i}": {7: "connection", 11: "timeout", 13: "error", 17: "error"}.get(i) for i in range(40)}
@@ -155,7 +157,7 @@ async def test_outcomes_of_a_faulty_run_add_up(tmp_path: Path) -> None:
 
 async def test_outcomes_add_up_when_the_size_of_the_set_is_unknown(tmp_path: Path) -> None:
     end = await play(tmp_path, HashedModel(), iter(addition_problems(7)))
-    assert end.summary.problems == end.summary.done == 7
+    assert end.problems == end.done == 7
 
 
 async def test_problems_are_pulled_only_as_workers_become_free(tmp_path: Path) -> None:
@@ -207,16 +209,16 @@ class SignallingModel(HashedModel):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_lets_problems_in_flight_end(tmp_path: Path, number: int) -> None:
     end = await play(tmp_path, SignallingModel(signals=(number,)), addition_problems(50))
-    assert (end.state, end.exit_code) == ("interrupted", 130)
-    assert end.summary.done == len(traces_without_seconds(tmp_path)) >= 3
-    assert end.summary.done + end.summary.pending == 50
+    assert (end.state, end.exit_code()) == ("interrupted", 130)
+    assert end.done == len(traces_without_seconds(tmp_path)) >= 3
+    assert end.done + end.pending == 50
     assert manifest(tmp_path)["state"] == "interrupted"
 
 
 async def test_second_signal_aborts_at_once(tmp_path: Path) -> None:
     model = SignallingModel(signals=(signal.SIGINT, signal.SIGINT), is_hanging=True)
     end = await asyncio.wait_for(play(tmp_path, model, addition_problems(50)), timeout=60)
-    assert (end.state, end.summary.pending) == ("interrupted", 50)
+    assert (end.state, end.pending) == ("interrupted", 50)
 
 
 async def test_drain_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +264,6 @@ async def test_full_disk_is_one_clear_line_and_the_run_resumes_when_there_is_roo
     resumed, whole = HashedModel(), HashedModel()
     end = await play(small_disk / "run", resumed, addition_problems(50))
     await play(tmp_path / "whole", whole, addition_problems(50))
-    assert (end.summary.done, end.exit_code) == (50, 0)
+    assert (end.done, end.exit_code()) == (50, 0)
     assert 0 < len(resumed.prompts) < len(whole.prompts)
     assert traces_without_seconds(small_disk / "run") == traces_without_seconds(tmp_path / "whole")

@@ -131,7 +131,7 @@ def test_folder_in_use_is_refused_with_the_process_named(tmp_path: Path) -> None
 HOLD = """
 import sys
 from pathlib import Path
-from critique_graph.run_folder import open_run
+from critique_graph.runs.folder import open_run
 with open_run(Path(sys.argv[1]), {"problems": "miniature", "limit": 10, "samples": 1}, prompts="a1"):
     print("locked", flush=True)
     sys.stdin.read()

@@ -15,7 +15,6 @@ from critique_graph.graphs.prompts import prompt_hash, talk_prompts
 from critique_graph.miniature.annotator import read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.self_talk.make import Talkers
 from critique_graph.trainers.candidates import corrected, read_candidates
 from critique_graph.trainers.rows import as_messages
 
@@ -148,12 +147,12 @@ def test_problems_that_make_no_data_are_one_line(
 def test_critic_that_knows_no_format_stops_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    chatty = Talkers(
-        actor=ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
-        critic=ScriptedModel(answer=lambda messages: "What a lovely solution!"),
-        smoother="exact",
-    )
-    monkeypatch.setattr("critique_graph.self_talk.command.load_talkers", lambda settings: chatty)
+    chatty = {
+        "actor": ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
+        "critic": ScriptedModel(answer=lambda messages: "What a lovely solution!"),
+        "smoother": "exact",
+    }
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: chatty)
     summary, rows = self_talk(tmp_path / "run", capsys, "miniature", "--limit", "100", "--concurrency", "1", code=4)
     assert (summary["kept"], rows) == (0, [])
     assert summary["dropped"] == {"unreadable": 40}

@@ -1,5 +1,5 @@
 import pytest
-from journal_rows import row
+from journal_rows import finished, row
 
 from critique_graph.core.schema import Chain, Trace
 from critique_graph.metrics.intervals import paired_difference, wilson
@@ -23,7 +23,7 @@ def test_summary_of_a_mixed_run() -> None:
         JournalRow("j", Outcome("pending"), None),
     ]
     first, final = [True, True, False, False, False], [True, False, True, True, False]
-    assert summarise(iter(rows), run="runs/a", seconds=12.34567, total=20) == Summary(
+    assert summarise(finished(rows, seconds=12.34567, total=20)) == Summary(
         problems=20,
         done=7,
         failed=1,
@@ -61,7 +61,7 @@ def test_summary_of_a_mixed_run() -> None:
 
 
 def test_summary_of_nothing_has_no_rates() -> None:
-    summary = summarise([], run="runs/a", seconds=0)
+    summary = summarise(finished([]))
     assert summary.problems == 0
     assert summary.gain == summary.accuracy_first == wilson(0, 0)
 
@@ -70,13 +70,13 @@ def test_problem_whose_first_call_failed_counts_no_accuracy() -> None:
     trace = Trace.model_validate_json(row("a", "right", "right").trace or b"")
     broken = trace.model_copy(update={"chains": (Chain(index=0, stop="failed"),)})
     rows = [JournalRow("a", Outcome("done"), broken.model_dump_json(by_alias=True).encode())]
-    summary = summarise(rows, run="runs/a", seconds=0)
+    summary = summarise(finished(rows))
     assert (summary.done, summary.ungraded, summary.accuracy_final.n) == (1, 1, 0)
 
 
 @pytest.mark.parametrize(("total", "pending"), [(None, 0), (3, 1)], ids=["unknown", "known"])
 def test_counts_add_up(total: int | None, pending: int) -> None:
     rows = [row("a", "right", "right"), row("b", "right", "right", status="failed")]
-    summary = summarise(rows, run="runs/a", seconds=0, total=total)
+    summary = summarise(finished(rows, total=total))
     assert summary.pending == pending
     assert summary.problems == summary.done + summary.failed + summary.quarantined + summary.pending

@@ -1,7 +1,7 @@
 import io
 
 import pytest
-from journal_rows import row
+from journal_rows import finished, row
 from rich.console import Console
 
 from critique_graph.metrics.intervals import Rate, percent, wilson
@@ -11,7 +11,7 @@ from critique_graph.solve.table import summary_table
 
 def shown(*rows: object, run: str = "runs/a") -> str:
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(summary_table(summarise(rows, run=run, seconds=2)))  # type: ignore[arg-type]
+    console.print(summary_table(summarise(finished(rows, run=run, seconds=2))))  # type: ignore[arg-type]
     return console.export_text()
 
 

@@ -1,0 +1,21 @@
+"""Base of all settings, and the groups that `--help` sorts their flags into.
+
+One model of settings a verb is the single source of its flags, its YAML and what its run folder records; the string
+below a field is its help.
+"""
+
+from cyclopts import Group, Parameter
+from pydantic import BaseModel, ConfigDict
+
+MODELS = Parameter(group=Group("Models", sort_key=1))
+PROBLEMS = Parameter(group=Group("Problems", sort_key=2))
+SAMPLING = Parameter(group=Group("Sampling", sort_key=3))
+DATA = Parameter(group=Group("Data", sort_key=4))
+TRAINING = Parameter(group=Group("Training", sort_key=5))
+OUTPUT = Parameter(group=Group("Output", sort_key=6))
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

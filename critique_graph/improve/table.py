@@ -1,0 +1,36 @@
+"""What `improve` prints: its figures by iteration."""
+
+from collections.abc import Callable
+
+from critique_graph.improve.records import Evaluation, ImprovementSummary, Iteration
+from critique_graph.metrics.intervals import percent
+
+
+def improvement_table(summary: ImprovementSummary) -> str:
+    """Give the figures by iteration; a line may be wider than a terminal, where a cell of three lines reads worse."""
+    measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
+    rows = [["", *("start" if number == 0 else f"iteration {number}" for number in range(len(measured)))]]
+    rows += [[name, *map(figure, measured)] for name, figure in _MEASURED.items()]
+    rows += [
+        [name, *(["-"] if summary.start else []), *map(count, summary.iterations)] for name, count in _KEPT.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+_MEASURED: dict[str, Callable[[Evaluation], str]] = {
+    "validation": lambda found: percent(found.validation),
+    "test, alone": lambda found: percent(found.accuracy),
+    "test, hard ones": lambda found: percent(found.accuracy_hard),
+    "test, with critic": lambda found: percent(found.accuracy_with_critic) if found.accuracy_with_critic else "-",
+}
+_KEPT: dict[str, Callable[[Iteration], str]] = {
+    "right when explored": lambda found: percent(found.responses),
+    "wrong, repaired": lambda found: percent(found.repaired),
+    "rows, direct": lambda found: str(found.kept_direct),
+    "rows, refined": lambda found: str(found.kept_refined),
+    "rows, of hard ones": lambda found: percent(found.kept_hard),
+    "hard ones with rows": lambda found: percent(found.covered_hard),
+}

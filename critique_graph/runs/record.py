@@ -1,0 +1,89 @@
+"""What the record of every run says: how the run ended, its problems by outcome, and what it cost."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from critique_graph.core.schema import Record, Usage
+from critique_graph.runs.folder import RunState
+from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.outcomes import Status
+
+
+class Ended(Record):
+    """How a run ended; base of what every verb with a run folder gives."""
+
+    state: RunState = "complete"
+    """`complete`, `stopped_early` or `interrupted`."""
+    reason: str | None = None
+    """Why the run stopped early; None otherwise."""
+    seconds: float
+    """Wall-clock time of the run, over all sessions."""
+    run: str
+    """Path of the run folder."""
+
+    def exit_code(self, failed: int | None = None) -> int:
+        """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted.
+
+        Args:
+            failed: How many problems failed.
+        """
+        if self.state == "interrupted":
+            return 130
+        if self.state == "stopped_early":
+            return 4
+        return 3 if failed else 0
+
+
+class RunRecord(Ended):
+    """The problems of a run by outcome; `problems` is the sum of the four counts below it."""
+
+    problems: int
+    done: int
+    failed: int
+    quarantined: int
+    pending: int
+
+    def exit_code(self, failed: int | None = None) -> int:
+        """Exit code of the process; see `Ended.exit_code`."""
+        return super().exit_code(self.failed + self.quarantined if failed is None else failed)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run whose session has ended, as summaries read it."""
+
+    rows: Callable[[], Iterable[JournalRow]]
+    """Gives the journal's problems, as often as it is called."""
+    outcomes: Mapping[Status, int]
+    """All problems of the set by outcome."""
+    folder: Path
+    seconds: float
+    state: RunState = "complete"
+    reason: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Near copies that were not begun, by reason."""
+
+    def ending(self) -> dict[str, Any]:
+        """Give the fields of `Ended`."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "run": str(self.folder),
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """Give the fields of `RunRecord`."""
+        return {"problems": sum(self.outcomes.values())} | dict(self.outcomes) | self.ending()
+
+
+def spent(usage: Mapping[str, Usage]) -> dict[str, dict[str, int]]:
+    """Give `calls` by role, and `tokens` by role and in `total`."""
+    roles = sorted(usage)
+    tokens = {role: usage[role].total_tokens for role in roles}
+    return {
+        "calls": {role: usage[role].calls for role in roles},
+        "tokens": {**tokens, "total": sum(tokens.values())},
+    }

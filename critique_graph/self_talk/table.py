@@ -1,0 +1,35 @@
+"""What `self-talk` prints: what was kept, what was dropped, and the cost."""
+
+from rich.table import Table
+from rich.text import Text
+
+from critique_graph.metrics.intervals import percent
+from critique_graph.self_talk.summary import TalkSummary
+
+
+def talk_table(summary: TalkSummary) -> Table:
+    """Lay out what was made."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
+    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
+    by_repairs = ", ".join(f"{count} with {number}" for number, count in summary.kept_by_repairs.items())
+    rows = [
+        ("problems", f"{summary.done} of {summary.problems} done{faults}"),
+        *(("left out", f"{count} near copies, {reason}") for reason, count in summary.left_out.items()),
+        (
+            "kept",
+            f"{summary.kept} of {summary.talks} talks: {summary.right} right at once, {summary.repaired} repaired",
+        ),
+        ("wrong paths", f"{percent(summary.repaired_share)} repaired, copies included, n = {summary.repaired_share.n}"),
+        ("right paths", f"{percent(summary.right_share)} kept, copies included, n = {summary.right_share.n}"),
+        ("mistakes", by_repairs or "-"),
+        ("dropped", ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "-"),
+        ("tokens", " + ".join(f"{n:,} {role}" for role, n in summary.tokens.items() if n and role != "total") or "-"),
+        ("time", f"{summary.seconds:.1f} s"),
+        ("data set", summary.dataset),
+    ]
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table

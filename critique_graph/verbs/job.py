@@ -1,0 +1,68 @@
+"""What a verb works with: its settings, the models that they name, and the problems."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+
+from critique_graph.core.schema import Problem
+from critique_graph.models.roles import load_roles, name_of
+from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems
+from critique_graph.verbs.settings import Roles
+
+
+class VerbSettings(Protocol):
+    """What settings must say of models."""
+
+    def roles(self) -> Roles:
+        """Give the model and the server of each role."""
+        ...
+
+
+Settings = TypeVar("Settings", bound=VerbSettings)
+
+
+@dataclass(frozen=True)
+class Job(Generic[Settings]):
+    """What a verb works with."""
+
+    settings: Settings
+    models: Mapping[str, Any]
+    """By role: chat models, ready to be called, or a word such as `exact` for a role that code plays."""
+    problems: ProblemSet
+
+
+def prepare(
+    kind: Callable[..., Settings], keywords: Mapping[str, Any], find: Callable[[Settings], ProblemSet]
+) -> Job[Settings]:
+    """Read a verb's settings, find its problems and load its models: whatever is wrong with them is found now.
+
+    Args:
+        kind: The settings' class.
+        keywords: Settings, among them models as strings or chat models, which are recorded by their names.
+        find: Finds the problems.
+
+    Raises:
+        InputError: A set or a model cannot be used, or a server that was named does not answer.
+        MissingDependencyError: Something needs an extra that is not installed.
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    chat_models = {name: value for name, value in keywords.items() if isinstance(value, BaseChatModel)}
+    settings = kind(**{**keywords, **{name: name_of(model) for name, model in chat_models.items()}})
+    found = find(settings)
+    roles = {role: (chat_models.get(role, model), url) for role, (model, url) in settings.roles().items()}
+    return Job(settings, load_roles(roles), found)
+
+
+def prepare_problems(
+    kind: Callable[..., Settings],
+    problems: Problems,
+    keywords: Mapping[str, Any],
+    find: Callable[[Settings, Sequence[Problem] | None], ProblemSet],
+) -> Job[Settings]:
+    """Do the same for a verb whose settings name a problem set, or that is given the problems themselves."""
+    given = None if isinstance(problems, str | Path) else tuple(problems)
+    name = name_of_problems(problems if given is None else given)
+    return prepare(kind, {**keywords, "problems": name}, lambda settings: find(settings, given))

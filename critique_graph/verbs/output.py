@@ -1,0 +1,68 @@
+"""The flags that every verb with a run folder has, and how it prints what was found."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from rich.console import RenderableType
+
+from critique_graph.core.settings import OUTPUT
+from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
+from critique_graph.runs.progress import Progress
+from critique_graph.runs.record import Ended
+
+Shown = TypeVar("Shown", bound=Progress)
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """Where a run goes, and what is printed of it.
+
+    Args:
+        out: Folder of the run; by default a new one under `runs/`. The same command with the same folder resumes.
+        fresh: Start over in a folder that holds a run.
+        json: Print the result as one JSON object.
+        quiet: Print no progress.
+    """
+
+    out: Annotated[Path | None, OUTPUT] = None
+    fresh: Annotated[Flag, OUTPUT] = False
+    json: Annotated[Flag, OUTPUT] = False
+    quiet: Annotated[Flag, OUTPUT] = False
+
+    def keywords(self) -> dict[str, Any]:
+        """Give where the run goes, as keywords of the function that a verb calls."""
+        return {"out": self.out, "fresh": self.fresh}
+
+    def progress(self, kind: type[Shown]) -> Shown:
+        """Give what shows the run's progress."""
+        return kind(console=log, quiet=self.quiet)
+
+    def show(self, found: Ended, shown: Iterable[RenderableType], *, failed: int | None = None) -> int:
+        """Print what a run found, as JSON or as it is shown to people; gives the exit code.
+
+        Args:
+            found: The run's record.
+            shown: What people see of it.
+            failed: Number of failures that the exit code tells of, where it is not that of the record.
+        """
+        if self.json:
+            print_json(found.model_dump(mode="json", by_alias=True))
+        else:
+            for part in shown:
+                stdout.print(part)
+        if found.reason:
+            log.print(plain(f"critique-graph: stopped early: {found.reason}"), style="red")
+        return found.exit_code(failed)
+
+
+def new_folder(verb: str) -> Path:
+    """Give a new folder under `runs/` for a run of a verb."""
+    return Path("runs") / f"{verb}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def run_folder(out: Path | str | None, verb: str) -> Path:
+    """Give the folder that was asked for, or a new one."""
+    return Path(out) if out is not None else new_folder(verb)
