@@ -4,7 +4,7 @@ import pytest
 from journal_rows import row
 from rich.console import Console
 
-from critique_graph.metrics.intervals import Rate, percent, wilson
+from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.solve.summary import summarise
 from critique_graph.solve.table import summary_table
 
@@ -38,9 +38,9 @@ def test_text_from_outside_is_not_read_as_markup() -> None:
     ids=["share", "no data"],
 )
 def test_rate_is_written_in_percent(rate: Rate, text: str) -> None:
-    assert percent(rate) == text
+    assert rate.percent() == text
 
 
 def test_difference_is_written_in_points_with_its_sign() -> None:
     gain = Rate(value=0.05, low=-0.1, high=0.2, n=10)
-    assert percent(gain, sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"
+    assert gain.percent(sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"
