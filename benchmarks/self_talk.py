@@ -25,7 +25,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from critique_graph.core.errors import CritiqueGraphError
-from critique_graph.core.schema import Problem, Trace, is_right
+from critique_graph.core.schema import Problem, Trace
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
@@ -108,7 +108,7 @@ def print_rates(arms: list[Arm], greedy: list[list[Trace]], sampled: list[list[T
     print("|---|---|---|---|---|---|---|")
     for arm, once, often in zip(arms, greedy, sampled, strict=True):
         long = share(rights(trace for trace in once if (trace.problem.level or 0) >= 5))
-        passed = [any(is_right(chain.latest) for chain in trace.chains if chain.latest) for trace in often]
+        passed = [any(chain.latest.is_correct for chain in trace.chains if chain.latest) for trace in often]
         cells = [
             share(rights(once)).percent(),
             f"{long.percent()} (n = {long.n})",

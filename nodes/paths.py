@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response, is_right
+from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
@@ -16,7 +16,7 @@ from critique_graph.nodes.solve import solve_messages, to_response
 def template_of(paths: Iterable[FlawedPath]) -> Response | None:
     """Give the first right response of two steps or more: what flawed paths branch off from."""
     for path in paths:
-        if path.response is not None and is_right(path.response) and len(reasoning_steps(path.response.text)) >= 2:
+        if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
             return path.response
     return None
 
@@ -72,7 +72,7 @@ def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int
     earlier = list(earlier)
     if reason := unusable(response):
         return path.dropped("paths", reason)
-    if is_right(response):
+    if response.is_correct:
         return path.dropped("paths", "answer_right")
     if any(other.response is not None and other.response.text == response.text for other in earlier):
         return path.dropped("paths", "duplicate")

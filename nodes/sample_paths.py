@@ -9,7 +9,7 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import DataPlayers
 from critique_graph.core.async_node import BothWays
-from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, is_right, usage_of
+from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
 from critique_graph.nodes.paths import graded, unusable
 from critique_graph.nodes.solve import solve_messages, to_response
@@ -37,7 +37,7 @@ def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dic
             if isinstance(response, Failure):
                 path = FlawedPath(name=f"sample-{index}", strategy="rg1").dropped("paths", "failed", response)
             else:
-                strategy: Strategy = "correct" if is_right(response) else "rg1"
+                strategy: Strategy = "correct" if response.is_correct else "rg1"
                 path = FlawedPath(name=f"sample-{index}", strategy=strategy, response=response)
                 if reason := unusable(response):
                     path = path.dropped("paths", reason)
@@ -51,6 +51,6 @@ def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dic
                     taken[strategy] += 1
                 seen.add(response.text)
             paths.append(path)
-        return write_paths(paths, actor=usage_of(r.call for r in responses if isinstance(r, Response)))
+        return write_paths(paths, actor=Usage.sum(r.call.usage for r in responses if isinstance(r, Response)))
 
     return BothWays(sample_paths)

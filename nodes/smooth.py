@@ -10,8 +10,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import TalkPlayers
 from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.critique import is_readable
-from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage, usage_of
+from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
 from critique_graph.core.untrusted import fence
@@ -71,8 +70,8 @@ def create_smooth(players: TalkPlayers) -> Runnable[ActorCriticState, SelfTalkOu
         chains = await asyncio.gather(*(_graded_chain(chain, reference, grader) for chain in read_chains(state)))
         paths = _without_copies(_spliced(chain, context.reasoning) for chain in chains)
         talks = await asyncio.gather(*map(smoothed, paths))
-        usage = {role: sum((chain.usage(role) for chain in chains), Usage()) for role in ("actor", "critic")}
-        usage["smoother"] = usage_of(calls)
+        usage = {role: Usage.sum(chain.usage(role) for chain in chains) for role in ("actor", "critic")}
+        usage["smoother"] = Usage.sum(call.usage for call in calls)
         return {
             "talks": [talk.model_dump(mode="json") for talk in talks],
             "usage": {role: used.model_dump() for role, used in usage.items()},
@@ -92,15 +91,14 @@ def _given_up(chain: Chain) -> TalkDropReason | None:
     if chain.stop != "judged_correct":
         return _GIVEN_UP[chain.stop]
     last = chain.rounds[-1].critique
-    if last.first_error is not None or not all(is_readable(judged.critique) for judged in chain.rounds):
+    if last.first_error is not None or not all(judged.critique.is_readable for judged in chain.rounds):
         return "unreadable"
     first, final = chain.responses[0], chain.responses[-1]
     if final.grade is not None and final.grade.outcome == "ungraded":
         return "ungraded"
-    if final.answer is None or (final.grade is not None and not final.grade.is_correct):
+    if final.answer is None or final.is_correct is False:
         return "answer_wrong"
-    is_right = first.grade is not None and first.grade.is_correct
-    return "false_alarm" if is_right and len(chain.rounds) > 1 else None
+    return "false_alarm" if first.is_correct and len(chain.rounds) > 1 else None
 
 
 def _without_copies(talks: Iterable[SelfTalk]) -> list[SelfTalk]:

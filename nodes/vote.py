@@ -32,8 +32,8 @@ def create_vote(players: Players) -> Runnable[ActorCriticState, ActorCriticOutpu
             grade = await players.grader.grade(ballot.winner, reference)
             chains = await asyncio.gather(*(_graded(chain, reference, players.grader) for chain in chains))
         emit("ballot", **ballot.model_dump(mode="json"))
-        actor = sum((chain.usage("actor") for chain in chains), Usage())
-        critic = sum((chain.usage("critic") for chain in chains), Usage())
+        actor = Usage.sum(chain.usage("actor") for chain in chains)
+        critic = Usage.sum(chain.usage("critic") for chain in chains)
         return {
             "answer": ballot.winner,
             "correct": None if grade is None or grade.outcome == "ungraded" else grade.is_correct,
