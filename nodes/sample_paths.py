@@ -11,8 +11,8 @@ from critique_graph.calls.players import DataPlayers
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
-from critique_graph.nodes.paths import graded, unusable
-from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.nodes.paths import to_graded, unusable
+from critique_graph.nodes.solve import solve_messages
 
 
 def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -27,7 +27,7 @@ def create_sample_paths(players: DataPlayers) -> Runnable[AutoCritiqueState, dic
             outcome = await call_actor(messages, key, temperature=context.temperature)
             if isinstance(outcome, Failure):
                 return outcome
-            return await graded(to_response(outcome, players.grader), state, players.grader)
+            return await to_graded(outcome, state, players.grader)
 
         responses = await asyncio.gather(*map(sample, range(context.samples)))
         taken: Counter[Strategy] = Counter()
