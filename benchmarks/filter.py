@@ -30,7 +30,7 @@ import torch
 from langchain_core.language_models import BaseChatModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from critique_graph.core.critique import is_readable, parse_critique
+from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import FlawedPath
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.generate.make import generate_data
@@ -174,7 +174,7 @@ def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[Row]]]:
     }
     for trace in traces:
         for path in trace.paths:
-            if path.critique is None or path.response is None or not is_readable(path.critique):
+            if path.critique is None or path.response is None or not path.critique.is_readable:
                 continue
             prompt = critique_messages(trace.problem.question, path.response.text)
             made = row(prompt, f"<think>\n{path.calls[-1].reasoning}\n</think>\n\n{path.critique.text}")

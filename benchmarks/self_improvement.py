@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.improve.records import hard_levels
-from critique_graph.metrics.intervals import Rate, clustered_share, paired_difference, percent, wilson
+from critique_graph.metrics.intervals import Rate, clustered_share, paired_difference, wilson
 from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import trace_candidates
 
@@ -74,9 +74,9 @@ def main() -> None:
     for name in figures:
         for arm in arms:
             series = [right(arm, index, name) for index in range(count)]
-            line(f"{arm}: {name}, n = {len(series[0])}", [percent(wilson(sum(found), len(found))) for found in series])
+            line(f"{arm}: {name}, n = {len(series[0])}", [wilson(sum(found), len(found)).percent() for found in series])
     for arm, runs in arms.items():
-        shares = [percent(hard_share(runs, index, hard)) for index in range(1, count)]
+        shares = [hard_share(runs, index, hard).percent() for index in range(1, count)]
         line(f"{arm}: rows of hard problems", ["", *shares])
     print()
     line("difference", [f"iteration {index}" for index in range(1, count)])
@@ -85,12 +85,12 @@ def main() -> None:
     for name in figures:
         for arm in arms:
             pairs = [(right(arm, 0, name), right(arm, index, name)) for index in range(1, count)]
-            line(f"{arm} over start: {name}", [percent(paired_difference(*pair), **points) for pair in pairs])
+            line(f"{arm} over start: {name}", [paired_difference(*pair).percent(**points) for pair in pairs])
         both = [(right("vanilla", index, name), right("critic", index, name)) for index in range(1, count)]
-        line(f"critic over vanilla: {name}", [percent(paired_difference(*pair), **points) for pair in both])
+        line(f"critic over vanilla: {name}", [paired_difference(*pair).percent(**points) for pair in both])
     for arm in arms:
         pairs = [(right(arm, index, "alone"), right(arm, index, "with a test-time critic")) for index in range(count)]
-        gains = [percent(paired_difference(*pair), **points) for pair in pairs]
+        gains = [paired_difference(*pair).percent(**points) for pair in pairs]
         line(f"{arm}: gain of the test-time critic (start: {gains[0]})", gains[1:])
     print()
     levels = sorted({one.level for one in tests["critic", 0]})

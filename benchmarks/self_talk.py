@@ -25,10 +25,10 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from critique_graph.core.errors import CritiqueGraphError
-from critique_graph.core.schema import Problem, Trace, is_right
+from critique_graph.core.schema import Problem, Trace
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.metrics.intervals import Rate, paired_difference, percent, wilson
+from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.models.load import load_model
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet
@@ -116,13 +116,13 @@ def print_rates(arms: list[Arm], greedy: list[list[Trace]], sampled: list[list[T
     print("|---|---|---|---|---|---|---|")
     for arm, once, often in zip(arms, greedy, sampled, strict=True):
         long = share(rights(trace for trace in once if (trace.problem.level or 0) >= 5))
-        passed = [any(is_right(chain.latest) for chain in trace.chains if chain.latest) for trace in often]
+        passed = [any(chain.latest.is_correct for chain in trace.chains if chain.latest) for trace in often]
         cells = [
-            percent(share(rights(once))),
-            f"{percent(long)} (n = {long.n})",
+            share(rights(once)).percent(),
+            f"{long.percent()} (n = {long.n})",
             tokens(once),
-            percent(share(passed)),
-            percent(share(rights(often))),
+            share(passed).percent(),
+            share(rights(often)).percent(),
             tokens(often),
         ]
         print(f"| {arm.name} | {' | '.join(cells)} |")
@@ -133,7 +133,7 @@ def print_differences(arms: list[Arm], greedy: list[list[Trace]], sampled: list[
     print(f"\n| difference | accuracy, greedy | maj@{k} |\n|---|---|---|")
     for first, second in combinations(range(len(arms)), 2):
         differences = (paired_difference(rights(kind[second]), rights(kind[first])) for kind in (greedy, sampled))
-        figures = " | ".join(percent(difference, sign="+", unit="points") for difference in differences)
+        figures = " | ".join(difference.percent(sign="+", unit="points") for difference in differences)
         print(f"| {arms[first].name} over {arms[second].name} | {figures} |")
 
 

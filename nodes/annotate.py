@@ -12,8 +12,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.critique import is_readable
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Until, is_right, usage_of
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Until, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.core.untrusted import fence
@@ -40,7 +39,7 @@ def annotate_messages(
     """Build the annotator's prompt: the critic's, and the hints of the path's strategy (paper §2)."""
     assert path.response is not None
     hints = [f"The reference answer is {reference}."]
-    if is_right(path.response):
+    if path.response.is_correct:
         hints.append("The response has this answer.")
     else:
         hints.append("The response has another answer.")
@@ -76,7 +75,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 calls.append(outcome.call)
                 critique = to_critique(outcome, path.response.text)
                 path = path.model_copy(update={"critique": critique, "calls": (*path.calls, outcome.call)})
-                if is_readable(critique):
+                if critique.is_readable:
                     break
             reason = disagreement(path)
             emit("annotated", path=path.name, drop=reason, text=critique.text)
@@ -84,7 +83,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
 
         to_do = [one for path in read_paths(state) for one in _for_each_critique(path, context.critiques)]
         paths = without_repeated(await asyncio.gather(*map(annotated, to_do)))
-        return write_paths(paths, annotator=usage_of(calls))
+        return write_paths(paths, annotator=Usage.sum(call.usage for call in calls))
 
     return BothWays(annotate)
 
@@ -114,11 +113,11 @@ def disagreement(path: FlawedPath) -> DropReason | None:
     critique, response = path.critique, path.response
     assert critique is not None
     assert response is not None
-    if not is_readable(critique):
+    if not critique.is_readable:
         return "unreadable"
-    if (critique.final == "correct") != is_right(response):
+    if (critique.final == "correct") != bool(response.is_correct):
         return "verdict_disagrees"
-    if critique.first_error is not None and is_right(response):
+    if critique.first_error is not None and response.is_correct:
         return "verdict_disagrees"
     if path.known.step is not None and critique.first_wrong_step != path.known.step:
         return "step_disagrees"

@@ -60,7 +60,7 @@ def create_controls(players: Players[LoopContext], *, votes: int) -> Runnable[Po
             *(respond(solve_messages(question), CallKey(problem, "actor", index, 0)) for index in more),
         )
         written = [response and response.model_dump(mode="json") for response in others]
-        usage = sum(used, Usage()).model_dump(mode="json")
+        usage = Usage.sum(used).model_dump(mode="json")
         return {
             "greedy": greedy and greedy.model_dump(mode="json"),
             "retries": written[: len(chains)],

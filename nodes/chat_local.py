@@ -21,7 +21,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
-from critique_graph.engines.reasoning import Piece, ReasoningSplitter, is_inside_reasoning
+from critique_graph.core.reasoning import Piece, ReasoningSplitter, is_inside_reasoning
 from critique_graph.engines.request import Completion, Request, Sampling
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}

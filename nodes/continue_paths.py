@@ -10,7 +10,7 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply, is_right, usage_of
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, text_before, text_through
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
@@ -53,7 +53,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
                 if isinstance(outcome, Failure):
                     return outcome
                 calls.append(outcome.call)
-                return is_right(await to_graded(outcome, state, players.grader))
+                return bool((await to_graded(outcome, state, players.grader)).is_correct)
 
             right = 0
             for outcome in await asyncio.gather(*map(roll_out, range(context.rollouts))):
@@ -83,7 +83,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
         made = await asyncio.gather(*map(located, made))
-        return write_paths([*paths, *made], actor=usage_of(calls))
+        return write_paths([*paths, *made], actor=Usage.sum(call.usage for call in calls))
 
     return BothWays(continue_paths)
 

@@ -10,7 +10,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, usage_of
+from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
@@ -58,7 +58,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         for path in await asyncio.gather(*map(attempt, range(context.attempts))):
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
-        corruptor = usage_of(call for path in made for call in path.calls)
-        return write_paths([*paths, *made], actor=usage_of(calls), corruptor=corruptor)
+        corruptor = Usage.sum(call.usage for path in made for call in path.calls)
+        return write_paths([*paths, *made], actor=Usage.sum(call.usage for call in calls), corruptor=corruptor)
 
     return BothWays(corrupt_paths)

@@ -100,5 +100,4 @@ def _stop_after(critique: Critique, number: int, rules: LoopRules) -> ChainStop 
 
 
 def _tokens_used(chains: list[Chain]) -> int:
-    usages = (chain.usage(role) for chain in chains for role in ("actor", "critic"))
-    return sum(usages, Usage()).total_tokens
+    return Usage.sum(chain.usage(role) for chain in chains for role in ("actor", "critic")).total_tokens

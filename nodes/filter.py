@@ -9,7 +9,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial, is_right, usage_of
+from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
@@ -35,7 +35,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
                 return outcome
             calls.append(outcome.call)
             refinement = await to_graded(outcome, state, players.grader)
-            is_good = is_right(refinement) and not is_shortcut(refinement.text, path.response.text)
+            is_good = refinement.is_correct and not is_shortcut(refinement.text, path.response.text)
             return refinement.text if is_good else None
 
         async def tried(path: FlawedPath) -> FlawedPath:
@@ -73,7 +73,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             return path if reason is None or reason == "kept" else path.dropped("filter", reason)
 
         paths = await asyncio.gather(*map(tried, read_paths(state)))
-        return write_paths(paths, actor=usage_of(calls))
+        return write_paths(paths, actor=Usage.sum(call.usage for call in calls))
 
     return BothWays(filter_critiques)
 

@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response, is_right
+from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
+from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
 
 
 def template_of(paths: Iterable[FlawedPath]) -> Response | None:
     """Give the first right response of two steps or more: what flawed paths branch off from."""
     for path in paths:
-        if path.response is not None and is_right(path.response) and len(reasoning_steps(path.response.text)) >= 2:
+        if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
             return path.response
     return None
 
@@ -25,18 +26,6 @@ def reasoning_steps(response: str) -> list[str]:
     """Give the steps of a response before its answer."""
     steps = list(split_steps(response))
     return steps[:-1] if steps and is_answer(steps[-1]) else steps
-
-
-async def graded(response: Response, state: ActorCriticInput, grader: Grader) -> Response:
-    """Give a response with its grade.
-
-    Raises:
-        ValueError: The problem has no reference.
-    """
-    reference = state.get("reference")
-    if reference is None:
-        raise ValueError("generation needs a reference answer in the input, got none.")
-    return response.model_copy(update={"grade": await grader.grade(response.answer, reference)})
 
 
 def continue_messages(question: str, begun: str) -> list[BaseMessage]:
@@ -61,8 +50,15 @@ async def continued(
 
 
 async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> Response:
-    """Make a whole reply a response with its grade."""
-    return await graded(to_response(outcome, grader), state, grader)
+    """Make a whole reply a response with its grade.
+
+    Raises:
+        ValueError: The problem has no reference.
+    """
+    reference = state.get("reference")
+    if reference is None:
+        raise ValueError("generation needs a reference answer in the input, got none.")
+    return await graded_response(to_response(outcome, grader), reference, grader)
 
 
 def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int) -> FlawedPath:
@@ -72,7 +68,7 @@ def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int
     earlier = list(earlier)
     if reason := unusable(response):
         return path.dropped("paths", reason)
-    if is_right(response):
+    if response.is_correct:
         return path.dropped("paths", "answer_right")
     if any(other.response is not None and other.response.text == response.text for other in earlier):
         return path.dropped("paths", "duplicate")

@@ -14,7 +14,6 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
-from critique_graph.core.critique import is_readable
 from critique_graph.core.schema import Chain, ChainStop, Failure
 from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
@@ -40,7 +39,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
             if chain.stop is not None or chain.latest is None:
                 return chain
             path, last, number = chain.latest.text, chain.rounds[-1], len(chain.rounds)
-            if not is_readable(last.critique):
+            if not last.critique.is_readable:
                 return _stopped(chain, "judged_unparsed")
             if (place := place_of_error(path, last.critique)) is None:
                 return _stopped(chain, "not_located")

@@ -10,10 +10,10 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, is_right, usage_of
+from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
-from critique_graph.nodes.paths import graded, unusable
-from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.nodes.paths import to_graded, unusable
+from critique_graph.nodes.solve import solve_messages
 
 
 def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -28,7 +28,7 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
             outcome = await call_actor(messages, key, temperature=context.temperature)
             if isinstance(outcome, Failure):
                 return outcome
-            return await graded(to_response(outcome, players.grader), state, players.grader)
+            return await to_graded(outcome, state, players.grader)
 
         responses = await asyncio.gather(*map(sample, range(context.samples)))
         taken: Counter[Strategy] = Counter()
@@ -38,7 +38,7 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
             if isinstance(response, Failure):
                 path = FlawedPath(name=f"sample-{index}", strategy="rg1").dropped("paths", "failed", response)
             else:
-                strategy: Strategy = "correct" if is_right(response) else "rg1"
+                strategy: Strategy = "correct" if response.is_correct else "rg1"
                 path = FlawedPath(name=f"sample-{index}", strategy=strategy, response=response)
                 if reason := unusable(response):
                     path = path.dropped("paths", reason)
@@ -52,6 +52,6 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
                     taken[strategy] += 1
                 seen.add(response.text)
             paths.append(path)
-        return write_paths(paths, actor=usage_of(r.call for r in responses if isinstance(r, Response)))
+        return write_paths(paths, actor=Usage.sum(r.call.usage for r in responses if isinstance(r, Response)))
 
     return BothWays(sample_paths)

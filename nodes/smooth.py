@@ -11,12 +11,12 @@ from critique_graph.calls.players import Players
 from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
-from critique_graph.core.critique import is_readable
-from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Grade, Reply, Response, Round, Usage, usage_of
+from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Reply, Response, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
 from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
+from critique_graph.grading.records import graded_chain, graded_response
 from critique_graph.nodes.solve import to_response
 
 EXACT = "exact"
@@ -64,16 +64,16 @@ def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
                     return talk.model_copy(update={"drop": "failed", "failure": outcome})
                 calls.append(outcome.call)
                 reply = outcome
-            response = await _graded(to_response(reply, grader), reference, grader)
+            response = await graded_response(to_response(reply, grader), reference, grader)
             reason = await _lost(talk, response, grader)
             emit("talk", chain=talk.chain.index, text=response.text, drop=reason)
             return talk.model_copy(update={"response": response, "drop": reason})
 
-        chains = await asyncio.gather(*(_graded_chain(chain, reference, grader) for chain in read_chains(state)))
+        chains = await asyncio.gather(*(graded_chain(chain, reference, grader) for chain in read_chains(state)))
         paths = _without_copies(_spliced(chain, with_reasoning) for chain in chains)
         talks = await asyncio.gather(*map(smoothed, paths))
-        usage = {role: sum((chain.usage(role) for chain in chains), Usage()) for role in ("actor", "critic")}
-        usage["smoother"] = usage_of(calls)
+        usage = {role: Usage.sum(chain.usage(role) for chain in chains) for role in ("actor", "critic")}
+        usage["smoother"] = Usage.sum(call.usage for call in calls)
         return {
             "talks": [talk.model_dump(mode="json") for talk in talks],
             "usage": {role: used.model_dump() for role, used in usage.items()},
@@ -93,15 +93,14 @@ def _given_up(chain: Chain) -> TalkDropReason | None:
     if chain.stop != "judged_correct":
         return _GIVEN_UP[chain.stop]
     last = chain.rounds[-1].critique
-    if last.first_error is not None or not all(is_readable(judged.critique) for judged in chain.rounds):
+    if last.first_error is not None or not all(judged.critique.is_readable for judged in chain.rounds):
         return "unreadable"
     first, final = chain.responses[0], chain.responses[-1]
     if final.grade is not None and final.grade.outcome == "ungraded":
         return "ungraded"
-    if final.answer is None or (final.grade is not None and not final.grade.is_correct):
+    if final.answer is None or final.is_correct is False:
         return "answer_wrong"
-    is_right = first.grade is not None and first.grade.is_correct
-    return "false_alarm" if is_right and len(chain.rounds) > 1 else None
+    return "false_alarm" if first.is_correct and len(chain.rounds) > 1 else None
 
 
 def _without_copies(talks: Iterable[SelfTalk]) -> list[SelfTalk]:
@@ -126,26 +125,3 @@ async def _lost(talk: SelfTalk, response: Response, grader: Grader) -> TalkDropR
     if response.grade is not None and not response.grade.is_correct:
         return "answer_lost"
     return None if holds_in_order(response.text, steps_of(talk.thoughts)) else "step_lost"
-
-
-async def _graded(response: Response, reference: str | None, grader: Grader) -> Response:
-    """Give a response with its grade, where there is a reference."""
-    if reference is None:
-        return response
-    grade: Grade = await grader.grade(response.answer, reference)
-    return response.model_copy(update={"grade": grade})
-
-
-async def _graded_chain(chain: Chain, reference: str | None, grader: Grader) -> Chain:
-    """Grade every response of a chain."""
-    if chain.response is None:
-        return chain
-
-    async def graded(judged: Round) -> Round:
-        if judged.refinement is None:
-            return judged
-        return judged.model_copy(update={"refinement": await _graded(judged.refinement, reference, grader)})
-
-    response = await _graded(chain.response, reference, grader)
-    rounds = await asyncio.gather(*map(graded, chain.rounds))
-    return chain.model_copy(update={"response": response, "rounds": tuple(rounds)})

@@ -13,9 +13,10 @@ from critique_graph.calls.caller import derive_seed
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
-from critique_graph.core.schema import Ballot, BallotEntry, Chain, Grade, Response, Usage, VoteRule
+from critique_graph.core.schema import Ballot, BallotEntry, Chain, Response, Usage, VoteRule
 from critique_graph.core.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.grading.grader import Grader
+from critique_graph.grading.records import graded_chain
 
 VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
 """Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""
@@ -31,10 +32,10 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
         reference, grade = state.get("reference"), None
         if reference is not None:
             grade = await players.grader.grade(ballot.winner, reference)
-            chains = await asyncio.gather(*(_graded(chain, reference, players.grader) for chain in chains))
+            chains = await asyncio.gather(*(graded_chain(chain, reference, players.grader) for chain in chains))
         emit("ballot", **ballot.model_dump(mode="json"))
-        actor = sum((chain.usage("actor") for chain in chains), Usage())
-        critic = sum((chain.usage("critic") for chain in chains), Usage())
+        actor = Usage.sum(chain.usage("actor") for chain in chains)
+        critic = Usage.sum(chain.usage("critic") for chain in chains)
         return {
             "answer": ballot.winner,
             "correct": None if grade is None or grade.outcome == "ungraded" else grade.is_correct,
@@ -94,18 +95,3 @@ async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, ti
 
 def _answer(response: Response | None) -> str | None:
     return None if response is None or response.is_truncated else response.answer
-
-
-async def _graded(chain: Chain, reference: str, grader: Grader) -> Chain:
-    async def grade(response: Response) -> Response:
-        outcome: Grade = await grader.grade(_answer(response), reference)
-        return response.model_copy(update={"grade": outcome})
-
-    return chain.model_copy(
-        update={
-            "response": chain.response and await grade(chain.response),
-            "rounds": tuple(
-                [r.model_copy(update={"refinement": r.refinement and await grade(r.refinement)}) for r in chain.rounds]
-            ),
-        }
-    )

@@ -58,7 +58,7 @@ def row(
         chains=(Chain(index=0, response=response(first), rounds=rounds),),
         ballot=Ballot(rule="majority", winner="3"),
         answer="3",
-        correct=None,
+        correct={"right": True, "wrong": False}.get(final or ""),
         grade=GRADES[final],
         usage={"actor": ACTOR, "critic": CRITIC, "total": ACTOR + CRITIC},
         seconds=1,

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from critique_graph.core.critique import is_readable
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Chain, FlawedPath, Trace, is_right
+from critique_graph.core.schema import Chain, FlawedPath, Trace
 from critique_graph.core.steps import is_shortcut, split_steps
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
@@ -114,7 +113,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
                 assert worst.critique is not None
                 prompt = critique_messages(trace.problem.question, best.response.text)
                 made = preference_row(prompt, best.critique.text, worst.critique.text)
-                yield Candidate(made, trace.problem.id, trace.problem.level, is_right(best.response))
+                yield Candidate(made, trace.problem.id, trace.problem.level, bool(best.response.is_correct))
 
 
 def _worth(path: FlawedPath) -> float:
@@ -188,14 +187,14 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
 def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[AnyRow, bool]]:
     """Give the rows of a chain, each with whether its response was right."""
     before = chain.response
-    if task == "actor" and before is not None and is_right(before):
+    if task == "actor" and before is not None and before.is_correct:
         yield row(solve_messages(question), before.text), True
     for step in chain.rounds:
-        if before is None or before.grade is None or before.grade.outcome == "ungraded":
+        if before is None or before.is_correct is None:
             return
-        was_right, refined, critique = is_right(before), step.refinement, step.critique
-        is_better = refined is not None and is_right(refined) and not is_shortcut(refined.text, before.text)
-        agrees = critique.final == ("correct" if was_right else "wrong") and is_readable(critique)
+        was_right, refined, critique = before.is_correct, step.refinement, step.critique
+        is_better = refined is not None and refined.is_correct and not is_shortcut(refined.text, before.text)
+        agrees = critique.final == ("correct" if was_right else "wrong") and critique.is_readable
         if task == "critic" and agrees and (was_right or is_better):
             yield row(critique_messages(question, before.text), critique.text), was_right
         elif task == "step-critic" and agrees and (was_right or is_better):

@@ -25,7 +25,7 @@ from critique_graph.engines.accelerators import find_accelerator, find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.metrics.intervals import Rate, percent
+from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
 from critique_graph.problems.load import load_problems
@@ -202,7 +202,7 @@ def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
     if training.located_before is not None and training.located_after is not None:
         evaluation = f"""
 Of {training.located_after.n} responses to problems that were held out, the first wrong step, or that there is none, was
-found in {percent(training.located_before)} before and {percent(training.located_after)} after (95 % intervals).
+found in {training.located_before.percent()} before and {training.located_after.percent()} after (95 % intervals).
 """
     if training.before is not None and training.after is not None:
         rows = "\n".join(f"| {name} | {old} | {new} |" for name, old, new in evaluation_rows(training))
@@ -241,7 +241,7 @@ def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
         ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
         ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
     ]
-    return [(f"{name}, n = {a.n}, {b.n}", percent(a), percent(b)) for name, a, b in figures]
+    return [(f"{name}, n = {a.n}, {b.n}", a.percent(), b.percent()) for name, a, b in figures]
 
 
 def _fit(

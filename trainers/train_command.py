@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from critique_graph.core.errors import MissingDependencyError
-from critique_graph.metrics.intervals import percent
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.runs.progress import Progress
 from critique_graph.trainers.rows import Task
@@ -107,7 +106,7 @@ def train(
             table.add_row(name, before, after)
         stdout.print(table)
     if done.located_before is not None and done.located_after is not None:
-        found = f"{percent(done.located_before)} -> {percent(done.located_after)}, n = {done.located_after.n}"
+        found = f"{done.located_before.percent()} -> {done.located_after.percent()}, n = {done.located_after.n}"
         stdout.print(plain(f"first wrong step found, of held-out responses: {found}"))
         return 0
     log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim", soft_wrap=True)

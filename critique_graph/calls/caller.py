@@ -19,6 +19,7 @@ from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.faults import classify
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
+from critique_graph.core.reasoning import split_reasoning
 from critique_graph.core.schema import Call, Failure, Reply, Role, Usage
 
 logger = logging.getLogger(__name__)
@@ -60,19 +61,6 @@ def derive_seed(seed: int, *place: object) -> int:
     """Give a 31-bit seed that depends on `seed` and `place` alone."""
     digest = hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
-
-
-def split_reasoning(text: str) -> tuple[str | None, str]:
-    """Split a reply into its `<think>` block (None without one) and the rest.
-
-    A block the template opened (only `</think>` is seen) and one the token limit cut off are recognised too.
-    """
-    head, closing, rest = text.partition("</think>")
-    if closing:
-        return head.removeprefix("<think>").removeprefix("\n").strip() or None, rest.strip()
-    if text.lstrip().startswith("<think>"):
-        return text.lstrip().removeprefix("<think>").strip() or None, ""
-    return None, text
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from critique_graph.compare.comparison import LEADS, Axis, Comparison, Matched, StrategyFigures
-from critique_graph.metrics.intervals import Rate, percent
+from critique_graph.metrics.intervals import Rate
 
 
 def verdict_of(comparison: Comparison) -> str:
@@ -31,7 +31,7 @@ def _main_clause(comparison: Comparison, loop: StrategyFigures, axis: Axis) -> s
     matched = loop.against_majority[axis]
     if matched is None:
         return (
-            f"{at} per problem the critic loop reaches {percent(loop.accuracy)}, which majority vote of all "
+            f"{at} per problem the critic loop reaches {loop.accuracy.percent()}, which majority vote of all "
             f"{comparison.votes} samples cannot spend (take more with --votes)"
         )
     gain = matched.gain
@@ -45,11 +45,11 @@ def _main_clause(comparison: Comparison, loop: StrategyFigures, axis: Axis) -> s
     else:
         lead = f"cannot be told from {majority}:"
     others = "".join(
-        f", at equal {other} {percent(its.gain, sign='+', unit='')}"
+        f", at equal {other} {its.gain.percent(sign='+', unit='')}"
         for other in LEADS
         if other != axis and (its := loop.against_majority[other]) is not None
     )
-    points = percent(gain, sign="+", unit="points")
+    points = gain.percent(sign="+", unit="points")
     return f"{at} per problem the critic loop {lead} {points} (paired, n = {gain.n}{others})"
 
 
@@ -62,7 +62,7 @@ def _break_even_clause(comparison: Comparison, loop: StrategyFigures) -> str:
 
 
 def _share(rate: Rate | None) -> str:
-    return "-" if rate is None else percent(rate)
+    return "-" if rate is None else rate.percent()
 
 
 def comparison_tables(comparison: Comparison) -> Group:
@@ -80,7 +80,7 @@ def comparison_tables(comparison: Comparison) -> Group:
         reached.add_row(
             label,
             str(figures.chains),
-            percent(figures.accuracy),
+            figures.accuracy.percent(),
             f"{figures.calls_per_problem:.1f}",
             "?" if tokens is None else f"{tokens:,.0f}",
             "?" if seconds is None else f"{seconds:.3g}",
@@ -91,4 +91,4 @@ def comparison_tables(comparison: Comparison) -> Group:
 
 
 def _lead(matched: Matched | None) -> str:
-    return "-" if matched is None else percent(matched.gain, sign="+", unit="")
+    return "-" if matched is None else matched.gain.percent(sign="+", unit="")

@@ -272,12 +272,3 @@ def _quality(critique: Critique, warnings: set[str]) -> Literal["nominal", "tole
     if warnings & _INCOMPLETE:
         return "partial"
     return "tolerated" if warnings - _CONTENT else "nominal"
-
-
-def is_readable(critique: Critique) -> bool:
-    """Tell whether a critique has a verdict, and steps that are all the path's and judged."""
-    return (
-        critique.final is not None
-        and len(critique.steps) > 0
-        and all(step.verdict is not None and step.step_index is not None for step in critique.steps)
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from critique_graph.core.reasoning import after_reasoning, has_reasoning_tag
 from critique_graph.core.schema import Verdict
 
 LabelKind = Literal["sentence", "step", "final", "explanation"]
@@ -115,8 +116,8 @@ def _body(text: str, response: str | None, warnings: set[str]) -> str:
     """The critique itself: without reasoning before it and a code fence around it."""
     body = text.replace("\r\n", "\n").replace("\r", "\n")
     # A response with such a tag may be quoted, and a quotation must not hide what the critic wrote before it.
-    if "think>" in body and (response is None or "think>" not in response):
-        body = body.rpartition("</think>")[2].partition("<think>")[0]
+    if has_reasoning_tag(body) and (response is None or not has_reasoning_tag(response)):
+        body = after_reasoning(body)
         warnings.add("reasoning_removed")
     stripped = body.strip()
     if stripped.startswith("```") and stripped.endswith("```"):

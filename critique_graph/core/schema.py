@@ -108,6 +108,11 @@ class Usage(Record):
         """Input plus output tokens of the calls whose usage is known."""
         return self.input_tokens + self.output_tokens
 
+    @classmethod
+    def sum(cls, usages: Iterable["Usage"]) -> "Usage":
+        """Add up what several calls have used."""
+        return sum(usages, cls())
+
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
 
@@ -169,6 +174,13 @@ class Response(Record):
         """True when the token limit cut the response off: it never counts as an answer or as data."""
         return self.call.finish_reason == "length"
 
+    @property
+    def is_correct(self) -> bool | None:
+        """Whether this is a complete response with the reference's answer; None where it is not graded."""
+        if self.grade is None or self.grade.outcome == "ungraded":
+            return None
+        return self.grade.is_correct and not self.is_truncated
+
 
 class StepVerdict(Record):
     """The critic's judgement of one step."""
@@ -199,6 +211,15 @@ class Critique(Record):
     def first_wrong_step(self) -> int | None:
         """0-based index of the response's step that is judged wrong first; None when there is no such step."""
         return None if self.first_error is None else self.steps[self.first_error].step_index
+
+    @property
+    def is_readable(self) -> bool:
+        """True when the critique has a final verdict, and steps that are all the response's and judged."""
+        return (
+            self.final is not None
+            and len(self.steps) > 0
+            and all(step.verdict is not None and step.step_index is not None for step in self.steps)
+        )
 
 
 class Round(Record):
@@ -252,7 +273,7 @@ class Chain(Record):
         """Tokens this chain used in `role`, over all rounds."""
         discarded = [response for r in self.rounds for response in r.discarded]
         calls = [r.call for r in ((*self.responses, *discarded) if role == "actor" else self.rounds)]
-        return sum((call.usage for call in calls), Usage())
+        return Usage.sum(call.usage for call in calls)
 
 
 class KnownError(Record):
@@ -358,13 +379,3 @@ class Trace(Record):
     """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-
-def is_right(response: Response) -> bool:
-    """Tell whether a complete response has the reference's answer."""
-    return not response.is_truncated and response.grade is not None and response.grade.is_correct
-
-
-def usage_of(calls: Iterable[Call]) -> Usage:
-    """Sum what calls have used."""
-    return sum((call.usage for call in calls), Usage())

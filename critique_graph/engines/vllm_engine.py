@@ -21,8 +21,8 @@ from weakref import WeakValueDictionary
 from jinja2 import TemplateError
 
 from critique_graph.core.errors import InputError, ModelCallError
+from critique_graph.core.reasoning import OPEN
 from critique_graph.core.schema import Failure, FailureKind
-from critique_graph.engines.reasoning import OPEN
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.vllm_start import check_files, first_line, prepare_environment, start_failure, stderr_to
 

@@ -8,7 +8,6 @@ from rich.table import Table
 from critique_graph.core.schema import FailureKind
 from critique_graph.eval_critic.score import CriticEvaluation, evaluate_critic
 from critique_graph.eval_critic.settings import EvalCriticSettings
-from critique_graph.metrics.intervals import percent
 from critique_graph.metrics.judgement import FirstErrors
 from critique_graph.output.terminal import plain
 from critique_graph.runs.progress import Progress
@@ -43,9 +42,9 @@ def evaluation_table(found: CriticEvaluation) -> Table:
     table.add_column(overflow="fold")
 
     def add(name: str, scores: FirstErrors) -> None:
-        table.add_row(name, plain(f"{percent(scores.f1)}, n = {scores.f1.n}"))
+        table.add_row(name, plain(f"{scores.f1.percent()}, n = {scores.f1.n}"))
         for part, rate in (("with a wrong step", scores.on_erroneous), ("without one", scores.on_correct)):
-            table.add_row(f"  {part}", plain(f"{percent(rate)} as labelled, n = {rate.n}"))
+            table.add_row(f"  {part}", plain(f"{rate.percent()} as labelled, n = {rate.n}"))
 
     add("first-error F1", found)
     if len(found.by_source) > 1:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict, is_right
+from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
 
@@ -92,7 +92,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         strategy=path.strategy,
         response=response.text,
         answer=response.answer,
-        is_correct=is_right(response),
+        is_correct=bool(response.is_correct),
         critique=critique.text,
         reasoning=path.calls[-1].reasoning,  # the annotator's call is the last
         verdict=critique.final,

@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from critique_graph.generate.funnel import GenerationSummary
-from critique_graph.metrics.intervals import Rate, percent
+from critique_graph.metrics.intervals import Rate
 
 
 def generation_table(summary: GenerationSummary) -> Table:
@@ -36,7 +36,7 @@ def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
     """Give what the data is like, figure by figure."""
 
     def share(rate: Rate) -> str:
-        return f"{percent(rate)}, n = {rate.n}"
+        return f"{rate.percent()}, n = {rate.n}"
 
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.kept_by_verdict.items())
     steps = ", ".join(f"{count} of {number}" for number, count in summary.kept_by_steps.items())

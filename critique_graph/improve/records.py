@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from critique_graph.core.schema import Chain, Problem, Record, Trace, is_right
+from critique_graph.core.schema import Chain, Problem, Record, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
 from critique_graph.models.model_string import ModelString
@@ -163,7 +163,7 @@ def kept_of(
     right, sizes, repaired, wrong = list[int](), list[int](), list[int](), list[int]()
     for trace in traces:
         chains = [chain for chain in trace.chains if chain.response is not None]
-        faulty = [chain for chain in chains if chain.response and not is_right(chain.response)]
+        faulty = [chain for chain in chains if chain.response and not chain.response.is_correct]
         sizes.append(len(chains))
         right.append(len(chains) - len(faulty))
         wrong.append(sum(bool(chain.rounds) for chain in faulty))
@@ -233,7 +233,7 @@ def _is_repaired(chain: Chain) -> bool:
     before, refinement = chain.response, chain.rounds[-1].refinement if chain.rounds else None
     if before is None or refinement is None:
         return False
-    return is_right(refinement) and not is_shortcut(refinement.text, before.text)
+    return bool(refinement.is_correct) and not is_shortcut(refinement.text, before.text)
 
 
 def _successes(rate: Rate) -> int:

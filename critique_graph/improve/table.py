@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from critique_graph.improve.records import Evaluation, ImprovementSummary, Iteration
-from critique_graph.metrics.intervals import percent
 
 
 def improvement_table(summary: ImprovementSummary) -> str:
@@ -21,16 +20,16 @@ def improvement_table(summary: ImprovementSummary) -> str:
 
 
 _MEASURED: dict[str, Callable[[Evaluation], str]] = {
-    "validation": lambda found: percent(found.validation),
-    "test, alone": lambda found: percent(found.accuracy),
-    "test, hard ones": lambda found: percent(found.accuracy_hard),
-    "test, with critic": lambda found: percent(found.accuracy_with_critic) if found.accuracy_with_critic else "-",
+    "validation": lambda found: found.validation.percent(),
+    "test, alone": lambda found: found.accuracy.percent(),
+    "test, hard ones": lambda found: found.accuracy_hard.percent(),
+    "test, with critic": lambda found: found.accuracy_with_critic.percent() if found.accuracy_with_critic else "-",
 }
 _KEPT: dict[str, Callable[[Iteration], str]] = {
-    "right when explored": lambda found: percent(found.responses),
-    "wrong, repaired": lambda found: percent(found.repaired),
+    "right when explored": lambda found: found.responses.percent(),
+    "wrong, repaired": lambda found: found.repaired.percent(),
     "rows, direct": lambda found: str(found.kept_direct),
     "rows, refined": lambda found: str(found.kept_refined),
-    "rows, of hard ones": lambda found: percent(found.kept_hard),
-    "hard ones with rows": lambda found: percent(found.covered_hard),
+    "rows, of hard ones": lambda found: found.kept_hard.percent(),
+    "hard ones with rows": lambda found: found.covered_hard.percent(),
 }

@@ -21,6 +21,13 @@ class Rate(Record):
     high: float | None
     n: int
 
+    def percent(self, *, sign: str = "", unit: str = "%") -> str:
+        """Write the rate in percent with its interval: `52.0 % [45.1, 58.8]`; a dash without data."""
+        if self.value is None or self.low is None or self.high is None:
+            return "-"
+        value, low, high = (f"{100 * x:{sign}.1f}" for x in (self.value, self.low, self.high))
+        return " ".join(filter(None, (value, unit, f"[{low}, {high}]")))
+
 
 RESAMPLES = 2000
 """Of a bootstrap: a 95 % interval leaves out the 50 lowest and the 50 highest."""
@@ -159,11 +166,3 @@ def _normal_quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
     return NormalDist().inv_cdf((1 + confidence) / 2)
-
-
-def percent(rate: Rate, *, sign: str = "", unit: str = "%") -> str:
-    """Write a rate in percent with its interval: `52.0 % [45.1, 58.8]`; a dash without data."""
-    if rate.value is None or rate.low is None or rate.high is None:
-        return "-"
-    value, low, high = (f"{100 * x:{sign}.1f}" for x in (rate.value, rate.low, rate.high))
-    return " ".join(filter(None, (value, unit, f"[{low}, {high}]")))

@@ -1,6 +1,6 @@
 """An evaluation as rows of a table, for the terminal, the benchmark and the model card."""
 
-from critique_graph.metrics.intervals import Rate, percent
+from critique_graph.metrics.intervals import Rate
 from critique_graph.miniature_training.evaluate import HARDER_FROM, Evaluation
 
 
@@ -38,8 +38,8 @@ def evaluation_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def _share(rate: Rate) -> str:
-    return f"{percent(rate)} (n = {rate.n})"
+    return f"{rate.percent()} (n = {rate.n})"
 
 
 def _points(rate: Rate) -> str:
-    return f"{percent(rate, sign='+', unit='points')} (n = {rate.n})"
+    return f"{rate.percent(sign='+', unit='points')} (n = {rate.n})"

@@ -6,7 +6,6 @@ from typing import Any
 
 from critique_graph.core.files import write_atomically
 from critique_graph.graphs.prompts import prompt_hash
-from critique_graph.metrics.intervals import percent
 from critique_graph.output.cards import CARD, METHOD, fields_of, header, licence_of, published, source_of, table
 from critique_graph.self_talk.dataset import TALK_ROW_SCHEMA, TALKS, TalkRow
 from critique_graph.self_talk.summary import TalkSummary
@@ -39,8 +38,8 @@ All end in the reference answer. What the critic says of single steps was not ch
 
 ## What became of the paths
 
-Of the wrong ones {percent(summary.repaired_share)} were repaired (n = {summary.repaired_share.n}), of the right ones
-{percent(summary.right_share)} kept (n = {summary.right_share.n}), copies included (95 % intervals, Wilson).
+Of the wrong ones {summary.repaired_share.percent()} were repaired (n = {summary.repaired_share.n}), of the right ones
+{summary.right_share.percent()} kept (n = {summary.right_share.n}), copies included (95 % intervals, Wilson).
 
 {table(("mistakes in a talk", "talks"), repairs)}
 

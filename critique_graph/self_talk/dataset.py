@@ -101,8 +101,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
 
 def was_right(talk: SelfTalk) -> bool:
     """Tell whether a path was right as it was first written."""
-    first = talk.chain.response
-    return first is not None and first.grade is not None and first.grade.is_correct
+    return talk.chain.response is not None and bool(talk.chain.response.is_correct)
 
 
 def write_talks(folder: Path, rows: Iterable[TalkRow]) -> None:

@@ -3,7 +3,6 @@
 from rich.table import Table
 from rich.text import Text
 
-from critique_graph.metrics.intervals import percent
 from critique_graph.self_talk.summary import TalkSummary
 
 
@@ -22,8 +21,11 @@ def talk_table(summary: TalkSummary) -> Table:
             "kept",
             f"{summary.kept} of {summary.talks} talks: {summary.right} right at once, {summary.repaired} repaired",
         ),
-        ("wrong paths", f"{percent(summary.repaired_share)} repaired, copies included, n = {summary.repaired_share.n}"),
-        ("right paths", f"{percent(summary.right_share)} kept, copies included, n = {summary.right_share.n}"),
+        (
+            "wrong paths",
+            f"{summary.repaired_share.percent()} repaired, copies included, n = {summary.repaired_share.n}",
+        ),
+        ("right paths", f"{summary.right_share.percent()} kept, copies included, n = {summary.right_share.n}"),
         ("mistakes", by_repairs or "-"),
         ("dropped", ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "-"),
         ("tokens", " + ".join(f"{n:,} {role}" for role, n in summary.tokens.items() if n and role != "total") or "-"),

@@ -6,7 +6,7 @@ Read in one pass over the journal, one trace at a time.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from critique_graph.core.schema import Record, Response, Trace, Usage, Verdict
+from critique_graph.core.schema import Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import Judgement, discriminability
 from critique_graph.runs.record import FinishedRun, RunRecord
@@ -122,22 +122,15 @@ class _Tally:
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
-            is_right = _is_right(chain.response)
-            if chain.rounds and is_right is not None:
-                self.verdicts[is_right, chain.rounds[0].critique.final] += 1
-        first, final = _is_right(trace.chains[0].response), _is_right(trace)
-        if first is None or final is None:
+            if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
+                self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
+        first, final = trace.chains[0].response, trace.correct
+        if first is None or first.is_correct is None or final is None:
             return
-        self.first.append(first)
+        self.first.append(first.is_correct)
         self.final.append(final)
         if trace.problem.level is not None:
-            self.levels[trace.problem.level].append((first, final))
-
-
-def _is_right(graded: Response | Trace | None) -> bool | None:
-    """Say whether a response, or a trace's answer, is right; None where that was not decided."""
-    grade = None if graded is None else graded.grade
-    return None if grade is None or grade.outcome == "ungraded" else grade.is_correct
+            self.levels[trace.problem.level].append((first.is_correct, final))
 
 
 def _share(values: list[bool]) -> Rate:

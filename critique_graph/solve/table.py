@@ -3,7 +3,6 @@
 from rich.table import Table
 from rich.text import Text
 
-from critique_graph.metrics.intervals import percent
 from critique_graph.solve.summary import Summary
 
 
@@ -19,12 +18,12 @@ def summary_table(summary: Summary) -> Table:
     shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending", "ungraded")}
     faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
     add("problems", f"{summary.done} of {summary.problems} done{faults}")
-    add("accuracy", f"{percent(summary.accuracy_first)} first → {percent(summary.accuracy_final)} final")
-    add("gain", f"{percent(summary.gain, sign='+', unit='points')}, paired, n = {summary.gain.n}")
+    add("accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final")
+    add("gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}")
     flips = summary.flips
     add("flips", f"{flips.wrong_to_right} wrong → right, {flips.right_to_wrong} right → wrong")
     for level, accuracy in summary.by_level.items():
-        first, final = percent(accuracy.first), percent(accuracy.final)
+        first, final = accuracy.first.percent(), accuracy.final.percent()
         add(f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}")
     critic = summary.critic
     for name, share in (
@@ -33,7 +32,7 @@ def summary_table(summary: Summary) -> Table:
         ("  on wrong", critic.discriminability_on_wrong),
     ):
         if share.n:
-            add(name, f"{percent(share)} of first responses, n = {share.n}")
+            add(name, f"{share.percent()} of first responses, n = {share.n}")
     add("unparsed", f"{summary.unparsed_critiques} critiques")
     add("truncated", f"{summary.truncated_responses} responses")
     tokens = summary.tokens

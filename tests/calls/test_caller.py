@@ -8,7 +8,7 @@ from fakes import ScriptedModel, reply
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
-from critique_graph.calls.caller import MAX_ATTEMPTS, Caller, CallKey, derive_seed, split_reasoning
+from critique_graph.calls.caller import MAX_ATTEMPTS, Caller, CallKey, derive_seed
 from critique_graph.core.errors import MissingDependencyError
 from critique_graph.core.schema import Call, Failure, Reply, Usage
 
@@ -144,18 +144,3 @@ def test_seed_depends_on_the_place_alone():
     assert derive_seed(1, KEY) == derive_seed(1, CallKey("p", "actor", 0, 0))
     assert len({derive_seed(1, CallKey("p", "actor", chain, r)) for chain in range(10) for r in range(10)}) == 100
     assert 0 <= derive_seed(1, KEY) < 2**31
-
-
-@pytest.mark.parametrize(
-    ("text", "reasoning", "rest"),
-    [
-        ("plain", None, "plain"),
-        ("<think>\nhm\n</think>\n\nanswer", "hm", "answer"),
-        ("hm</think>answer", "hm", "answer"),
-        ("<think>cut off", "cut off", ""),
-        ("<think></think>answer", None, "answer"),
-    ],
-    ids=["none", "block", "opened by the template", "cut off", "empty"],
-)
-def test_reasoning_is_split_off(text: str, reasoning: str | None, rest: str):
-    assert split_reasoning(text) == (reasoning, rest)

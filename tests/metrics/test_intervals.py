@@ -176,3 +176,17 @@ def test_share_that_never_varies_has_the_limits_of_its_clusters(hits: list[int],
 
 def test_share_of_nothing_is_unknown() -> None:
     assert clustered_share([], []) == Rate(value=None, low=None, high=None, n=0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(Rate(value=0.5, low=0.25, high=0.75, n=10), "50.0 % [25.0, 75.0]"), (wilson(0, 0), "-")],
+    ids=["share", "no data"],
+)
+def test_rate_is_written_in_percent(rate: Rate, text: str) -> None:
+    assert rate.percent() == text
+
+
+def test_difference_is_written_in_points_with_its_sign() -> None:
+    gain = Rate(value=0.05, low=-0.1, high=0.2, n=10)
+    assert gain.percent(sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"

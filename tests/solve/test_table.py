@@ -1,10 +1,8 @@
 import io
 
-import pytest
 from journal_rows import finished, row
 from rich.console import Console
 
-from critique_graph.metrics.intervals import Rate, percent, wilson
 from critique_graph.solve.summary import summarise
 from critique_graph.solve.table import summary_table
 
@@ -30,17 +28,3 @@ def test_table_gives_tokens_by_role_and_what_was_cached_of_the_prompts() -> None
 
 def test_text_from_outside_is_not_read_as_markup() -> None:
     assert "runs/[red]a[/x]" in shown(run="runs/[red]a[/x]")
-
-
-@pytest.mark.parametrize(
-    ("rate", "text"),
-    [(Rate(value=0.5, low=0.25, high=0.75, n=10), "50.0 % [25.0, 75.0]"), (wilson(0, 0), "-")],
-    ids=["share", "no data"],
-)
-def test_rate_is_written_in_percent(rate: Rate, text: str) -> None:
-    assert percent(rate) == text
-
-
-def test_difference_is_written_in_points_with_its_sign() -> None:
-    gain = Rate(value=0.05, low=-0.1, high=0.2, n=10)
-    assert percent(gain, sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"

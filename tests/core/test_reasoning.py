@@ -1,6 +1,6 @@
 import pytest
 
-from critique_graph.engines.reasoning import ReasoningSplitter, is_inside_reasoning
+from critique_graph.core.reasoning import ReasoningSplitter, after_reasoning, is_inside_reasoning, split_reasoning
 
 
 def split(pieces, **settings) -> tuple[str, str]:
@@ -54,3 +54,39 @@ def test_what_can_be_told_apart_is_given_at_once():
 )
 def test_open_block_is_seen(text, is_inside):
     assert is_inside_reasoning(text) is is_inside
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "rest"),
+    [
+        ("plain", None, "plain"),
+        ("<think>\nhm\n</think>\n\nanswer", "hm", "answer"),
+        ("hm</think>answer", "hm", "answer"),
+        ("<think>cut off", "cut off", ""),
+        ("<think></think>answer", None, "answer"),
+        (" \n<think>hm</think> answer\n", "hm", "answer"),
+        (" plain\n", None, " plain\n"),
+        ("<think>hm</think>a</think>b", "hm", "a</think>b"),
+    ],
+    ids=[
+        "none",
+        "block",
+        "opened by the template",
+        "cut off",
+        "empty",
+        "space around",
+        "space without",
+        "closed twice",
+    ],
+)
+def test_reasoning_of_a_whole_reply_is_split_off(text, reasoning, rest):
+    assert split_reasoning(text) == (reasoning, rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("a</think>b</think>c", "c"), ("<think>a</think>b<think>c", "b"), ("<think>a", ""), ("a", "a")],
+    ids=["two ends", "cut off in a second block", "cut off", "none"],
+)
+def test_answer_stands_after_the_last_block(text, answer):
+    assert after_reasoning(text) == answer

@@ -1,4 +1,8 @@
-"""Reasoning kept apart from the answer: what a model writes between `<think>` and `</think>` before it replies."""
+"""Reasoning kept apart from the answer: what a model writes between `<think>` and `</think>` before it replies.
+
+`ReasoningSplitter` takes a reply that streams, and `split_reasoning` a whole one. `after_reasoning` finds the answer in
+a text of unknown origin, such as a critique from somebody else's data.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -66,6 +70,31 @@ class ReasoningSplitter:
         if text:
             self._drops_space = False
             yield Piece(text, self._is_inside)
+
+
+def split_reasoning(text: str) -> tuple[str | None, str]:
+    """Split a whole reply into its reasoning (None without any) and the answer.
+
+    Beside a block at the beginning of the reply, a block that the token limit cut off counts, and one that the chat
+    template opened, of which only the end is in the reply.
+    """
+    is_opened = text.lstrip().startswith(OPEN)
+    if not is_opened and CLOSE not in text:
+        return None, text
+    splitter = ReasoningSplitter(is_inside=not is_opened)
+    pieces = [*splitter.feed(text), *splitter.end()]
+    reasoning = "".join(piece.text for piece in pieces if piece.is_reasoning)
+    return reasoning or None, "".join(piece.text for piece in pieces if not piece.is_reasoning).strip()
+
+
+def after_reasoning(text: str) -> str:
+    """Give what stands after the last block of reasoning, wherever that is; without one the whole text."""
+    return text.rpartition(CLOSE)[2].partition(OPEN)[0]
+
+
+def has_reasoning_tag(text: str) -> bool:
+    """Say whether a block begins or ends in `text`."""
+    return OPEN in text or CLOSE in text
 
 
 def is_inside_reasoning(text: str) -> bool:

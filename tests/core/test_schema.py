@@ -1,0 +1,54 @@
+import pytest
+
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.schema import Call, Grade, Response, Usage
+
+CORRECT, INCORRECT = Grade(outcome="correct"), Grade(outcome="incorrect")
+
+
+@pytest.mark.parametrize(
+    ("grade", "finish_reason", "is_correct"),
+    [
+        (CORRECT, "stop", True),
+        (INCORRECT, "stop", False),
+        (CORRECT, "length", False),
+        (Grade(outcome="ungraded", reason="timeout"), "stop", None),
+        (None, "stop", None),
+    ],
+    ids=["correct", "incorrect", "cut off", "ungraded", "no grade"],
+)
+def test_response_is_correct_if_it_is_complete_and_graded_so(
+    grade: Grade | None, finish_reason: str, is_correct: bool | None
+) -> None:
+    response = Response(text="3", answer="3", call=Call(model="m", finish_reason=finish_reason), grade=grade)
+    assert response.is_correct is is_correct
+
+
+@pytest.mark.parametrize(
+    ("sentence", "verdict", "is_readable"),
+    [("1 + 2 = 3.", "Wrong", True), ("1 + 2 = 3.", "perhaps", False), ("Call Bob today.", "Wrong", False)],
+    ids=["whole", "step without a verdict", "step of another response"],
+)
+def test_critique_is_readable_if_it_judges_steps_of_the_response(
+    sentence: str, verdict: str, is_readable: bool
+) -> None:
+    text = (
+        f"Step sentence: {sentence}\nCorrectness of the step: {verdict}\nExplanation: so\n\n"
+        "Correctness of the final answer: Wrong\nExplanation: so"
+    )
+    assert parse_critique(text, "1 + 2 = 3.\nThe answer is 3.").is_readable is is_readable
+
+
+def test_critique_without_steps_is_not_readable() -> None:
+    critique = parse_critique("Correctness of the final answer: Wrong\nExplanation: so", "1 + 2 = 3.")
+    assert critique.final == "wrong"
+    assert not critique.is_readable
+
+
+def test_usages_of_no_calls_add_up_to_nothing() -> None:
+    assert Usage.sum([]) == Usage()
+
+
+def test_usages_add_up() -> None:
+    usages = [Usage(calls=1, input_tokens=2, output_tokens=3), Usage(calls=1, unknown_calls=1)]
+    assert Usage.sum(usages) == Usage(calls=2, unknown_calls=1, input_tokens=2, output_tokens=3)
