@@ -45,7 +45,7 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
     elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
-        yield from trace_candidates(read_traces(path), task)
+        yield from trace_candidates(read_traces(path), task, with_reasoning=with_reasoning)
     else:
         raise InputError(
             f"{path}: there is no data set here, nor traces. Give a run folder of `generate`, `self-talk` or `run`."
@@ -142,8 +142,8 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
         right = kept.response if kept.is_correct else kept.refinement
         made: AnyRow | None = None
         if task == "critic":
-            thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
-            made = row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
+            learned = with_thoughts(kept.critique, kept.reasoning if with_reasoning else None)
+            made = row(critique_messages(kept.question, kept.response), learned)
         elif task == "actor" and right is not None:
             made = row(solve_messages(kept.question), right)
         elif task == "refiner" and not kept.is_correct and right is not None:
@@ -159,11 +159,16 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
             yield Candidate(made, problem, kept.level, kept.is_correct)
 
 
-def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]:
+def with_thoughts(critique: str, reasoning: str | None) -> str:
+    """Put what a critic thought before its critique, as models write it."""
+    return f"<think>\n{reasoning}\n</think>\n\n{critique}" if reasoning else critique
+
+
+def trace_candidates(traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
     """Turn traces of the loop into rows of one task; only responses with a grade count.
 
     - `critic`: critiques whose verdict agrees with the reference; of a wrong response only where the refinement came
-      out right.
+      out right. `with_reasoning` to what the critic thought before it, too, unless a person has changed the critique.
     - `refiner`: refinements of wrong responses that came out right, and were worked out (`is_shortcut`).
     - `actor`: right responses, refined ones too.
     - `preference`: such refinements rather than the wrong responses.
@@ -181,11 +186,11 @@ def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]
                 "of `critique-graph miniature problems --split train`."
             )
         for chain in trace.chains:
-            for made, was_right in _rows_of_chain(trace.problem.question, chain, task):
+            for made, was_right in _rows_of_chain(trace.problem.question, chain, task, with_reasoning):
                 yield Candidate(made, trace.problem.id, trace.problem.level, was_right)
 
 
-def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[AnyRow, bool]]:
+def _rows_of_chain(question: str, chain: Chain, task: Task, with_reasoning: bool) -> Iterator[tuple[AnyRow, bool]]:
     """Give the rows of a chain, each with whether its response was right."""
     before = chain.response
     if task == "actor" and before is not None and is_right(before):
@@ -197,7 +202,8 @@ def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[An
         is_better = refined is not None and is_right(refined) and not is_shortcut(refined.text, before.text)
         agrees = critique.final == ("correct" if was_right else "wrong") and is_readable(critique)
         if task == "critic" and agrees and (was_right or is_better):
-            yield row(critique_messages(question, before.text), critique.text), was_right
+            reasoning = step.call.reasoning if with_reasoning and not step.is_edited else None
+            yield row(critique_messages(question, before.text), with_thoughts(critique.text, reasoning)), was_right
         elif task == "step-critic" and agrees and (was_right or is_better):
             if steps := _step_row(question, before.text, critique.first_wrong_step, was_right):
                 yield steps, was_right

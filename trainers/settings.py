@@ -25,7 +25,7 @@ class TrainSettings(BaseModel):
     lora_rank: int | None = Field(default=None, ge=1)
     """Train adapters of this rank, and merge them into the weights at the end; empty: all weights."""
     reasoning: bool = False
-    """`critic`: learn what the annotator wrote before the critique, too. It may speak of the hints."""
+    """`critic`: learn what was written before the critique, too. An annotator's reasoning may speak of the hints."""
     per_problem: int = Field(default=8, ge=1)
     """Most rows of one problem."""
     balance: Balance = "none"
