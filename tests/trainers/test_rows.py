@@ -120,6 +120,12 @@ def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
     assert learned(task, nothing) == []
 
 
+def test_response_that_is_judged_twice_teaches_the_actor_once() -> None:
+    cut_off = response(RIGHT).model_copy(update={"call": Call(model="m", finish_reason="length")})
+    flagged_twice = chain(response(RIGHT), (FALSE_ALARM, cut_off), (FALSE_ALARM, response(RIGHT)))
+    assert learned("actor", flagged_twice) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
+
+
 def test_false_alarm_teaches_no_critic_and_no_refiner() -> None:
     flagged = chain(response(RIGHT), (FALSE_ALARM, response(RIGHT)))
     assert learned("critic", flagged) == learned("refiner", flagged) == []
