@@ -75,7 +75,7 @@ def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
             *names, last = TALK_TEXTS
             raise InputError(f"self-talk holds no rows of {task}: it has those of {', '.join(names)} and {last}.")
         made = row(solve_messages(talk.question), text_of(talk))
-        yield Candidate(made, talk.id.rpartition("/")[0], talk.level, talk.is_correct)
+        yield Candidate(made, talk.problem, talk.level, talk.is_correct)
 
 
 def _read_paths(run: Path) -> Iterator[PathsTrace]:
@@ -96,7 +96,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
         tried: defaultdict[str, list[FlawedPath]] = defaultdict(list)
         for path in trace.paths:
             if path.trial is not None and path.critique is not None:
-                tried[path.name.partition(".")[0]].append(path)
+                tried[path.path_name].append(path)
         for paths in tried.values():
             best, worst = max(paths, key=_worth), min(paths, key=_worth)
             if best.drop is None and worst.drop is not None and _worth(best) > _worth(worst):
@@ -125,7 +125,7 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
 def judged_row(kept: CritiqueRow) -> Judged:
     """Give the response of a data set's row: its critique was kept, so it is reliable."""
     return Judged(
-        problem=kept.id.rpartition("/")[0],
+        problem=kept.problem,
         level=kept.level,
         question=kept.question,
         response=kept.response,
