@@ -177,7 +177,7 @@ def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[Row]]]:
             if path.critique is None or path.response is None or not path.critique.is_readable:
                 continue
             prompt = critique_messages(trace.problem.question, path.response.text)
-            made = row(prompt, f"<think>\n{path.calls[-1].reasoning}\n</think>\n\n{path.critique.text}")
+            made = row(prompt, f"<think>\n{path.critique_reasoning}\n</think>\n\n{path.critique.text}")
             is_right = path.strategy == "correct"
             found["unfiltered"][is_right].append(made)
             if path.drop is None or path.drop.stage == "filter":

@@ -92,7 +92,8 @@ def _for_each_critique(path: FlawedPath, critiques: int) -> list[FlawedPath]:
     """Give a path once for each critique it is to have; one that was dropped stays alone."""
     if path.drop is not None:
         return [path]
-    return [path, *(path.model_copy(update={"name": f"{path.name}.{number}"}) for number in range(1, critiques))]
+    further = [{"name": f"{path.name}.{number}", "critique_number": number} for number in range(1, critiques)]
+    return [path, *(path.model_copy(update=named) for named in further)]
 
 
 def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
@@ -101,7 +102,7 @@ def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
     told: list[FlawedPath] = []
     for path in paths:
         if path.drop is None and path.critique is not None:
-            content = (path.name.partition(".")[0], path.critique.text)
+            content = (path.path_name, path.critique.text)
             path = path.dropped("annotate", "duplicate") if content in seen else path
             seen.add(content)
         told.append(path)

@@ -1,24 +1,26 @@
 """Candidates for training rows, from data sets of `generate` and `self-talk` and from traces."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Chain, FlawedPath, Trace
-from critique_graph.core.steps import is_shortcut, split_steps
+from critique_graph.core.schema import FlawedPath, Response, Trace
+from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.nodes.critique import critique_messages
-from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.problems.load import is_test_set
 from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
-from critique_graph.trainers.rows import AnyRow, StepRow, Task, preference_row, row
+from critique_graph.trainers.rows import AnyRow, Task, preference_row, row
+from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
 
 
 class Candidate(NamedTuple):
@@ -44,46 +46,35 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
     elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
-        yield from trace_candidates(read_traces(path), task)
+        yield from trace_candidates(read_traces(path), task, with_reasoning=with_reasoning)
     else:
         raise InputError(
             f"{path}: there is no data set here, nor traces. Give a run folder of `generate`, `self-talk` or `run`."
         )
 
 
-def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
-    """Turn talks into rows of one task.
+TALK_TEXTS: dict[Task, Callable[[TalkRow], str]] = {
+    "self-talk": lambda talk: talk.self_talk,
+    "self-correction": lambda talk: corrected(*talk.trajectory),
+    "actor": lambda talk: talk.path,
+}
+"""What is learned from a talk, by task: the talk with its wrong steps, which are parts of what puts them right; whole
+paths and whole critiques in turn, as one text; or the path at its end, without anything said of it."""
 
-    - `self-talk`: problem, to the talk. Its wrong steps are learned with the rest, as parts of what puts them right.
-    - `self-correction`: problem, to whole path, whole critique, whole repaired path, and so on, as one text.
-    - `actor`: problem, to the path at its end: the same data without anything said of it.
+
+def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
+    """Turn talks into rows of one task: problem, to a text of the talk.
 
     Raises:
         InputError: Talks hold no rows of the task.
     """
+    text_of = TALK_TEXTS.get(task)
     for talk in rows:
-        if task == "self-talk":
-            text = talk.self_talk
-        elif task == "self-correction":
-            text = corrected(*talk.trajectory)
-        elif task == "actor":
-            text = talk.path
-        else:
-            raise InputError(
-                f"self-talk holds no rows of {task}: it has those of self-talk, self-correction and actor."
-            )
-        made = row(solve_messages(talk.question), text)
-        yield Candidate(made, talk.id.rpartition("/")[0], talk.level, talk.is_correct)
-
-
-def corrected(*parts: str) -> str:
-    """Join whole responses and whole critiques to what one model writes that corrects itself; its answer comes last."""
-    return "\n\n".join(part.strip() for part in parts)
-
-
-def _refuse_self_talk(task: Task) -> None:
-    if task == "self-talk":
-        raise InputError("rows of self-talk come from a run folder of `critique-graph self-talk`.")
+        if text_of is None:
+            *names, last = TALK_TEXTS
+            raise InputError(f"self-talk holds no rows of {task}: it has those of {', '.join(names)} and {last}.")
+        made = row(solve_messages(talk.question), text_of(talk))
+        yield Candidate(made, talk.problem, talk.level, talk.is_correct)
 
 
 def _read_paths(run: Path) -> Iterator[PathsTrace]:
@@ -104,7 +95,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
         tried: defaultdict[str, list[FlawedPath]] = defaultdict(list)
         for path in trace.paths:
             if path.trial is not None and path.critique is not None:
-                tried[path.name.partition(".")[0]].append(path)
+                tried[path.path_name].append(path)
         for paths in tried.values():
             best, worst = max(paths, key=_worth), min(paths, key=_worth)
             if best.drop is None and worst.drop is not None and _worth(best) > _worth(worst):
@@ -122,103 +113,92 @@ def _worth(path: FlawedPath) -> float:
 
 
 def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Turn kept critiques into rows of one task.
-
-    - `critic`: problem and response, to the critique; `with_reasoning` to what the annotator wrote before it, too.
-    - `refiner`: problem, wrong response and critique, to a right refinement.
-    - `actor`: problem, to the right response, or to the right refinement of a wrong one.
-    - `preference`: problem, to a right refinement rather than the wrong response.
-    - `step-critic`: problem and steps, to whether each is right. What follows the first wrong step has no label and is
-      left out; a wrong response whose critique finds no wrong step gives no row.
-    - `self-correction`: problem, to the response, its critique, and the right refinement of a wrong one, as one text.
+    """Turn kept critiques into rows of one task; `with_reasoning` a critic learns what the annotator wrote first, too.
 
     Raises:
         InputError: Critiques hold no rows of the task.
     """
-    _refuse_self_talk(task)
-    for kept in rows:
-        problem = kept.id.rpartition("/")[0]
-        right = kept.response if kept.is_correct else kept.refinement
-        made: AnyRow | None = None
-        if task == "critic":
-            thoughts = f"<think>\n{kept.reasoning}\n</think>\n\n" if with_reasoning and kept.reasoning else ""
-            made = row(critique_messages(kept.question, kept.response), thoughts + kept.critique)
-        elif task == "actor" and right is not None:
-            made = row(solve_messages(kept.question), right)
-        elif task == "refiner" and not kept.is_correct and right is not None:
-            made = row(refine_messages(kept.question, kept.response, kept.critique), right)
-        elif task == "preference" and not kept.is_correct and right is not None:
-            made = preference_row(solve_messages(kept.question), right, kept.response)
-        elif task == "step-critic":
-            made = _step_row(kept.question, kept.response, kept.first_error, kept.is_correct)
-        elif task == "self-correction" and right is not None:
-            parts = [kept.response, kept.critique] if kept.is_correct else [kept.response, kept.critique, right]
-            made = row(solve_messages(kept.question), corrected(*parts))
-        if made is not None:
-            yield Candidate(made, problem, kept.level, kept.is_correct)
+    return _candidates(map(judged_row, rows), task, with_reasoning)
 
 
-def trace_candidates(traces: Iterable[Trace], task: Task) -> Iterator[Candidate]:
-    """Turn traces of the loop into rows of one task; only responses with a grade count.
+def judged_row(kept: CritiqueRow) -> Judged:
+    """Give the response of a data set's row: its critique was kept, so it is reliable."""
+    return Judged(
+        problem=kept.problem,
+        level=kept.level,
+        question=kept.question,
+        response=kept.response,
+        is_correct=kept.is_correct,
+        critique=kept.critique,
+        is_reliable=True,
+        reasoning=kept.reasoning,
+        first_error=kept.first_error,
+        refinement=None if kept.is_correct else kept.refinement,
+    )
 
-    - `critic`: critiques whose verdict agrees with the reference; of a wrong response only where the refinement came
-      out right.
-    - `refiner`: refinements of wrong responses that came out right, and were worked out (`is_shortcut`).
-    - `actor`: right responses, refined ones too.
-    - `preference`: such refinements rather than the wrong responses.
-    - `step-critic`: steps as such critiques judge them.
-    - `self-correction`: response, such a critique, and the right refinement of a wrong response, as one text.
+
+def trace_candidates(traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
+    """Turn traces of the loop into rows of one task; `with_reasoning` a critic learns its own reasoning, too.
 
     Raises:
         InputError: The problems are for tests, or traces hold no rows of the task.
     """
-    _refuse_self_talk(task)
-    for trace in traces:
-        if is_test_set(str(trace.settings.get("problems", ""))):
-            raise InputError(
-                f"{trace.problem.id} is a test problem (of {trace.settings['problems']}); train on others, e.g. those "
-                "of `critique-graph miniature problems --split train`."
+    return _candidates((judged for trace in traces for judged in judged_responses(trace)), task, with_reasoning)
+
+
+def judged_responses(trace: Trace) -> Iterator[Judged]:
+    """Give the graded responses of a trace.
+
+    A critique is reliable if it can be read, its verdict agrees with the reference and, of a wrong response, the
+    refinement came out correct. Refinements that are not worked out (`is_shortcut`) do not count. A critique that a
+    person has changed comes without the critic's reasoning, which led to another one.
+
+    Raises:
+        InputError: The problem is for tests.
+    """
+    problem = trace.problem
+    if is_test_set(str(trace.settings.get("problems", ""))):
+        raise InputError(
+            f"{problem.id} is a test problem (of {trace.settings['problems']}); train on others, e.g. those "
+            "of `critique-graph miniature problems --split train`."
+        )
+    judged = partial(Judged, problem=problem.id, level=problem.level, question=problem.question)
+    for chain in trace.chains:
+        before = chain.response
+        if before is not None and before.is_correct and not chain.rounds:
+            yield judged(response=before.text, is_correct=True)
+        for number, step in enumerate(chain.rounds):
+            if before is None or before.is_correct is None:
+                break
+            is_correct, critique = before.is_correct, step.critique
+            refinement = None if is_correct else _repaired(before, step.refinement)
+            agrees = critique.is_readable and critique.final == ("correct" if is_correct else "wrong")
+            yield judged(
+                response=before.text,
+                is_correct=is_correct,
+                is_first=number == 0,
+                critique=critique.text,
+                is_reliable=agrees and (is_correct or refinement is not None),
+                reasoning=None if step.is_edited else step.call.reasoning,
+                first_error=critique.first_wrong_step,
+                refinement=refinement,
             )
-        for chain in trace.chains:
-            for made, was_right in _rows_of_chain(trace.problem.question, chain, task):
-                yield Candidate(made, trace.problem.id, trace.problem.level, was_right)
+            before = step.refinement if step.is_refined else before
 
 
-def _rows_of_chain(question: str, chain: Chain, task: Task) -> Iterator[tuple[AnyRow, bool]]:
-    """Give the rows of a chain, each with whether its response was right."""
-    before = chain.response
-    if task == "actor" and before is not None and before.is_correct:
-        yield row(solve_messages(question), before.text), True
-    for step in chain.rounds:
-        if before is None or before.is_correct is None:
-            return
-        was_right, refined, critique = before.is_correct, step.refinement, step.critique
-        is_better = refined is not None and refined.is_correct and not is_shortcut(refined.text, before.text)
-        agrees = critique.final == ("correct" if was_right else "wrong") and critique.is_readable
-        if task == "critic" and agrees and (was_right or is_better):
-            yield row(critique_messages(question, before.text), critique.text), was_right
-        elif task == "step-critic" and agrees and (was_right or is_better):
-            if steps := _step_row(question, before.text, critique.first_wrong_step, was_right):
-                yield steps, was_right
-        elif task == "self-correction" and agrees and (was_right or is_better):
-            refinement = [] if was_right or refined is None else [refined.text]
-            yield row(solve_messages(question), corrected(before.text, critique.text, *refinement)), was_right
-        elif refined is not None and is_better and not was_right:
-            if task == "refiner":
-                yield row(refine_messages(question, before.text, critique.text), refined.text), False
-            elif task == "actor":
-                yield row(solve_messages(question), refined.text), False
-            elif task == "preference":
-                yield preference_row(solve_messages(question), refined.text, before.text), False
-        before = refined if step.is_refined else before
+def _repaired(before: Response, refined: Response | None) -> str | None:
+    """Give the text of a refinement that is correct and worked out."""
+    is_good = refined is not None and refined.is_correct and not is_shortcut(refined.text, before.text)
+    return refined.text if refined is not None and is_good else None
 
 
-def _step_row(question: str, response: str, first_wrong: int | None, is_right: bool) -> StepRow | None:
-    """Label a response's steps; None for a wrong one without a wrong step."""
-    steps = list(split_steps(response))
-    if is_right:
-        return {"prompt": question, "completions": steps, "labels": [True] * len(steps)}
-    if first_wrong is None:
-        return None
-    labels = [*[True] * first_wrong, False]
-    return {"prompt": question, "completions": steps[: first_wrong + 1], "labels": labels}
+def _candidates(found: Iterable[Judged], task: Task, with_reasoning: bool) -> Iterator[Candidate]:
+    if task == "self-talk":
+        raise InputError("rows of self-talk come from a run folder of `critique-graph self-talk`.")
+    make = ROW_MAKERS.get(task)
+    if make is None:  # critic-preference, which compares several critiques
+        return
+    for judged in found:
+        made = make(judged if with_reasoning else replace(judged, reasoning=None))
+        if made is not None:
+            yield Candidate(made, judged.problem, judged.level, judged.is_correct)

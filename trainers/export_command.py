@@ -53,7 +53,8 @@ def export(
             `preference`: to a right refinement rather than the wrong response; `critic-preference`: to a critique that
             helped rather than another (these two `--to trl` alone); `step-critic`: to whether each step is right (as
             `--to prm`); `self-talk`, `self-correction`: to a talk, or to response, critique and refinement as one text.
-        reasoning: Of `critic`: learn what the annotator wrote before the critique, too. It may speak of the hints.
+        reasoning: Of `critic`: learn what was written before the critique, too. An annotator's reasoning may speak of
+            the hints.
         out: Write here; by default to standard output, where that can be.
         model: The model to begin with, for the configuration of another trainer.
         check_mask: Write nothing; print which tokens of the first rows are learned, and fail where that is not the
@@ -120,7 +121,7 @@ class _Source:
 
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
         if self.checkpoints is not None and task != "critic-preference":
-            return trace_candidates(self.traces(), task)
+            return trace_candidates(self.traces(), task, with_reasoning=reasoning)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
     def rows(self, task: Task, reasoning: bool) -> Iterator[Row]:

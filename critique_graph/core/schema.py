@@ -5,9 +5,9 @@ in LangGraph state will be blocked on restore. Readers ignore fields they do not
 """
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 TRACE_SCHEMA = "critique-graph.trace/1"
 
@@ -317,16 +317,37 @@ class FlawedPath(Record):
 
     name: str
     """Unique within its problem, e.g. `rg2-0`, or `rg2-0.1` with a second critique; the key of its calls."""
+    critique_number: int = 0
+    """0-based number of the critique among those of the same path."""
     strategy: Strategy
     response: Response | None = None
     """None only where a call failed, or a corruptor wrote nothing."""
     known: KnownError = KnownError()
     critique: Critique | None = None
     calls: tuple[Call, ...] = ()
-    """Of everything but the response and its refinements: the annotator's and the corruptor's."""
+    """Of everything but the response and its refinements: the corruptor's and the annotator's, in this order."""
     trial: Trial | None = None
     drop: Drop | None = None
     failure: Failure | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_critique_number(cls, given: Any) -> Any:
+        """Take the number out of `name` where a path was written before paths had the field."""
+        if isinstance(given, dict) and "critique_number" not in given:
+            number = str(given.get("name")).partition(".")[2]
+            return {**given, "critique_number": int(number) if number.isdecimal() else 0}
+        return given
+
+    @property
+    def path_name(self) -> str:
+        """The name that all critiques of one path share."""
+        return self.name.removesuffix(f".{self.critique_number}") if self.critique_number else self.name
+
+    @property
+    def critique_reasoning(self) -> str | None:
+        """What the annotator wrote before the critique; its call is the last."""
+        return None if self.critique is None else self.calls[-1].reasoning
 
     def dropped(self, stage: Stage, reason: DropReason, failure: Failure | None = None) -> "FlawedPath":
         """Give this path as dropped."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import orjson
-from pydantic import ConfigDict
 
+from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import FlawedPath, Record, Strategy, Verdict
+from critique_graph.core.schema import FlawedPath, Strategy, Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
 
@@ -18,20 +18,9 @@ ROW_SCHEMA = "critique-graph.critique/1"
 TRAIN = "train.jsonl"
 
 
-class CritiqueRow(Record):
+class CritiqueRow(DatasetRow):
     """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-    id: str
-    """The problem's id and the path's name."""
-    question: str
-    reference: str
-    """The problem's answer."""
-    level: int | None
-    """Of difficulty, where the problem has one."""
-    source: str | None
-    """Where the problem is from."""
     strategy: Strategy
     """How the response was made: `rg1` sampled wrong, `rg2` continued ever hotter, `rg3` from an inserted error,
     `correct` sampled right."""
@@ -85,6 +74,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
     assert trial is not None
     return CritiqueRow(
         id=f"{problem.id}/{path.name}",
+        problem=problem.id,
         question=problem.question,
         reference=problem.answer or "",
         level=problem.level,
@@ -94,7 +84,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         answer=response.answer,
         is_correct=bool(response.is_correct),
         critique=critique.text,
-        reasoning=path.calls[-1].reasoning,  # the annotator's call is the last
+        reasoning=path.critique_reasoning,
         verdict=critique.final,
         first_error=critique.first_wrong_step,
         error_step=path.known.step,

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
-from pydantic import ConfigDict, JsonValue
+from pydantic import JsonValue
 
+from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Problem, Record, Usage
@@ -27,20 +28,9 @@ TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
 TALKS = "self-talk.jsonl"
 
 
-class TalkRow(Record):
+class TalkRow(DatasetRow):
     """One talk that was kept (format `critique-graph.self-talk/1`)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-    id: str
-    """The problem's id and the path's index."""
-    question: str
-    reference: str
-    """The problem's answer."""
-    level: int | None
-    """Of difficulty, where the problem has one."""
-    source: str | None
-    """Where the problem is from."""
     self_talk: str
     """The talk: steps, what is said of them, mistakes and their repair, the answer."""
     path: str
@@ -86,6 +76,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
     assert talk.response is not None
     return TalkRow(
         id=f"{trace.problem.id}/{talk.chain.index}",
+        problem=trace.problem.id,
         question=trace.problem.question,
         reference=trace.problem.answer or "",
         level=trace.problem.level,

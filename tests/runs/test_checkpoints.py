@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ScriptedModel, critique_text, solution
 from hashed_model import HashedModel, addition_problems
 from killable_run import SETTINGS, run, traces_without_seconds
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -119,6 +120,17 @@ def test_rows_for_training_come_from_checkpoints_too(tmp_path: Path) -> None:
     command = ["export", "--checkpoints", str(tmp_path / "app.sqlite"), "--to", "trl", "--task", "actor"]
     assert run_command([*command, "--out", str(out)]) == 0
     assert {"prompt", "completion"} == set(json.loads(out.read_text().splitlines()[0]))
+
+
+def test_critic_of_an_application_is_learned_from_with_its_reasoning(tmp_path: Path) -> None:
+    critic = ScriptedModel(replies=[f"<think>Seven it is.</think>{critique_text('Correct')}"])
+    saver = SqliteSaver(sqlite3.connect(tmp_path / "app.sqlite", check_same_thread=False))
+    loop = create_actor_critic(ScriptedModel(replies=[solution(7)]), critic, samples=1, rounds=1)
+    ask(loop.compile(checkpointer=saver), Problem(id="p", question="What is 3 + 4?", answer="7"))
+    command = ["export", "--checkpoints", str(tmp_path / "app.sqlite"), "--to", "trl", "--task", "critic"]
+    assert run_command([*command, "--reasoning", "--out", str(tmp_path / "rows.jsonl")]) == 0
+    (row,) = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert row["completion"][0]["content"] == f"<think>\nSeven it is.\n</think>\n\n{critique_text('Correct')}"
 
 
 @pytest.mark.parametrize(

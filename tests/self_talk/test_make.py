@@ -15,8 +15,9 @@ from critique_graph.graphs.prompts import prompt_hash, talk_prompts
 from critique_graph.miniature.annotator import read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.candidates import corrected, read_candidates
+from critique_graph.trainers.candidates import read_candidates
 from critique_graph.trainers.rows import as_messages
+from critique_graph.trainers.tasks import corrected
 
 
 def self_talk(out: Path, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:

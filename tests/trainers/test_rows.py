@@ -1,5 +1,6 @@
 """Rows from traces of the loop: what of them is learned, by task."""
 
+import json
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,6 +10,7 @@ from fakes import critique_text, solution
 from killable_generation import PROBLEMS
 from killable_generation import WRONG as WRONG_PATH
 
+from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
@@ -118,6 +120,12 @@ def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
     assert learned(task, nothing) == []
 
 
+def test_response_that_is_judged_twice_teaches_the_actor_once() -> None:
+    cut_off = response(RIGHT).model_copy(update={"call": Call(model="m", finish_reason="length")})
+    flagged_twice = chain(response(RIGHT), (FALSE_ALARM, cut_off), (FALSE_ALARM, response(RIGHT)))
+    assert learned("actor", flagged_twice) == [(as_messages(solve_messages(QUESTION)), RIGHT)]
+
+
 def test_false_alarm_teaches_no_critic_and_no_refiner() -> None:
     flagged = chain(response(RIGHT), (FALSE_ALARM, response(RIGHT)))
     assert learned("critic", flagged) == learned("refiner", flagged) == []
@@ -163,3 +171,22 @@ def test_traces_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "traces.jsonl").write_text(trace(REPAIRED).model_dump_json(by_alias=True))
     for path in (tmp_path, tmp_path / "traces.jsonl"):
         assert len(list(read_candidates(path, "critic"))) == 1
+
+
+@pytest.mark.parametrize("name", [".", "traces.jsonl"])
+def test_what_the_critic_thought_is_learned_where_it_is_asked_for(name: str, tmp_path: Path) -> None:
+    call = Call(model="m", reasoning="3 + 4 = 7, not 8.")
+    thought = REPAIRED.model_copy(update={"rounds": (REPAIRED.rounds[0].model_copy(update={"call": call}),)})
+    (tmp_path / "traces.jsonl").write_text(trace(thought).model_dump_json(by_alias=True))
+    for flags, completion in (((), SEEN), (("--reasoning",), f"<think>\n3 + 4 = 7, not 8.\n</think>\n\n{SEEN}")):
+        command = ["export", str(tmp_path / name), "--to", "trl", "--task", "critic", *flags]
+        assert run_command([*command, "--out", str(tmp_path / "rows")]) == 0
+        (row,) = map(json.loads, (tmp_path / "rows").read_text().splitlines())
+        assert row["completion"][0]["content"] == completion
+
+
+def test_what_the_critic_thought_is_not_learned_with_a_critique_that_a_person_changed() -> None:
+    update = {"call": Call(model="m", reasoning="All is well."), "is_edited": True}
+    edited = REPAIRED.model_copy(update={"rounds": (REPAIRED.rounds[0].model_copy(update=update),)})
+    (candidate,) = trace_candidates([trace(edited)], "critic", with_reasoning=True)
+    assert candidate.row["completion"][0]["content"] == SEEN

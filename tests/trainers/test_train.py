@@ -62,7 +62,7 @@ def test_step_critic_is_measured_on_problems_that_were_held_out(
 ) -> None:
     done = trained(capsys, "step-critic", data, tmp_path / "model")
     kept = [json.loads(line) for line in (data / "dataset" / "train.jsonl").read_text().splitlines()]
-    held_out = [row for row in kept if is_held_out(row["id"].rpartition("/")[0])]
+    held_out = [row for row in kept if is_held_out(row["problem"])]
     assert done["located_before"]["n"] == done["located_after"]["n"] == len(held_out)
     assert done["rows"] <= len(kept) - len(held_out)
     critic = StepCritic.load(tmp_path / "model")
