@@ -35,23 +35,24 @@ class TalkRow(Record):
     id: str
     """The problem's id and the path's index."""
     question: str
+    """The problem's text."""
     reference: str
     """The problem's answer."""
     level: int | None
-    """Of difficulty, where the problem has one."""
+    """The problem's level of difficulty; null where it has none."""
     source: str | None
-    """Where the problem is from."""
+    """The problem set it is from; null where that is not known."""
     self_talk: str
     """The talk: steps, what is said of them, mistakes and their repair, the answer."""
     path: str
     """The path at its end, without mistakes and without what is said of them."""
     trajectory: list[str]
-    """The same one level up: whole paths and whole critiques in turn, beginning with the path as it was first written;
-    it ends in the path that is right, or in the critique of one that was right at once."""
+    """The same history as whole texts: the path as first written, its critique, the repaired path, and so on. It ends
+    in the path that is correct, or in the critique of a path that was correct at once."""
     is_correct: bool
-    """Whether the path was right as it was first written."""
+    """Whether the path was correct as first written."""
     repairs: int
-    """Mistakes in the talk."""
+    """How many mistakes the talk has."""
     actor: str
     """The model that wrote the path and its repairs."""
     critic: str
