@@ -104,7 +104,6 @@ def _accelerator() -> dict[str, str]:
     return {
         "device": found.device.type,
         "bf16": "yes" if found.has_bf16 else "no",
-        "attention": found.attention,
         "distributed": found.backend,
         "optimizer": found.optimizer,
     }

@@ -20,7 +20,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import Record
 from critique_graph.engines.accelerators import find_accelerator, find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -28,11 +27,13 @@ from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
+from critique_graph.output.cards import CARD
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates
+from critique_graph.trainers.model_card import Training, model_card
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
 from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
@@ -41,41 +42,12 @@ from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
-FOLDER, ROWS, RESULT, CARD = "training", "rows", "result.json", "README.md"
+FOLDER, ROWS, RESULT = "training", "rows", "result.json"
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
 """Of the loss, about."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
 """Learning rates where none is given: the paper's (notes of its scripts), and ours for adapters."""
-
-
-class Training(Record):
-    """What a training did, as `critique-graph train --json` prints it."""
-
-    task: Task
-    rows: int
-    dropped: dict[str, int]
-    """Rows that were not taken, by reason."""
-    loss_first: float
-    """Mean loss per learned token over the first twentieth of the steps."""
-    loss_last: float
-    """Over the last."""
-    losses: list[float]
-    steps: int
-    tokens: int
-    """Read, prompts included."""
-    seconds: float
-    device: str
-    start: str
-    model: str
-    """Model string of the result."""
-    before: Summary | None
-    """The loop on held-out problems with the start; None without an evaluation."""
-    after: Summary | None
-    located_before: Rate | None = None
-    """Step critics: how often the first wrong step, or that there is none, was found on a tenth of the problems, which
-    were held out; with the start's new head. None for other tasks."""
-    located_after: Rate | None = None
 
 
 def train_task(
@@ -191,57 +163,6 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
         f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
     )
-
-
-def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
-    """Write the card of a trained model."""
-    curve = ", ".join(f"{loss:.3f}" for loss in training.losses)
-    options = "\n".join(f"| `{name}` | {value} |" for name, value in settings.model_dump(mode="json").items())
-    dropped = ", ".join(f"{count} {reason}" for reason, count in training.dropped.items()) or "none"
-    evaluation = ""
-    if training.located_before is not None and training.located_after is not None:
-        evaluation = f"""
-Of {training.located_after.n} responses to problems that were held out, the first wrong step, or that there is none, was
-found in {training.located_before.percent()} before and {training.located_after.percent()} after (95 % intervals).
-"""
-    if training.before is not None and training.after is not None:
-        rows = "\n".join(f"| {name} | {old} | {new} |" for name, old, new in evaluation_rows(training))
-        evaluation = f"""
-## Before and after
-
-One round on {training.after.done} problems of {settings.eval}, partner {settings.partner}, seed {settings.seed};
-95 % intervals.
-
-| | before | after |
-|---|---|---|
-{rows}
-"""
-    return f"""# {training.task} trained from {training.start}
-
-{training.rows} rows of {data} (left out: {dropped}), {training.steps} optimizer steps, {training.tokens:,} tokens,
-{training.seconds:.0f} s on {training.device}. Mean loss per learned token: {curve}.
-{evaluation}
-## Settings
-
-| setting | value |
-|---|---|
-{options}
-"""
-
-
-def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
-    """Give what was measured before and after, figure by figure."""
-    assert training.before is not None
-    assert training.after is not None
-    old, new = training.before, training.after
-    figures = [
-        ("first response right", old.accuracy_first, new.accuracy_first),
-        ("final answer right", old.accuracy_final, new.accuracy_final),
-        ("critic right", old.critic.discriminability, new.critic.discriminability),
-        ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
-        ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
-    ]
-    return [(f"{name}, n = {a.n}, {b.n}", a.percent(), b.percent()) for name, a, b in figures]
 
 
 def _fit(

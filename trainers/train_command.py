@@ -75,7 +75,8 @@ def train(
     """
     try:
         from critique_graph.engines.accelerators import find_processes
-        from critique_graph.trainers.train import evaluation_rows, train_task, trl_command
+        from critique_graph.trainers.model_card import evaluation_rows
+        from critique_graph.trainers.train import train_task, trl_command
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
     is_first = find_processes().is_first

@@ -19,8 +19,6 @@ class Accelerator:
     device: torch.device
     has_bf16: bool
     """Whether training in bfloat16 is supported, and pays."""
-    attention: str
-    """The attention that transformers takes."""
     backend: str
     """What processes that train together talk by."""
     optimizer: str
@@ -56,7 +54,6 @@ def find_accelerator(name: str = "auto") -> Accelerator:
     return Accelerator(
         device=device,
         has_bf16=_has_bf16(device.type),
-        attention="sdpa",
         backend=_BACKENDS.get(device.type, "gloo"),
         optimizer="adamw_torch_npu_fused" if device.type == "npu" else "adamw_torch_fused",
     )

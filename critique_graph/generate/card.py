@@ -12,12 +12,13 @@ from critique_graph.generate.table import quality_rows
 from critique_graph.graphs.prompts import prompt_hash
 from critique_graph.output.cards import (
     CARD,
-    METHOD,
-    _listed,
-    fields_of,
-    header,
-    licence_of,
-    published,
+    card,
+    cost_section,
+    counted,
+    fields_section,
+    hub_header,
+    licence_section,
+    settings_section,
     source_of,
     table,
 )
@@ -35,60 +36,37 @@ def write_card(
         prompts: The wording of its prompts, by node.
     """
     source = source_of(str(settings["problems"]))
-    stages = [
-        (stage, strategy, passage.in_, passage.out, _listed(passage.dropped))
-        for stage in STAGES
-        for strategy, passage in summary.funnel[stage].items()
-    ]
     kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in STRATEGIES)
-    costs = [(role, f"{calls:,}", f"{summary.tokens.get(role, 0):,}") for role, calls in summary.calls.items() if calls]
-    hashes = ", ".join(f"{name} `{prompt_hash(wording)}`" for name, wording in prompts.items())
-    citations = "\n\n".join(text for text in (METHOD, source.citation) if text)
-    card = f"""{header("Step-level critiques", source, TRAIN, summary.rows, tag="critique")}
-# Step-level critiques of {summary.done} problems
+    text = card(
+        f"Step-level critiques of {summary.done} problems",
+        f"""\
+`critique-graph generate` made this data set from {settings["problems"]}. It kept {summary.kept} critiques ({kept});
+{summary.rows} of them are in the data set.
+Every verdict agrees with the reference answer. A critique of a wrong response was kept because the actor's refinements
+with it came out correct, and more often than refinements without it. A critique of a correct response was kept because
+refinements with it stayed correct.
 
-{summary.rows} critiques, of {summary.kept} that were kept ({kept}), made by `critique-graph generate` from
-{settings["problems"]}.
-Every verdict agrees with the reference answer. Critiques of wrong answers were kept because the actor's refinements
-with them came out right, and more often than without them; those of right answers because refinements stay right.
-
-- Actor: {settings["actor"]}. Annotator: {settings["annotator"]}. Errors of rg3 inserted by: {settings["corruptor"]}.
-
-## Quality
-
+- Actor: {settings["actor"]}. Annotator: {settings["annotator"]}.
+- Corruptor, which inserts the errors of rg3: {settings["corruptor"]}.""",
+        {
+            "Quality": f"""\
 {table(("what", "figure"), quality_rows(summary))}
 
-Rates come with their 95 % interval (Wilson). Refinements of one path are taken for independent, and each flawed path
-was tried until its case was clear.
-
-## Funnel
-
-{table(("stage", "strategy", "in", "out", "dropped"), stages)}
-
-## Cost
-
-{table(("role", "calls", "tokens"), costs)}
-
-{summary.tokens["total"]:,} tokens and {summary.seconds:.0f} s in all.
-
-## Fields
-
-One JSON object a line, `{ROW_SCHEMA}`.
-
-{table(("field", "type", ""), fields_of(CritiqueRow))}
-
-## Settings
-
-{table(("setting", "value"), published(settings))}
-
-Prompts, by the first digits of their SHA-256: {hashes}.
-
-## Licence and citation
-
-{licence_of(source)}
-
-```bibtex
-{citations}
-```
-"""
-    write_atomically(folder / CARD, [card.encode()])
+Every rate has its 95 % interval (Wilson), which takes the refinements of one path as independent. The refinements of a
+path stop as soon as the outcome is decided.""",
+            "Funnel": table(
+                ("stage", "strategy", "in", "out", "dropped"),
+                (
+                    (stage, strategy, passage.in_, passage.out, counted(passage.dropped))
+                    for stage in STAGES
+                    for strategy, passage in summary.funnel[stage].items()
+                ),
+            ),
+            "Cost": cost_section(summary.calls, summary.tokens, summary.seconds),
+            "Fields": fields_section(ROW_SCHEMA, CritiqueRow),
+            "Settings": settings_section(settings, {node: prompt_hash(asked) for node, asked in prompts.items()}),
+            "Licence and citation": licence_section(source),
+        },
+        header=hub_header("Step-level critiques", source, TRAIN, summary.rows, tag="critique"),
+    )
+    write_atomically(folder / CARD, [text.encode()])

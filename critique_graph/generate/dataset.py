@@ -22,38 +22,38 @@ class CritiqueRow(DatasetRow):
     """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
 
     strategy: Strategy
-    """How the response was made: `rg1` sampled wrong, `rg2` continued ever hotter, `rg3` from an inserted error,
-    `correct` sampled right."""
+    """How the response was made: `rg1`: sampled, and wrong; `rg2`: a correct path, cut after a step and continued at
+    rising temperature; `rg3`: continued from an inserted error; `correct`: sampled, and correct."""
     response: str
-    """What is critiqued."""
+    """The response that is critiqued."""
     answer: str | None
-    """The response's."""
+    """The final answer of the response."""
     is_correct: bool
-    """Whether the answer is the reference's; the critique's verdict always agrees with it."""
+    """Whether that answer equals the reference; the critique's verdict always agrees."""
     critique: str
-    """In the field's format."""
+    """The text of the critique: a verdict on every step, then one on the final answer."""
     reasoning: str | None = None
     """What the annotator wrote before the critique, where it is known; it may speak of the hints."""
     verdict: Verdict
-    """The critique's, on the final answer."""
+    """The critique's verdict on the final answer."""
     first_error: int | None
     """0-based index of the response's first wrong step, as the critique says."""
     error_step: int | None
-    """The same as it is known from the way the path was made; null where it is not."""
+    """0-based index of that step as it is known from the way the response was made; null where it is not known."""
     error_type: str | None
-    """Of an inserted error."""
+    """The type of an inserted error; null where none was inserted."""
     error_description: str | None
-    """The same in words."""
+    """The inserted error in words."""
     refinement: str | None
-    """The first right refinement with the critique."""
+    """The first correct refinement that was written with the critique."""
     refinements: int
-    """Refinements tried with the critique, and as many without (none without, of a right response)."""
+    """How many refinements were tried with the critique, and as many without it where the response is wrong."""
     right_with: int
-    """Right ones of those with the critique."""
+    """How many of the refinements with the critique were correct."""
     right_without: int
-    """Right ones of those without."""
+    """How many of the refinements without the critique were correct."""
     actor: str
-    """The model that wrote response and refinement."""
+    """The model that wrote the response and the refinement."""
     annotator: str
     """The model that wrote the critique."""
 

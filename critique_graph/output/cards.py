@@ -1,4 +1,8 @@
-"""The card of a data set: how it was made, what is in it, at what cost; its YAML header is the hub's."""
+"""The card of a data set or a model: a README.md that says what it is, how it was made, and at what cost.
+
+`card` puts it together. A verb that writes one gives the title, the lead and what only it can say; the sections that
+several cards have, and the hub's YAML header, are made here.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -54,11 +58,25 @@ SOURCES: dict[str, Source] = {
     "openai/gsm8k": _GSM8K,
     "EleutherAI/hendrycks_math": _MATH,
 }
-"""By name: `miniature`, or a data set of the hub."""
+"""Problem sets by name: `miniature`, or a data set of the hub."""
 UNKNOWN = Source("unknown")
 
 
-def header(name: str, source: Source, file: str, rows: int, *, tag: str) -> str:
+def card(title: str, lead: str, sections: Mapping[str, str], *, header: str = "") -> str:
+    """Put a card together.
+
+    Args:
+        title: What the data set or the model is.
+        lead: What a reader must know first, in Markdown.
+        sections: The rest in Markdown, by heading; an empty section is left out.
+        header: For the hub (`hub_header`).
+    """
+    parts = [f"# {title}", lead, *(f"## {heading}\n\n{text}" for heading, text in sections.items() if text)]
+    text = "\n\n".join(parts) + "\n"
+    return f"{header}\n{text}" if header else text
+
+
+def hub_header(name: str, source: Source, file: str, rows: int, *, tag: str) -> str:
     """Write the hub's YAML header of a data set in one file."""
     fields = {
         "pretty_name": name,
@@ -78,30 +96,46 @@ def source_of(problems: str) -> Source:
     return SOURCES.get(name, UNKNOWN)
 
 
-def licence_of(source: Source) -> str:
-    """Say under which terms the data are."""
+def cost_section(calls: Mapping[str, int], tokens: Mapping[str, int], seconds: float) -> str:
+    """Tell what a run has used, by role; `tokens` has the sum as `total`."""
+    rows = [(role, f"{count:,}", f"{tokens.get(role, 0):,}") for role, count in calls.items() if count]
+    total = f"The whole run used {tokens['total']:,} tokens and took {seconds:.0f} s."
+    return f"{table(('role', 'calls', 'tokens'), rows)}\n\n{total}"
+
+
+def fields_section(schema: str, row: type[BaseModel]) -> str:
+    """Tell the name, the types and the meaning of every field of a row."""
+    rows = []
+    for name, field in row.model_json_schema()["properties"].items():
+        kinds = (str(kind["type"]) for kind in (field, *field.get("anyOf", ())) if "type" in kind)
+        rows.append((f"`{name}`", " or ".join(kinds), re.sub(r"\s+", " ", field.get("description", ""))))
+    return f"Every line is one JSON object (format `{schema}`).\n\n{table(('field', 'type', 'meaning'), rows)}"
+
+
+def settings_section(settings: Mapping[str, Any], prompt_hashes: Mapping[str, str] | None = None) -> str:
+    """Tell the settings, without addresses of servers, which are nobody's business, and which wording prompts had."""
+    rows = [
+        (f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        for name, value in sorted(settings.items())
+        if not name.endswith("base_url")
+    ]
+    text = table(("setting", "value"), rows)
+    if prompt_hashes is None:
+        return text
+    hashes = ", ".join(f"{node} `{digits}`" for node, digits in prompt_hashes.items())
+    return f"{text}\n\nThe wording of the prompts, by the first digits of its SHA-256: {hashes}."
+
+
+def licence_section(source: Source) -> str:
+    """Say under which terms the data are, and what to cite."""
+    terms = f"The problems are under {source.licence}; what the models wrote is under the terms of those models."
     if source is UNKNOWN:
-        return (
-            "The licence of the problems is not known to the program that wrote this: state it in the header before "
-            "you publish. Responses and critiques are under the terms of the models that wrote them."
+        terms = (
+            "The licence of the problems is not known to the program that wrote this card: state it in the header "
+            "before you publish. What the models wrote is under the terms of those models."
         )
-    return f"The problems are under {source.licence}; what the models wrote is under the terms of these."
-
-
-def fields_of(row: type[BaseModel]) -> Iterable[tuple[str, str, str]]:
-    """Give the name, the types and the meaning of every field of a row."""
-    fields = row.model_json_schema()["properties"]
-    for name, field in fields.items():
-        types = [field, *field.get("anyOf", ())]
-        kinds = " or ".join(str(kind["type"]) for kind in types if "type" in kind)
-        yield f"`{name}`", kinds, re.sub(r"\s+", " ", field.get("description", ""))
-
-
-def published(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Give the settings to publish: addresses of servers are nobody's business."""
-    for name, value in sorted(settings.items()):
-        if not name.endswith("base_url"):
-            yield f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    citations = "\n\n".join(text for text in (METHOD, source.citation) if text)
+    return f"{terms}\n\n```bibtex\n{citations}\n```"
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
@@ -110,8 +144,9 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "-"
+def counted(counts: Mapping[str, int]) -> str:
+    """Write counts in a line: `3 truncated, 1 duplicate`."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
 def _size(rows: int) -> str:

@@ -36,12 +36,12 @@ class TalkRow(DatasetRow):
     path: str
     """The path at its end, without mistakes and without what is said of them."""
     trajectory: list[str]
-    """The same one level up: whole paths and whole critiques in turn, beginning with the path as it was first written;
-    it ends in the path that is right, or in the critique of one that was right at once."""
+    """The same history as whole texts: the path as first written, its critique, the repaired path, and so on. It ends
+    in the path that is correct, or in the critique of a path that was correct at once."""
     is_correct: bool
-    """Whether the path was right as it was first written."""
+    """Whether the path was correct as first written."""
     repairs: int
-    """Mistakes in the talk."""
+    """How many mistakes the talk has."""
     actor: str
     """The model that wrote the path and its repairs."""
     critic: str

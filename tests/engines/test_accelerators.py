@@ -57,7 +57,6 @@ def test_doctor_says_how_one_would_train_here(npu: SimpleNamespace):
     assert accelerator == {
         "device": "npu",
         "bf16": "yes",
-        "attention": "sdpa",
         "distributed": "hccl",
         "optimizer": "adamw_torch_npu_fused",
     }

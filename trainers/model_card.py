@@ -1,0 +1,86 @@
+"""What a training did, as a record, as figures before and after, and as the card of the model."""
+
+from pathlib import Path
+
+from critique_graph.core.schema import Record
+from critique_graph.metrics.intervals import Rate
+from critique_graph.output.cards import card, counted, settings_section, table
+from critique_graph.solve.summary import Summary
+from critique_graph.trainers.rows import Task
+from critique_graph.trainers.settings import TrainSettings
+
+
+class Training(Record):
+    """What a training did, as `critique-graph train --json` prints it."""
+
+    task: Task
+    rows: int
+    dropped: dict[str, int]
+    """Rows that were not taken, by reason."""
+    loss_first: float
+    """Mean loss per learned token over the first twentieth of the steps."""
+    loss_last: float
+    """Over the last."""
+    losses: list[float]
+    steps: int
+    tokens: int
+    """Read, prompts included."""
+    seconds: float
+    device: str
+    start: str
+    model: str
+    """Model string of the result."""
+    before: Summary | None
+    """The loop on held-out problems with the start; None without an evaluation."""
+    after: Summary | None
+    located_before: Rate | None = None
+    """Step critics: how often the first wrong step, or that there is none, was found on a tenth of the problems, which
+    were held out; with the start's new head. None for other tasks."""
+    located_after: Rate | None = None
+
+
+def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
+    """Write the card of a trained model."""
+    curve = ", ".join(f"{loss:.3f}" for loss in training.losses)
+    return card(
+        f"{training.task} trained from {training.start}",
+        f"""\
+The model learned {training.rows} rows of {data} (left out: {counted(training.dropped)}) in {training.steps} optimizer
+steps. It read {training.tokens:,} tokens in {training.seconds:.0f} s on {training.device}. Mean loss per learned token,
+from the first steps to the last: {curve}.""",
+        {
+            "Before and after": _before_and_after(training, settings),
+            "Settings": settings_section(settings.model_dump(mode="json")),
+        },
+    )
+
+
+def _before_and_after(training: Training, settings: TrainSettings) -> str:
+    """Tell what was measured; empty where nothing was."""
+    before, after = training.located_before, training.located_after
+    if before is not None and after is not None and after.n > 0:
+        return f"""\
+On {after.n} responses to problems that were held out, the first wrong step, or that there is none, was found in
+{before.percent()} of the cases before the training and in {after.percent()} after it (95 % intervals)."""
+    if training.before is None or training.after is None:
+        return ""
+    return f"""\
+One round on {training.after.done} problems of {settings.eval}, partner {settings.partner}, seed {settings.seed};
+95 % intervals.
+
+{table(("figure", "before", "after"), evaluation_rows(training))}"""
+
+
+def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
+    """Give what was measured before and after, figure by figure."""
+    assert training.before is not None
+    assert training.after is not None
+    old, new = training.before, training.after
+    figures = [
+        ("first response right", old.accuracy_first, new.accuracy_first),
+        ("final answer right", old.accuracy_final, new.accuracy_final),
+        ("critic right", old.critic.discriminability, new.critic.discriminability),
+        ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
+        ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
+    ]
+    return [(f"{name}, n = {a.n}, {b.n}", a.percent(), b.percent()) for name, a, b in figures]
