@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from critique_graph.improve.state import ImprovementContext
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.run import run_problems
+    from critique_graph.trainers.export import export_rows
+    from critique_graph.trainers.train_task import train_task
 
 __all__ = [
     "Chain",
@@ -53,6 +55,7 @@ __all__ = [
     "create_self_improve",
     "create_self_talk",
     "evaluate_critic",
+    "export_rows",
     "generate_data",
     "grade",
     "improve_actor",
@@ -65,6 +68,7 @@ __all__ = [
     "render_critique",
     "run_problems",
     "split_steps",
+    "train_task",
 ]
 
 _LOADED_LATER = {
@@ -73,10 +77,12 @@ _LOADED_LATER = {
     "compare_strategies": "critique_graph.compare.pool",
     "create_self_improve": "critique_graph.improve.graph",
     "evaluate_critic": "critique_graph.eval_critic.score",
+    "export_rows": "critique_graph.trainers.export",
     "generate_data": "critique_graph.generate.make",
     "improve_actor": "critique_graph.improve.run",
     "make_self_talk": "critique_graph.self_talk.make",
     "run_problems": "critique_graph.solve.run",
+    "train_task": "critique_graph.trainers.train_task",
 }
 
 

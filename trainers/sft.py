@@ -32,7 +32,8 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from critique_graph.core.errors import CritiqueGraphError, MissingDependencyError
-from critique_graph.engines.accelerators import find_accelerator, find_processes
+from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.processes import find_processes
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.rows import Row
 

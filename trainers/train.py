@@ -20,7 +20,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
-from critique_graph.engines.accelerators import find_accelerator, find_processes
+from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
@@ -50,7 +51,7 @@ FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
 """Learning rates where none is given: the paper's (notes of its scripts), and ours for adapters."""
 
 
-def train_task(
+def run_training(
     task: Task,
     data: Path,
     start: str,

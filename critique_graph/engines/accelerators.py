@@ -3,7 +3,6 @@
 `torch-npu` registers itself with torch where it is installed, so an Ascend NPU is found like any other device.
 """
 
-import os
 from dataclasses import dataclass
 
 import torch
@@ -28,24 +27,6 @@ class Accelerator:
     def dtype(self) -> torch.dtype | str:
         """What to load weights as: as they are stored, but on a CPU, where half precision is several times slower."""
         return torch.float32 if self.device.type == "cpu" else "auto"
-
-
-@dataclass(frozen=True)
-class Processes:
-    """The processes that train together, one of which this is."""
-
-    rank: int
-    count: int
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the one that writes files and prints."""
-        return self.rank == 0
-
-
-def find_processes() -> Processes:
-    """Give what `accelerate launch` or `torchrun` has started; one process where neither has."""
-    return Processes(rank=int(os.environ.get("RANK", 0)), count=int(os.environ.get("WORLD_SIZE", 1)))
 
 
 def find_accelerator(name: str = "auto") -> Accelerator:
