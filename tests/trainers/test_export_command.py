@@ -1,11 +1,13 @@
 """What `critique-graph export --to trl` writes, trained on by TRL as its users would: file, trainer, no more."""
 
+import json
 import logging
 import warnings
 from pathlib import Path
 
 import pytest
 
+from critique_graph import export_rows
 from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
 
@@ -57,3 +59,23 @@ def test_exported_file_trains_in_trl_without_a_warning(
     assert len(trainer.train_dataset) == len(rows) > 0
     assert trained.training_loss > 0
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_export_from_python_says_what_it_wrote(data: Path, tmp_path: Path) -> None:
+    done = export_rows(data, to="trl", task="critic", out=tmp_path / "critic.jsonl")
+    assert (done.format, done.task, done.command) == ("trl", "critic", None)
+    assert done.rows == len((tmp_path / "critic.jsonl").read_text().splitlines()) > 0
+
+
+def test_export_prints_its_record_as_json(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "axolotl"
+    code = run_command(["export", str(data), "--to", "axolotl", "--model", "m", "--out", str(out), "--json"])
+    done = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (done["format"], done["out"]) == ("axolotl", str(out))
+    assert "axolotl train" in done["command"]
+
+
+def test_json_and_rows_do_not_share_standard_output(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["export", str(data), "--to", "trl", "--json"]) == 2
+    assert "--json needs --out" in capsys.readouterr().err
