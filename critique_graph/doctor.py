@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from rich.table import Table
 
+from critique_graph.core.errors import first_line
 from critique_graph.core.versions import installed_versions
 from critique_graph.miniature import weights_path
 from critique_graph.output.terminal import Flag, plain, print_json, stdout
@@ -70,7 +71,7 @@ def _devices() -> list[str]:
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError, RuntimeError) as error:  # e.g. torch-npu installed without CANN
-        return [*devices, f"torch does not load: {str(error).splitlines()[0]}{_npu_hint()}"]
+        return [*devices, f"torch does not load: {first_line(error)}{_npu_hint()}"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
