@@ -3,12 +3,13 @@
 import importlib
 import importlib.util
 import os
-import platform
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import entry_points
 from typing import TypedDict
 
 from rich.table import Table
 
+from critique_graph.core.errors import first_line
+from critique_graph.core.versions import installed_versions
 from critique_graph.miniature import weights_path
 from critique_graph.output.terminal import Flag, plain, print_json, stdout
 
@@ -42,19 +43,9 @@ def diagnose() -> Diagnosis:
         "devices": _devices(),
         "accelerator": _accelerator(),
         "backends": {name: _backend(modules, extra) for name, (modules, extra) in BACKENDS.items()},
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {name: found for name, found in installed_versions(PACKAGES).items() if found is not None},
         "miniature": {role: str(weights_path(role)) for role in ("actor", "critic")},
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _backend(modules: tuple[str, ...], extra: str) -> str:
@@ -80,7 +71,7 @@ def _devices() -> list[str]:
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError, RuntimeError) as error:  # e.g. torch-npu installed without CANN
-        return [*devices, f"torch does not load: {str(error).splitlines()[0]}{_npu_hint()}"]
+        return [*devices, f"torch does not load: {first_line(error)}{_npu_hint()}"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():

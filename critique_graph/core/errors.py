@@ -1,4 +1,4 @@
-"""Exceptions a caller may want to catch.
+"""Exceptions a caller may want to catch, and how errors are told in one line.
 
     CritiqueGraphError
     ├── InputError             a problem file, flag or setting that cannot be used   (CLI exit 2)
@@ -48,3 +48,8 @@ class ModelCallError(CritiqueGraphError):
         self.failure = failure
         self.can_retry = can_retry
         """False where the same call cannot succeed any more, whatever its kind: its engine is gone."""
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of an error's message; its class where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

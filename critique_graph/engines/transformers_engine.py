@@ -17,7 +17,7 @@ from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from critique_graph.core.errors import ModelCallError
+from critique_graph.core.errors import ModelCallError, first_line
 from critique_graph.core.schema import Failure
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.request import Request
@@ -85,7 +85,7 @@ class Engine:
                 with _loading:
                     self._loaded = _LoadedModel(self.path, self.device, self.dtype)
             except Exception as error:  # bad files fail in many libraries, each in its own way
-                raise _rejection(f"cannot load {self.path}: {_first_line(error)}") from error
+                raise _rejection(f"cannot load {self.path}: {first_line(error)}") from error
         return self._loaded
 
     def _next(self, *, running: int) -> list[Request] | None:
@@ -173,7 +173,7 @@ class _LoadedModel:
                 return_dict=False,
             )
         except (TemplateError, ValueError) as error:
-            raise _rejection(f"the chat template refused the messages: {_first_line(error)}") from error
+            raise _rejection(f"the chat template refused the messages: {first_line(error)}") from error
         if len(prompt) >= self.context:
             raise _rejection(f"the prompt has {len(prompt)} tokens, the model's context {self.context}")
         return tuple(prompt)
@@ -198,10 +198,6 @@ def _rejection(message: str) -> ModelCallError:
 def _as_failure(error: Exception) -> ModelCallError:
     if isinstance(error, ModelCallError):
         return error
-    failure = ModelCallError(Failure(kind="server", message=f"{type(error).__name__}: {_first_line(error)}"))
+    failure = ModelCallError(Failure(kind="server", message=f"{type(error).__name__}: {first_line(error)}"))
     failure.__cause__ = error
     return failure
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")

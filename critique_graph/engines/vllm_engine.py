@@ -20,11 +20,11 @@ from weakref import WeakValueDictionary
 
 from jinja2 import TemplateError
 
-from critique_graph.core.errors import InputError, ModelCallError
+from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.reasoning import OPEN
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.request import Completion, Request
-from critique_graph.engines.vllm_start import check_files, first_line, prepare_environment, start_failure, stderr_to
+from critique_graph.engines.vllm_start import check_files, prepare_environment, start_failure, stderr_to
 
 if TYPE_CHECKING:
     from vllm import AsyncLLMEngine, CompletionOutput, RequestOutput, SamplingParams

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from critique_graph.core.errors import InputError
+from critique_graph.core.errors import InputError, first_line
 
 _ENVIRONMENT = {
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads, or with CUDA in use, is broken
@@ -110,7 +110,3 @@ def _is_stderr(stream: object) -> bool:
         return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

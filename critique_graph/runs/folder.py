@@ -9,11 +9,9 @@ lock            held while a process works on the run
 
 import fcntl
 import os
-import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +21,7 @@ from pydantic import JsonValue
 
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.versions import installed_versions
 from critique_graph.runs.journal import Journal, read_journal
 
 CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
@@ -35,6 +34,7 @@ CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
 MANIFEST_SCHEMA = "critique-graph.run/1"
 _WRITTEN = (CONFIGURATION, MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", TRACES, "report.html")
 _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", "transformers", "vllm")
+"""Packages that results may depend on."""
 
 _WAY_OUT = "Restore it, or use --fresh to start over."
 _FREE_FIELDS = frozenset(
@@ -64,7 +64,7 @@ class RunFolder:
             "seconds": round(self.journal.seconds(), 3),
             "configuration": self.configuration,
             "prompts": self.prompts,
-            "versions": installed_versions(),
+            "versions": installed_versions(_RECORDED_PACKAGES),
         }
         write_atomically(self.path / MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2), b"\n"])
 
@@ -112,16 +112,6 @@ def open_run(
             text = yaml.safe_dump(run.configuration, sort_keys=False, allow_unicode=True)
             write_atomically(path / CONFIGURATION, [text.encode()])
             yield run
-
-
-def installed_versions() -> dict[str, str | None]:
-    """Give the versions results may depend on, without importing a package; None where not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in _RECORDED_PACKAGES:
-        found[package] = None
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 @contextmanager
