@@ -7,10 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import orjson
-
 from critique_graph.core.errors import InputError, MissingDependencyError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import json_line, write_json_lines
 from critique_graph.core.schema import Trace
 from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_parquet
 from critique_graph.output.terminal import Flag, log
@@ -84,21 +82,12 @@ def export(
         case "trl":
             records = (candidate.row for candidate in source.candidates(task, reasoning))
         case "traces":
-            records = (trace.model_dump(mode="json", by_alias=True) for trace in source.traces())
-    lines = (orjson.dumps(record) + b"\n" for record in records)
+            records = source.traces()
     if out is None:
-        sys.stdout.buffer.writelines(lines)
-        return 0
-    written = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal written
-        for line in lines:
-            written += 1
-            yield line
-
-    write_atomically(out, counted())
-    log.print(f"{written} rows written: {out}", markup=False)
+        sys.stdout.buffer.writelines(map(json_line, records))
+    else:
+        written = write_json_lines(out, records)
+        log.print(f"{written} rows written: {out}", markup=False)
     return 0
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -97,12 +96,12 @@ class Improver:
         own = kept.rows
         if context.feedback and (refined := list(trace_candidates(read_traces(explored_traces), "refiner"))):
             own = own + select(refined, **rule).rows
-        write_atomically(folder / KEPT, map(_line, own))
+        write_json_lines(folder / KEPT, own)
         files = [iteration_folder(out, earlier) / KEPT for earlier in range(1, index)] if context.previous else []
         if context.original is not None:
             files.append(Path(context.original))
         learned = own + [candidate.row for file in files for candidate in read_rows_file(file, "actor")]
-        write_atomically(folder / ROWS, map(_line, learned))
+        write_json_lines(folder / ROWS, learned)
         return kept_of(
             kept,
             explored.summary,
@@ -224,7 +223,3 @@ def served(actor: str, folder: Path) -> str:
     prefix, _, name = actor.partition(":")
     settings = name.partition("?")[2]
     return f"vllm:{folder}" + (f"?{settings}" if settings else "") if prefix == "vllm" else f"hf:{folder}"
-
-
-def _line(row: Any) -> bytes:
-    return orjson.dumps(row) + b"\n"
