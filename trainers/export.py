@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import orjson
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Record, Trace
 from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_parquet
 from critique_graph.runs.checkpoints import read_checkpoints
@@ -69,39 +68,29 @@ def export_rows(
         return Export(format=to, task=task, rows=count, out=str(out), command=command)
     if to == "parquet":
         return Export(format=to, task=task, rows=write_parquet(out, source.dataset()), out=str(out))
-    written = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal written
-        for line in exported_lines(source, to, task, reasoning):
-            written += 1
-            yield line
-
-    write_atomically(out, counted())
+    written = write_json_lines(out, exported_records(source, to, task, reasoning))
     return Export(format=to, task=task, rows=written, out=str(out))
 
 
-def exported_lines(source: "Source", to: Format, task: Task, reasoning: bool) -> Iterator[bytes]:
-    """Give the JSON lines of an export, for the formats that have lines.
+def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) -> Iterable[Any]:
+    """Give what an export writes, one a line, for the formats that have lines.
 
     Raises:
         InputError: The format has none.
     """
-    records: Iterable[Any]
     match to:
         case "mathcritique":
-            records = map(write_example, examples(source.dataset()))
+            return map(write_example, examples(source.dataset()))
         case "prm":
-            records = (candidate.row for candidate in source.candidates("step-critic"))
+            return (candidate.row for candidate in source.candidates("step-critic"))
         case "trl":
-            records = (candidate.row for candidate in source.candidates(task, reasoning))
+            return (candidate.row for candidate in source.candidates(task, reasoning))
         case "traces":
-            records = (trace.model_dump(mode="json", by_alias=True) for trace in source.traces())
+            return source.traces()
         case "parquet":
             raise InputError("--to parquet needs --out FILE.parquet.")
         case _:
             raise InputError(f"--to {to} needs --out FOLDER and --model NAME_OR_PATH.")
-    return (orjson.dumps(record) + b"\n" for record in records)
 
 
 @dataclass(frozen=True)

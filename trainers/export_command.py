@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.json_lines import json_line
 from critique_graph.core.settings import DATA, MODELS, OUTPUT
 from critique_graph.output.terminal import Flag, log, print_json
-from critique_graph.trainers.export import Format, Source, export_rows, exported_lines
+from critique_graph.trainers.export import Format, Source, export_rows, exported_records
 from critique_graph.trainers.rows import Row, Task
 
 MASKS_SHOWN = 3
@@ -58,7 +59,8 @@ def export(
     if out is None:
         if json:
             raise InputError("--json needs --out: standard output holds the rows.")
-        sys.stdout.buffer.writelines(exported_lines(Source(run, checkpoints), to, task, reasoning))
+        records = exported_records(Source(run, checkpoints), to, task, reasoning)
+        sys.stdout.buffer.writelines(map(json_line, records))
         return 0
     done = export_rows(run, to=to, out=out, task=task, reasoning=reasoning, model=model, checkpoints=checkpoints)
     if json:

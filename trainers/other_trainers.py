@@ -6,7 +6,7 @@ epochs those of the paper's scripts. Every trainer learns the completion alone, 
 export is refused.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import yaml
 
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import write_json_lines
 from critique_graph.trainers.rows import Row
 
 Trainer = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
@@ -63,7 +64,7 @@ def max_length(rows: Sequence[Row]) -> int:
 
 def _llama_factory(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
     """`mask_history` keeps the flawed response of a refinement from being learned."""
-    write_atomically(folder / "rows.jsonl", _lines({"messages": [*row["prompt"], *row["completion"]]} for row in rows))
+    write_json_lines(folder / "rows.jsonl", ({"messages": [*row["prompt"], *row["completion"]]} for row in rows))
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
     info = {
         "critique_graph": {
@@ -107,7 +108,7 @@ def _axolotl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
         learned = [{**turn, "train": True} for turn in row["completion"]]
         return [*({**turn, "train": False} for turn in row["prompt"]), *learned]
 
-    write_atomically(folder / "rows.jsonl", _lines({"messages": turns(row)} for row in rows))
+    write_json_lines(folder / "rows.jsonl", ({"messages": turns(row)} for row in rows))
     dataset = {
         "path": "rows.jsonl",
         "ds_type": "json",
@@ -163,17 +164,13 @@ def _verl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
 
 def _openrlhf(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
     """Without `--data.multiturn` it learns what follows the prompt."""
-    write_atomically(folder / "rows.jsonl", _lines(rows))
+    write_json_lines(folder / "rows.jsonl", rows)
     return (
         "deepspeed --module openrlhf.cli.train_sft --data.dataset rows.jsonl --data.input_key prompt "
         f"--data.output_key completion --data.apply_chat_template --data.max_len {length} "
         f"--model.model_name_or_path {model} --adam.lr {LEARNING_RATE} --lr_scheduler cosine --lr_warmup_ratio 0 "
         f"--train.max_epochs 1 --train.batch_size {BATCH} --train.micro_batch_size 4 --ckpt.output_dir model"
     )
-
-
-def _lines(records: Iterable[Any]) -> Iterator[bytes]:
-    return (orjson.dumps(record) + b"\n" for record in records)
 
 
 def _write_yaml(file: Path, content: dict[str, Any]) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import orjson
-
 from critique_graph.core.errors import InputError
+from critique_graph.core.json_lines import read_json_lines
 from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.rows import PREFERENCES, AnyRow, Task
 
@@ -21,11 +20,10 @@ def is_rows_file(path: Path) -> bool:
     """Tell a file of exported rows from a data set of `generate` and from traces, by its first line."""
     if not path.is_file():
         return False
-    with path.open("rb") as lines:
-        try:
-            first = orjson.loads(lines.readline())
-        except orjson.JSONDecodeError:
-            return False
+    try:
+        _, first = next(read_json_lines(path), (0, None))
+    except InputError:
+        return False
     return isinstance(first, dict) and "schema" not in first and "prompt" in first
 
 
@@ -36,12 +34,7 @@ def read_rows_file(path: Path, task: Task) -> Iterator[Candidate]:
         InputError: A line is not a row of the task.
     """
     keys = _KEYS.get(task, _ROW)
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                found = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number} is not JSON: {error}.") from error
-            if not isinstance(found, dict) or not keys <= set(found):
-                raise InputError(f"{path}, line {number} is no row of task {task}: it needs {', '.join(sorted(keys))}.")
-            yield Candidate(cast(AnyRow, {key: found[key] for key in found if key in keys}), str(number), None, True)
+    for number, found in read_json_lines(path):
+        if not isinstance(found, dict) or not keys <= set(found):
+            raise InputError(f"{path}, line {number} is no row of task {task}: it needs {', '.join(sorted(keys))}.")
+        yield Candidate(cast(AnyRow, {key: found[key] for key in found if key in keys}), str(number), None, True)

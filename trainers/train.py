@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import write_json_lines
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
@@ -110,7 +111,7 @@ def run_training(
         return Training.model_validate_json(result.read_bytes())
     if processes.is_first:
         (folder / ROWS).mkdir(exist_ok=True)
-        write_atomically(folder / ROWS / "train.jsonl", (orjson.dumps(row) + b"\n" for row in selected.rows))
+        write_json_lines(folder / ROWS / "train.jsonl", selected.rows)
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
     with without_progress_bar():
         training = _fit(task, selected, source, out, sft, on_step, start=start, held_out=parts[True])

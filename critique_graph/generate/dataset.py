@@ -5,11 +5,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-import orjson
-
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import read_records, write_json_lines
 from critique_graph.core.schema import FlawedPath, Strategy, Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
@@ -108,7 +106,7 @@ def read_dataset(path: Path) -> Iterator[CritiqueRow]:
     file = find_dataset(path)
     if file is None:
         raise InputError(f"{path}: there is no data set here. Give a run folder of `generate`, or a {TRAIN}.")
-    return _read_lines(file)
+    return read_records(file, CritiqueRow, f"a row of {ROW_SCHEMA}")
 
 
 def find_dataset(path: Path) -> Path | None:
@@ -119,28 +117,10 @@ def find_dataset(path: Path) -> Path | None:
     )
 
 
-def _read_lines(file: Path) -> Iterator[CritiqueRow]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield CritiqueRow.model_validate_json(line)
-            except ValueError as error:
-                raise InputError(f"{file}, line {number} is not a row of {ROW_SCHEMA}.") from error
-
-
 def write_dataset(folder: Path, rows: Iterable[CritiqueRow]) -> int:
     """Write rows into `folder`; gives how many."""
     folder.mkdir(parents=True, exist_ok=True)
-    count = 0
-
-    def lines() -> Iterator[bytes]:
-        nonlocal count
-        for row in rows:
-            count += 1
-            yield orjson.dumps(row.model_dump(mode="json")) + b"\n"
-
-    write_atomically(folder / TRAIN, lines())
-    return count
+    return write_json_lines(folder / TRAIN, rows)
 
 
 def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:

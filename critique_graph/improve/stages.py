@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
 from critique_graph.calls.players import Model
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -101,12 +100,12 @@ class Improver:
         own = kept.rows
         if context.feedback and (refined := list(trace_candidates(read_traces(explored_traces), "refiner"))):
             own = own + select(refined, **rule).rows
-        write_atomically(folder / KEPT, map(_line, own))
+        write_json_lines(folder / KEPT, own)
         files = [iteration_folder(out, earlier) / KEPT for earlier in range(1, index)] if context.previous else []
         if context.original is not None:
             files.append(Path(context.original))
         learned = own + [candidate.row for file in files for candidate in read_rows_file(file, "actor")]
-        write_atomically(folder / ROWS, map(_line, learned))
+        write_json_lines(folder / ROWS, learned)
         return kept_of(
             kept,
             explored,
@@ -215,7 +214,3 @@ def trainable(actor: str) -> str:
             f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor."
         )
     return f"hf:{named.name}" if named.prefix == "vllm" else actor
-
-
-def _line(row: Any) -> bytes:
-    return orjson.dumps(row) + b"\n"

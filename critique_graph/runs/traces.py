@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
-from pydantic import ValidationError
 
 from critique_graph.core.errors import InputError
+from critique_graph.core.json_lines import read_records
 from critique_graph.core.schema import Trace
 from critique_graph.runs.folder import JOURNAL, MANIFEST, TRACES
 from critique_graph.runs.journal import read_journal
@@ -28,21 +28,7 @@ def read_traces(path: str | Path) -> Iterator[Trace]:
     file = path / TRACES if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: there are no traces here. Give a run folder or a traces.jsonl.")
-    return _read_lines(file)
-
-
-def _read_lines(file: Path) -> Iterator[Trace]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.isspace():
-                continue
-            try:
-                yield Trace.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(map(str, first["loc"]))
-                detail = f"{place}: {first['msg']}" if place else first["msg"]
-                raise InputError(f"{file}, line {number} is not a trace: {detail}.") from error
+    return read_records(file, Trace, "a trace")
 
 
 def _has_ended(folder: Path) -> bool:

@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import orjson
 from pydantic import JsonValue
 
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError
-from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import read_records, write_json_lines
 from critique_graph.core.schema import Problem, Record, Usage
 from critique_graph.core.splice import SelfTalk, trajectory
 from critique_graph.runs.journal import JournalRow
+
+TALKS_SCHEMA = "critique-graph.talks/1"
+TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
+TALKS = "self-talk.jsonl"
 
 
 class TalkTrace(Record):
@@ -22,10 +25,6 @@ class TalkTrace(Record):
     talks: tuple[SelfTalk, ...]
     usage: dict[str, Usage]
     seconds: float
-
-
-TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
-TALKS = "self-talk.jsonl"
 
 
 class TalkRow(DatasetRow):
@@ -98,7 +97,7 @@ def was_right(talk: SelfTalk) -> bool:
 def write_talks(folder: Path, rows: Iterable[TalkRow]) -> None:
     """Write rows into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / TALKS, (orjson.dumps(row.model_dump(mode="json")) + b"\n" for row in rows))
+    write_json_lines(folder / TALKS, rows)
 
 
 def find_talks(path: Path) -> Path | None:
@@ -113,12 +112,4 @@ def read_talks(file: Path) -> Iterator[TalkRow]:
     Raises:
         InputError: A line is not a row.
     """
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield TalkRow.model_validate_json(line)
-            except ValueError as error:
-                raise InputError(f"{file}, line {number} is not a row of {TALK_ROW_SCHEMA}.") from error
-
-
-TALKS_SCHEMA = "critique-graph.talks/1"
+    return read_records(file, TalkRow, f"a row of {TALK_ROW_SCHEMA}")

@@ -1,0 +1,73 @@
+"""Files of JSON lines: one value a line, written whole or not at all, read one at a time."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from critique_graph.core.errors import InputError
+from critique_graph.core.files import write_atomically
+
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
+
+def json_line(value: Any) -> bytes:
+    """Write a record, or anything that JSON can hold, as one line."""
+    return orjson.dumps(value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value) + b"\n"
+
+
+def write_json_lines(file: Path, values: Iterable[Any]) -> int:
+    """Replace `file` by values, one a line, and count them; a crash leaves the old file."""
+    count = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for value in values:
+            count += 1
+            yield json_line(value)
+
+    write_atomically(file, lines())
+    return count
+
+
+def read_json_lines(file: Path) -> Iterator[tuple[int, Any]]:
+    """Give every line's number, counted from 1, and its value; empty lines are passed over.
+
+    Raises:
+        InputError: A line is not JSON.
+    """
+    for number, line in _numbered(file):
+        try:
+            yield number, orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{file}, line {number} is not JSON: {error}.") from error
+
+
+def read_records(file: Path, record: type[AnyRecord], name: str) -> Iterator[AnyRecord]:
+    """Give every line as a record; empty lines are passed over.
+
+    Args:
+        file: The file.
+        record: The record's class.
+        name: What a line should be, for the error: `a trace`.
+
+    Raises:
+        InputError: A line is no such record.
+    """
+    for number, line in _numbered(file):
+        try:
+            yield record.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            detail = f"{place}: {first['msg']}" if place else first["msg"]
+            raise InputError(f"{file}, line {number} is not {name}: {detail}.") from error
+
+
+def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.isspace():
+                yield number, line
