@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from critique_graph.core.context import Context, GenerationContext, SelfTalkContext
 from critique_graph.core.critique import parse_critique, render_critique
-from critique_graph.core.schema import Chain, Critique, Problem, Response, Trace
+from critique_graph.core.schema import Chain, Critique, Grade, Problem, Response, Trace
 from critique_graph.core.steps import split_steps
 from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -16,6 +16,7 @@ from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.metrics.at_k import maj_at_k, pass_at_k
+from critique_graph.models.load import load_model
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems.load import load_problems
@@ -41,6 +42,7 @@ __all__ = [
     "Context",
     "Critique",
     "GenerationContext",
+    "Grade",
     "ImprovementContext",
     "ImprovementProblems",
     "MathGrader",
@@ -59,6 +61,7 @@ __all__ = [
     "generate_data",
     "grade",
     "improve_actor",
+    "load_model",
     "load_problems",
     "maj_at_k",
     "make_self_talk",

@@ -27,6 +27,6 @@ builder.add_node("tools", ToolNode([solve_carefully]))
 builder.add_edge(START, "tools")
 agent = builder.compile()
 
-question = "Dan has 20 pens. Dan gives 6 of them to Zoe. How many pens does Dan have?"
+question = "Dan has 20 pens. Dan buys 9 more. Dan gives 6 of them to Zoe. How many pens does Dan have?"
 call = AIMessage("", tool_calls=[{"name": "solve_carefully", "args": {"question": question}, "id": "call-1"}])
 print(asyncio.run(agent.ainvoke({"messages": [call]}))["messages"][-1].text)
