@@ -5,7 +5,6 @@ OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluat
 """
 
 import asyncio
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
@@ -30,6 +29,7 @@ from critique_graph.metrics.intervals import Rate, percent
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.problems.load import load_problems
+from critique_graph.problems.training import is_held_out
 from critique_graph.runs.folder import open_run
 from critique_graph.solve.run import run_problems
 from critique_graph.solve.summary import Summary
@@ -150,11 +150,6 @@ def train_task(
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
     rmtree(folder / "checkpoints", ignore_errors=True)
     return training
-
-
-def is_held_out(problem: str) -> bool:
-    """Say for a problem's id whether it is one of the tenth that a step critic is measured on."""
-    return zlib.crc32(problem.encode()) % 10 == 0
 
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:

@@ -278,11 +278,6 @@ class Trial(Record):
     refinement: str | None = None
     """The first right one with the critique."""
 
-    @property
-    def lift(self) -> float:
-        """Share of right refinements with the critique less that without it."""
-        return (self.right_with - self.right_without) / self.tried
-
 
 class Drop(Record):
     """Where and why a path left the funnel."""
