@@ -4,7 +4,6 @@ OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` o
 OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluation/, result.json
 """
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
@@ -31,7 +30,7 @@ from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
 from critique_graph.output.cards import CARD
 from critique_graph.problems.load import load_problems
-from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.problems.problem_set import ProblemSet, is_held_out
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates
@@ -123,11 +122,6 @@ def run_training(
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
     rmtree(folder / "checkpoints", ignore_errors=True)
     return training
-
-
-def is_held_out(problem: str) -> bool:
-    """Say for a problem's id whether it is one of the tenth that a step critic is measured on."""
-    return zlib.crc32(problem.encode()) % 10 == 0
 
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:

@@ -8,8 +8,6 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import accumulate
 
-from critique_graph.core.steps import split_steps
-
 _MARKUP = re.compile(
     r"<<[^<>\n]*>>|\\(?:begin|end)\{[^{}\n]{0,20}\}|\\(?:left|right|q?quad)(?![a-zA-Z])"
     r"|\\[\\\[\]()!,;: ]|[\s$*&#`_]+"
@@ -27,11 +25,6 @@ _MAX_EFFORT = 2_000_000
 """Characters searched in vain before alignment gives up: a hundred misquotes of a response of 2 KB."""
 _LOOKUP_EFFORT = 200
 """What looking up one sequence counts for: it takes about as long as searching so many characters."""
-
-
-def align_steps(judged: Sequence[str], response: str) -> list[int | None]:
-    """Find the step that each sentence of a critique judges: its index in `split_steps(response)`; see `align_with`."""
-    return align_with(judged, split_steps(response))
 
 
 def align_with(judged: Sequence[str], steps: Sequence[str]) -> list[int | None]:

@@ -1,6 +1,5 @@
 """The problems of self-improvement: to learn from, to choose by, and to measure on."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.improve.settings import ImproveSettings
 from critique_graph.problems.load import load_problems
-from critique_graph.problems.problem_set import Problems, name_of_problems, refuse_test_split
+from critique_graph.problems.problem_set import Problems, is_held_out, name_of_problems, refuse_test_split
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     if settings.validation is not None or is_miniature:
         validation = read(settings.validation or "miniature", settings.validation_limit, "validation")
     else:
-        validation = [problem for problem in training if _is_held_out(problem)][: settings.validation_limit]
-        training = [problem for problem in training if not _is_held_out(problem)]
+        validation = [problem for problem in training if is_held_out(problem.id)][: settings.validation_limit]
+        training = [problem for problem in training if not is_held_out(problem.id)]
     test: list[Problem] = []
     if settings.test is not None or is_miniature:
         test = read(settings.test or "miniature", settings.test_limit, "test")
@@ -79,7 +78,3 @@ def _with_answer(problem: Problem) -> Problem:
     if problem.answer is None:
         raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")
     return problem
-
-
-def _is_held_out(problem: Problem) -> bool:
-    return zlib.crc32(problem.id.encode()) % 10 == 0

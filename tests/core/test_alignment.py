@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from critique_graph.core.alignment import align_steps
+from critique_graph.core.alignment import align_with
 from critique_graph.core.critique import parse_critique
+from critique_graph.core.steps import split_steps
 
 MATHCRITIQUE = Path(__file__).parents[2] / ".." / "shared" / "data" / "mathcritique"
 
@@ -33,37 +34,37 @@ RESPONSE = (
     ],
 )
 def test_judged_sentence_is_aligned(judged: list[str], indices: list[int | None]) -> None:
-    assert align_steps(judged, RESPONSE) == indices
+    assert align_with(judged, split_steps(RESPONSE)) == indices
 
 
 def test_repeated_sentences_are_aligned_in_order() -> None:
     response = "Add 2.\nDouble it.\nAdd 2.\nDouble it.\nThe answer is 6."
 
-    assert align_steps(["Add 2.", "Add 2.", "Double it."], response) == [0, 2, 3]
+    assert align_with(["Add 2.", "Add 2.", "Double it."], split_steps(response)) == [0, 2, 3]
 
 
 def test_short_numbered_step_quoted_with_a_word_or_a_sign_amiss_is_aligned() -> None:
     response = "Step 1: Tom has 30 + 3 = 43 pens.\nStep 2: Ben has 43 + 20 = 63 pens.\nThe answer is 63."
     judged = ["Step 1: Tom has 30 * 3 = 43 pens.", "Step 2: Sam has 43 + 20 = 63 pens.", "Step 3: Ben has 63 - 1 = 62."]
 
-    assert align_steps(judged, response) == [0, 1, None]
+    assert align_with(judged, split_steps(response)) == [0, 1, None]
 
 
 def test_short_numbered_step_of_another_response_is_not_aligned() -> None:
     response = "Step 1: Tom has 30 + 3 = 43 pens.\nStep 2: Ben has 43 + 20 = 63 pens.\nThe answer is 63."
 
-    assert align_steps(["Step 2: Zoe has 12 - 5 = 7 coins."], response) == [None]
+    assert align_with(["Step 2: Zoe has 12 - 5 = 7 coins."], split_steps(response)) == [None]
 
 
 def test_nothing_is_aligned_with_an_empty_response() -> None:
-    assert align_steps(["Add 2."], "") == [None]
+    assert align_with(["Add 2."], split_steps("")) == [None]
 
 
 def test_hostile_alignment_ends_in_time() -> None:
     response = ("a" * 50 + "c\n") * 2000
     start = time.perf_counter()
 
-    assert set(align_steps(["a" * 51 + "b"] * 1000, response)) <= {None, *range(2000)}
+    assert set(align_with(["a" * 51 + "b"] * 1000, split_steps(response))) <= {None, *range(2000)}
 
     assert time.perf_counter() - start < 30
 

@@ -21,9 +21,9 @@ from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.problems.training import is_held_out
 from critique_graph.trainers.rows import Task
 from critique_graph.trainers.step_critic import StepCritic
-from critique_graph.trainers.train import is_held_out
 
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
 
