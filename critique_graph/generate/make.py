@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
 from critique_graph.generate.card import write_card
 from critique_graph.generate.dataset import dataset_rows, write_dataset
@@ -29,7 +30,7 @@ from critique_graph.problems.training import TrainingProblems
 from critique_graph.runs.drive import SessionEnd, drive
 from critique_graph.runs.folder import JOURNAL, open_run
 from critique_graph.runs.journal import read_journal
-from critique_graph.runs.outcomes import Outcome, _outcome_of_parts, one_line
+from critique_graph.runs.outcomes import Outcome, _outcome_of_parts
 
 _GRAPH_FIELDS = set(GenerationContext.model_fields) - {"actor", "annotator", "corruptor"}
 

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 
 from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
 from critique_graph.graphs.prompts import prompts_hash, talk_prompts
 from critique_graph.graphs.self_talk import create_self_talk
@@ -17,7 +18,7 @@ from critique_graph.problems.training import TrainingProblems
 from critique_graph.runs.drive import SessionEnd, drive
 from critique_graph.runs.folder import JOURNAL, open_run
 from critique_graph.runs.journal import read_journal
-from critique_graph.runs.outcomes import Outcome, _outcome_of_parts, one_line
+from critique_graph.runs.outcomes import Outcome, _outcome_of_parts
 from critique_graph.runs.progress import Progress
 from critique_graph.self_talk.card import write_talk_card
 from critique_graph.self_talk.dataset import TALKS, TALKS_SCHEMA, read_talk_traces, talk_rows, write_talks
