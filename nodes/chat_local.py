@@ -27,7 +27,7 @@ from critique_graph.engines.request import Completion, Request, Sampling
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
-class Engine(Protocol):
+class LocalEngine(Protocol):
     """What generates: takes requests from any thread."""
 
     def submit(self, request: Request) -> None:
@@ -62,7 +62,7 @@ class ChatLocal(BaseChatModel):
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
 
     @abstractmethod
-    def _shared_engine(self) -> Engine:
+    def _shared_engine(self) -> LocalEngine:
         """Give the engine for the model's settings; the first call may start it."""
 
     async def _import_engine(self) -> None:

@@ -13,7 +13,7 @@ from critique_graph.core.errors import MissingDependencyError
 from critique_graph.nodes.chat_local import ChatLocal
 
 if TYPE_CHECKING:
-    from critique_graph.engines.transformers_engine import Engine
+    from critique_graph.engines.transformers_engine import TransformersEngine
 
 
 class ChatTransformers(ChatLocal):
@@ -40,7 +40,7 @@ class ChatTransformers(ChatLocal):
     engine_module: ClassVar[str] = "critique_graph.engines.transformers_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "dtype")
 
-    _engine: "Engine | None" = PrivateAttr(default=None)
+    _engine: "TransformersEngine | None" = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_installed(self) -> Self:
@@ -53,7 +53,7 @@ class ChatTransformers(ChatLocal):
     def _llm_type(self) -> str:
         return "transformers"
 
-    def _shared_engine(self) -> "Engine":
+    def _shared_engine(self) -> "TransformersEngine":
         from critique_graph.engines.transformers_engine import shared_engine  # imports torch
 
         if self._engine is None:

@@ -11,7 +11,7 @@ from critique_graph.nodes.chat_local import ChatLocal
 
 if TYPE_CHECKING:
     from critique_graph.engines.request import Request
-    from critique_graph.engines.vllm_engine import Engine
+    from critique_graph.engines.vllm_engine import VLLMEngine
 
 
 class ChatVLLM(ChatLocal):
@@ -42,7 +42,7 @@ class ChatVLLM(ChatLocal):
         *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
     )  # fmt: skip
 
-    _engine: "Engine | None" = PrivateAttr(default=None)
+    _engine: "VLLMEngine | None" = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_installed(self) -> Self:
@@ -64,7 +64,7 @@ class ChatVLLM(ChatLocal):
         request = super()._request(*args, **kwargs)
         return replace(request, template_arguments=self.template_arguments, adapter=self.lora)
 
-    def _shared_engine(self) -> "Engine":
+    def _shared_engine(self) -> "VLLMEngine":
         from critique_graph.engines.vllm_engine import EngineSettings, shared_engine
 
         if self._engine is None:

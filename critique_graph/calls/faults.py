@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 
-from critique_graph.core.errors import ModelCallError
+from critique_graph.core.errors import ModelCallError, one_line
 from critique_graph.core.schema import FailureKind
 
 _RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
@@ -53,8 +53,9 @@ def classify(error: BaseException) -> Fault:
     retry_after = _retry_after(error)
     if isinstance(error, ModelCallError):
         is_retryable = error.can_retry and kind in _RETRYABLE_KINDS
-        return Fault(kind, _one_line(error.failure.message), is_retryable, retry_after)
-    message = _one_line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return Fault(kind, one_line(error.failure.message, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = one_line(text, limit=_MAX_MESSAGE_CHARS)
     return Fault(kind, message, kind in _RETRYABLE_KINDS, retry_after)
 
 
@@ -92,9 +93,3 @@ def _retry_after(error: BaseException) -> float | None:
         except ValueError:
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _one_line(message: str) -> str:
-    line = "".join(character if character.isprintable() else " " for character in message)
-    line = " ".join(line.split())
-    return line if len(line) <= _MAX_MESSAGE_CHARS else f"{line[: _MAX_MESSAGE_CHARS - 1]}…"

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from critique_graph.core.schema import Record
 from critique_graph.metrics.intervals import Rate
-from critique_graph.metrics.judgement import Judgement
+from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.record import Ended
 
 Axis = Literal["calls", "tokens", "seconds"]
@@ -71,7 +71,7 @@ class Comparison(Ended):
     """Its samples for votes without a critic, those of the chains included."""
     rounds: int
     strategies: dict[str, StrategyFigures]
-    critic: Judgement | None
+    critic: CriticScore | None
     """Its first verdict on every chain."""
     harm: Rate | None
     """Right first responses that the critic loop makes wrong. Chains of a problem are alike, so n and the interval are

@@ -33,7 +33,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Trace, Verdict
 from critique_graph.grading.grader import Grader
 from critique_graph.metrics.intervals import Rate, paired_bootstrap, wilson
-from critique_graph.metrics.judgement import Judgement, discriminability
+from critique_graph.metrics.judgement import CriticScore, discriminability
 from critique_graph.runs.folder import RunState
 
 
@@ -123,7 +123,7 @@ async def compare_traces(
         votes=len(first.chains) + len(first.uncritiqued),
         rounds=int(str(settings["rounds"])),
         strategies=figures,
-        critic=_judgement(problems) if has_loop else None,
+        critic=_critic_score(problems) if has_loop else None,
         harm=harm,
         helpfulness=helpfulness,
         break_even_tokens=_break_even(curves[CRITIC_LOOP_VOTE.name], curves[MAJORITY.name]) if is_known else None,
@@ -223,7 +223,7 @@ def _flips(problems: Sequence[PooledProblem]) -> tuple[Rate, Rate]:
     return changed(True), changed(False)
 
 
-def _judgement(problems: Sequence[PooledProblem]) -> Judgement:
+def _critic_score(problems: Sequence[PooledProblem]) -> CriticScore:
     verdicts: Counter[tuple[bool, Verdict | None]] = Counter(
         (problem.is_right(chain.response), chain.rounds[0].critique.final)
         for problem in problems

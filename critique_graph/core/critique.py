@@ -44,7 +44,7 @@ _CONTENT = {"final_contradicts_steps", "step_not_aligned"}
 
 
 @dataclass
-class _Judgement:
+class _Block:
     """A block of the critique: of a step or of the final answer."""
 
     is_final: bool = False
@@ -101,9 +101,9 @@ def parse_critique(text: str, response: str | None = None, *, steps: Sequence[st
     if not _is_unicode(text):
         text = text.encode(errors="replace").decode()
         warnings.add("invalid_unicode")
-    judgements = _judgements(find_labels(text, response, warnings), warnings)
-    judged = [judgement for judgement in judgements if not judgement.is_final]
-    finals = [judgement for judgement in judgements if judgement.is_final]
+    blocks = _blocks(find_labels(text, response, warnings), warnings)
+    judged = [block for block in blocks if not block.is_final]
+    finals = [block for block in blocks if block.is_final]
     _check_steps(judged, warnings)
     if steps is None and response is not None and judged:
         steps = split_steps(response)
@@ -145,33 +145,33 @@ def render_critique(critique: Critique) -> str:
     return "\n\n".join(text for text in texts if text)
 
 
-def _judgements(labels: list[Label], warnings: set[str]) -> list[_Judgement]:
-    """Put the labelled parts together to one judgement per step and final block."""
-    judgements: list[_Judgement] = []
+def _blocks(labels: list[Label], warnings: set[str]) -> list[_Block]:
+    """Put the labelled parts together to one block per step and final answer."""
+    blocks: list[_Block] = []
     for label in labels:
-        current = judgements[-1] if judgements else None
+        current = blocks[-1] if blocks else None
         match label.kind:
             case "sentence":
-                judgements.append(_Judgement(text=label.value, number=label.number))
+                blocks.append(_Block(text=label.value, number=label.number))
             case "step":
                 if current is None or current.is_final or (current.verdicts and current.explanations):
-                    current = _Judgement()
-                    judgements.append(current)
+                    current = _Block()
+                    blocks.append(current)
                 _add_verdict(current, label.value, warnings)
             case "final":
                 if current is not None and not current.is_final:
-                    _fold_answer(judgements, warnings)
-                judgements.append(_Judgement(is_final=True))
-                _add_verdict(judgements[-1], label.value, warnings)
+                    _fold_answer(blocks, warnings)
+                blocks.append(_Block(is_final=True))
+                _add_verdict(blocks[-1], label.value, warnings)
             case "explanation":
                 if current is None or current.explanations:
                     warnings.add("explanation_misplaced")
                 if current is not None and label.value:
                     current.explanations.append(label.value)
-    return judgements
+    return blocks
 
 
-def _add_verdict(judgement: _Judgement, value: str, warnings: set[str]) -> None:
+def _add_verdict(block: _Block, value: str, warnings: set[str]) -> None:
     wording, _, rest = value.partition("\n")
     inline = _INLINE_EXPLANATION.search(wording)
     if inline:
@@ -185,17 +185,17 @@ def _add_verdict(judgement: _Judgement, value: str, warnings: set[str]) -> None:
         warnings.add("verdict_unreadable")
     elif wording != verdict.capitalize():
         warnings.add("verdict_wording")
-    judgement.verdicts.append(verdict)
+    block.verdicts.append(verdict)
     if rest.strip():
-        judgement.explanations.append(rest)
+        block.explanations.append(rest)
 
 
-def _fold_answer(judgements: list[_Judgement], warnings: set[str]) -> None:
+def _fold_answer(blocks: list[_Block], warnings: set[str]) -> None:
     """Take an answer sentence without its own verdict out of the last step: the final block judges it."""
-    step = judgements[-1]
+    step = blocks[-1]
     explanation, _, last_line = step.explanation.rpartition("\n")
     if not step.verdicts and not step.explanations and _ANSWER.search(step.text):
-        judgements.pop()
+        blocks.pop()
     elif explanation and _ANSWER_LINE.fullmatch(last_line):
         step.explanations = [explanation]
     else:
@@ -211,7 +211,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _check_steps(steps: list[_Judgement], warnings: set[str]) -> None:
+def _check_steps(steps: list[_Block], warnings: set[str]) -> None:
     for step in steps:
         if not step.text:
             warnings.add("step_sentence_missing")
@@ -223,9 +223,7 @@ def _check_steps(steps: list[_Judgement], warnings: set[str]) -> None:
             warnings.add("explanation_missing")
 
 
-def _step_verdicts(
-    judged: list[_Judgement], steps: Sequence[str] | None, warnings: set[str]
-) -> tuple[StepVerdict, ...]:
+def _step_verdicts(judged: list[_Block], steps: Sequence[str] | None, warnings: set[str]) -> tuple[StepVerdict, ...]:
     indices: Sequence[int | None] = [None] * len(judged)
     if steps is not None and judged:
         indices = [
@@ -240,7 +238,7 @@ def _step_verdicts(
     )
 
 
-def _final_verdict(steps: list[_Judgement], finals: list[_Judgement], warnings: set[str]) -> Verdict | None:
+def _final_verdict(steps: list[_Block], finals: list[_Block], warnings: set[str]) -> Verdict | None:
     step_verdicts = {step.verdict for step in steps}
     derived: Verdict | None = None
     if "wrong" in step_verdicts:

@@ -53,3 +53,10 @@ class ModelCallError(CritiqueGraphError):
 def first_line(error: Exception) -> str:
     """Give the first line of an error's message; its class where it has none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Give `text` as one storable and printable line of at most `limit` characters."""
+    unicode = text.encode("utf-8", "replace").decode()
+    line = " ".join("".join(character if character.isprintable() else " " for character in unicode).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

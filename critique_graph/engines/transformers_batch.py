@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from critique_graph.engines.transformers_row import Row, TokenLogprobs
+from critique_graph.engines.transformers_row import BatchRow, TokenLogprobs
 
 PREFILL_TOKENS = 4096
 """Padded prompt tokens of one forward pass: bounds its memory and how long running rows wait for new ones."""
@@ -30,7 +30,7 @@ class Batch:
     """The rows that generate together. `admit` rows at any time, `step` until `rows` is empty."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[BatchRow] = []
         self._model = model
         # transformers 5.24 renamed the argument, and warns of the old name
         self._cache_name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
@@ -38,9 +38,9 @@ class Batch:
         self._logits = torch.empty(0)
         """Of each row's next token, shape (rows, vocabulary)."""
 
-    def admit(self, rows: Sequence[Row]) -> None:
+    def admit(self, rows: Sequence[BatchRow]) -> None:
         """Compute the prompts of `rows`, equal ones once, and let them take part in the next step."""
-        by_prompt: dict[tuple[int, ...], list[Row]] = {}
+        by_prompt: dict[tuple[int, ...], list[BatchRow]] = {}
         for row in rows:
             by_prompt.setdefault(row.prompt, []).append(row)
         for prompts in _grouped(sorted(by_prompt, key=len)):
@@ -105,7 +105,7 @@ class Batch:
         return logits
 
 
-def sample(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+def sample(logits: Tensor, rows: Sequence[BatchRow]) -> list[int]:
     """Draw each row's next token at its temperature (0 takes the likeliest) within its `top_p`.
 
     One uniform number of 24 bits is looked up in the cumulative distribution over the vocabulary in its own
@@ -135,7 +135,7 @@ def sample(logits: Tensor, rows: Sequence[Row]) -> list[int]:
     return torch.where(temperature[:, 0] == 0, likeliest, drawn).tolist()
 
 
-def _logprobs(logits: Tensor, rows: Sequence[Row], tokens: Sequence[int]) -> list[TokenLogprobs | None]:
+def _logprobs(logits: Tensor, rows: Sequence[BatchRow], tokens: Sequence[int]) -> list[TokenLogprobs | None]:
     found: list[TokenLogprobs | None] = [None] * len(rows)
     for index, (row, token) in enumerate(zip(rows, tokens, strict=True)):
         if row.sampling.top_logprobs is not None:

@@ -22,7 +22,7 @@ from critique_graph.core.schema import Failure
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.request import Request
 from critique_graph.engines.transformers_batch import Batch
-from critique_graph.engines.transformers_row import Row
+from critique_graph.engines.transformers_row import BatchRow
 
 IDLE_SECONDS = 2.0
 """How long the thread waits for more work before it ends; the next request starts another."""
@@ -33,7 +33,7 @@ EXIT_SECONDS = 10.0
 _ATTENTION_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
-class Engine:
+class TransformersEngine:
     """A model, its tokenizer and the batch of requests it works on."""
 
     def __init__(self, path: str, *, device: str, dtype: str, max_batch_size: int) -> None:
@@ -99,18 +99,18 @@ class Engine:
             return [self._waiting.popleft() for _ in range(count)]
 
 
-_engines: "WeakValueDictionary[tuple[str, str, str, int], Engine]" = WeakValueDictionary()
+_engines: "WeakValueDictionary[tuple[str, str, str, int], TransformersEngine]" = WeakValueDictionary()
 _engines_lock = threading.Lock()
 _loading = threading.Lock()
 """Held while a model is loaded: transformers loading two at once can leave one with random or without weights."""
 
 
-def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) -> Engine:
+def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) -> TransformersEngine:
     """Give the process's one engine for these settings."""
     key = (path, device, dtype, max_batch_size)
     with _engines_lock:
         if (engine := _engines.get(key)) is None:
-            engine = _engines[key] = Engine(path, device=device, dtype=dtype, max_batch_size=max_batch_size)
+            engine = _engines[key] = TransformersEngine(path, device=device, dtype=dtype, max_batch_size=max_batch_size)
         return engine
 
 
@@ -144,7 +144,7 @@ class _LoadedModel:
         ends = ends if isinstance(ends, list) else [ends]
         self.end_tokens = frozenset([*ends, self.tokenizer.eos_token_id])
 
-    def start(self, request: Request) -> Row | None:
+    def start(self, request: Request) -> BatchRow | None:
         """Give the row that generates for `request`; None when it was cancelled or cannot run."""
         if request.future.cancelled():
             return None
@@ -154,7 +154,7 @@ class _LoadedModel:
             request.settle(error)
             return None
         room = self.context - len(prompt)
-        return Row(
+        return BatchRow(
             request,
             prompt,
             limit=min(request.sampling.max_tokens or room, room),

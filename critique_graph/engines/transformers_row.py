@@ -26,7 +26,7 @@ class TokenLogprobs:
     """(token id, log probability), likeliest first."""
 
 
-class Row:
+class BatchRow:
     """A request while it generates: takes tokens, gives text, and knows when to end."""
 
     def __init__(

@@ -51,7 +51,7 @@ class EngineSettings:
         return json.dumps([self.model, dict(self.arguments)], sort_keys=True, default=str)
 
 
-class Engine:
+class VLLMEngine:
     """One engine and its thread. It starts with the first request and ends with the process, or with `close`."""
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -72,21 +72,21 @@ class Engine:
         self._finalizer()
 
 
-_engines: "WeakValueDictionary[str, Engine]" = WeakValueDictionary()
+_engines: "WeakValueDictionary[str, VLLMEngine]" = WeakValueDictionary()
 _engines_lock = threading.Lock()
 
 
-def shared_engine(settings: EngineSettings) -> Engine:
+def shared_engine(settings: EngineSettings) -> VLLMEngine:
     """Give the process's one engine for these settings."""
     with _engines_lock:
         engine = _engines.get(settings.key)
         if engine is None or not engine.is_usable:
-            engine = _engines[settings.key] = Engine(settings)
+            engine = _engines[settings.key] = VLLMEngine(settings)
         return engine
 
 
 class _Core:
-    """The thread's side of an engine; it holds no reference to its `Engine`, so that one can be collected."""
+    """The thread's side of an engine; it holds no reference to its `VLLMEngine`, so that one can be collected."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings

@@ -11,6 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from critique_graph.calls.caller import can_continue
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
 from critique_graph.core.schema import Strategy
 from critique_graph.generate.card import write_card
@@ -32,7 +33,7 @@ from critique_graph.problems.problem_set import Problems, find_training_problems
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import Journal, read_journal
-from critique_graph.runs.outcomes import Outcome, one_line, outcome_of_parts
+from critique_graph.runs.outcomes import Outcome, outcome_of_parts
 from critique_graph.runs.record import FinishedRun
 from critique_graph.verbs.job import prepare_problems
 from critique_graph.verbs.output import run_folder

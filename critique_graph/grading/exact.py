@@ -38,7 +38,7 @@ _LIST = re.compile(r"(?P<open>[(\[]|\\\{|)(?P<items>[^()\[\]]+,[^()\[\]]+?)(?P<c
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class ExactNumber:
     """A rational number as it was written."""
 
     value: Fraction
@@ -54,7 +54,7 @@ class Answer:
     """An answer in one spelling, and what it is made of where it is a number or a list."""
 
     text: str
-    number: Number | None = None
+    number: ExactNumber | None = None
     name: str | None = None
     """Variable the number is given to: `x` in `x=5`."""
     items: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ def _by_value(item: str) -> Fraction:
     return number.value
 
 
-def _parse_number(text: str) -> Number | None:
+def _parse_number(text: str) -> ExactNumber | None:
     if number := _parse_decimal(text) or _parse_fraction(text):
         return number
     unit = _UNIT.fullmatch(text)
@@ -146,9 +146,9 @@ def _parse_number(text: str) -> Number | None:
     return _parse_decimal(unit["number"]) or _parse_fraction(unit["number"])
 
 
-def _parse_decimal(text: str) -> Number | None:
+def _parse_decimal(text: str) -> ExactNumber | None:
     if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER:
-        return Number(Fraction(int(text)))
+        return ExactNumber(Fraction(int(text)))
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return None
@@ -160,12 +160,12 @@ def _parse_decimal(text: str) -> Number | None:
     units, scale = int(f"{match['sign']}{whole}{places}"), exponent - len(places)
     value = Fraction(units * 10**scale) if scale >= 0 else Fraction(units, 10**-scale)
     if match["places"] is None and exponent >= 0:
-        return Number(value, is_percent=bool(match["percent"]))
+        return ExactNumber(value, is_percent=bool(match["percent"]))
     digits = len((whole + places).lstrip("0"))
-    return Number(value, len(places) - exponent, digits, bool(match["percent"]))
+    return ExactNumber(value, len(places) - exponent, digits, bool(match["percent"]))
 
 
-def _parse_fraction(text: str) -> Number | None:
+def _parse_fraction(text: str) -> ExactNumber | None:
     match = _FRACTION.fullmatch(text)
     if match is None:
         return None
@@ -173,10 +173,10 @@ def _parse_fraction(text: str) -> Number | None:
     if under == 0:
         return None
     value = int(match["whole"] or 0) + Fraction(over, under)
-    return Number(-value if match["sign"] == "-" else value, is_percent=bool(match["percent"]))
+    return ExactNumber(-value if match["sign"] == "-" else value, is_percent=bool(match["percent"]))
 
 
-def _are_equal(a: Number, b: Number) -> bool:
+def _are_equal(a: ExactNumber, b: ExactNumber) -> bool:
     """Equal values; a percentage also equals its number (50% = 50) and its hundredth (50% = 0.5)."""
     if _are_close(a, b):
         return True
@@ -185,11 +185,11 @@ def _are_equal(a: Number, b: Number) -> bool:
     return _are_close(_hundredth(a), b) if a.is_percent else _are_close(a, _hundredth(b))
 
 
-def _hundredth(number: Number) -> Number:
-    return Number(number.value / 100, number.places + 2, number.digits)
+def _hundredth(number: ExactNumber) -> ExactNumber:
+    return ExactNumber(number.value / 100, number.places + 2, number.digits)
 
 
-def _are_close(a: Number, b: Number) -> bool:
+def _are_close(a: ExactNumber, b: ExactNumber) -> bool:
     """Equal, or one is the other rounded or cut (to 6 places, 4 digits at least), or apart by float noise."""
     if a.value == b.value:
         return True
@@ -202,7 +202,7 @@ def _are_close(a: Number, b: Number) -> bool:
     return abs(a.value - b.value) <= max(abs(a.value), abs(b.value)) / 10**12
 
 
-def _is_shortened(number: Number, value: Fraction) -> bool:
+def _is_shortened(number: ExactNumber, value: Fraction) -> bool:
     """Whether `number` is `value` rounded or cut to the places it is written with."""
     if number.places < 6 or number.digits < 4:
         return False

@@ -32,7 +32,7 @@ from typing import Protocol
 from critique_graph.core.schema import Grade
 from critique_graph.grading.exact import Pairs, compare_exactly, parse_answer
 from critique_graph.grading.extract import extract_answer, extract_reference, read_answer
-from critique_graph.grading.pool import Verdict, WorkerPool
+from critique_graph.grading.pool import Equality, WorkerPool
 
 MAX_LENGTH = 1_000
 """Characters of an answer; a longer one is not compared."""
@@ -64,7 +64,7 @@ class Grader(Protocol):
         ...
 
 
-_GRADES: dict[Verdict, Grade] = {
+_GRADES: dict[Equality, Grade] = {
     "equal": Grade(outcome="correct", reason="symbolic"),
     "different": Grade(outcome="incorrect", reason="symbolic"),
     "unreadable_answer": Grade(outcome="incorrect", reason="unreadable_answer"),
@@ -97,8 +97,8 @@ class MathGrader:
     def __init__(self, *, workers: int = 2, memo_size: int = 65_536) -> None:
         self._pool = WorkerPool(workers=workers)
         self._lock = threading.Lock()
-        self._pending: dict[Pairs, Future[Verdict]] = {}
-        self._memo: dict[Pairs, Verdict] = {}
+        self._pending: dict[Pairs, Future[Equality]] = {}
+        self._memo: dict[Pairs, Equality] = {}
         self._memo_size = memo_size
 
     def extract(self, text: str) -> str | None:
@@ -120,8 +120,8 @@ class MathGrader:
         decided = self._decide(prediction, reference)
         return decided if isinstance(decided, Grade) else _GRADES[decided.result()]
 
-    def _decide(self, prediction: str | None, reference: str) -> "Grade | Future[Verdict]":
-        """Grade where that takes microseconds, else the worker's verdict to come."""
+    def _decide(self, prediction: str | None, reference: str) -> "Grade | Future[Equality]":
+        """Grade where that takes microseconds, else the worker's result to come."""
         expected = extract_reference(reference)
         if expected is None:
             return _NO_REFERENCE
@@ -135,23 +135,23 @@ class MathGrader:
         compared = compare_exactly(parse_answer(answer), parse_answer(expected))
         return _EXACT[compared] if isinstance(compared, bool) else self._compare(compared)
 
-    def _compare(self, pairs: Pairs) -> "Grade | Future[Verdict]":
+    def _compare(self, pairs: Pairs) -> "Grade | Future[Equality]":
         """Compare in a worker, unless the pairs are known or are being compared already."""
         with self._lock:
             if pairs in self._memo:
                 return _GRADES[self._memo[pairs]]
             if pairs in self._pending:
                 return self._pending[pairs]
-            verdict = self._pending[pairs] = self._pool.submit(pairs)
-        verdict.add_done_callback(partial(self._remember, pairs))  # may run here and now: not under the lock
-        return verdict
+            comparison = self._pending[pairs] = self._pool.submit(pairs)
+        comparison.add_done_callback(partial(self._remember, pairs))  # may run here and now: not under the lock
+        return comparison
 
-    def _remember(self, pairs: Pairs, verdict: "Future[Verdict]") -> None:
+    def _remember(self, pairs: Pairs, comparison: "Future[Equality]") -> None:
         with self._lock:
             del self._pending[pairs]
-            if verdict.cancelled() or verdict.result() == "worker_died":
+            if comparison.cancelled() or comparison.result() == "worker_died":
                 return
-            self._memo[pairs] = verdict.result()
+            self._memo[pairs] = comparison.result()
             if len(self._memo) > self._memo_size:
                 del self._memo[next(iter(self._memo))]  # the oldest
 
@@ -173,11 +173,11 @@ def grade(prediction: str, reference: str) -> Grade:
     return default_grader().grade_blocking(prediction, reference)
 
 
-def _follow(shared: "Future[Verdict]") -> "Future[Verdict]":
+def _follow(shared: "Future[Equality]") -> "Future[Equality]":
     """A future of one's own: cancelling it, or closing its event loop, leaves the shared one alone."""
-    own: Future[Verdict] = Future()
+    own: Future[Equality] = Future()
 
-    def copy(done: "Future[Verdict]") -> None:
+    def copy(done: "Future[Equality]") -> None:
         if done.cancelled():
             own.cancel()
         elif own.set_running_or_notify_cancel():

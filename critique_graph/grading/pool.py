@@ -23,7 +23,7 @@ from typing import Literal, cast
 
 from critique_graph.grading.exact import Pairs
 
-Verdict = Literal[
+Equality = Literal[
     "equal",
     "different",
     "unreadable_answer",
@@ -33,6 +33,7 @@ Verdict = Literal[
     "timeout",
     "worker_died",
 ]
+"""Whether answers equal their references, or why that is not known."""
 
 _LOG = logging.getLogger(__name__)
 _WORKER_SCRIPT = Path(__file__).with_name("worker.py")
@@ -42,7 +43,7 @@ _TASKS_PER_CHILD = 1_000
 
 
 class _WorkerDiedError(Exception):
-    """The worker, or its child, ended without a verdict and not by its CPU limit."""
+    """The worker, or its child, ended without a result and not by its CPU limit."""
 
 
 class _Worker:
@@ -67,8 +68,8 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def compare(self, pairs: Pairs, *, wall_seconds: float) -> Verdict:
-        """Verdict on the pairs; without a reply in `wall_seconds` the worker is killed (also a `timeout`)."""
+    def compare(self, pairs: Pairs, *, wall_seconds: float) -> Equality:
+        """Say whether all pairs are equal; without a reply in `wall_seconds`, kill the worker (also a `timeout`)."""
         if not self._is_ready:
             self._wait_ready()
         task = next(self._tasks)
@@ -81,7 +82,7 @@ class _Worker:
         deadline = time.monotonic() + wall_seconds
         while (reply := self._read(deadline)) is not None:
             if reply["task"] == task:
-                return cast("Verdict", reply["verdict"])
+                return cast("Equality", reply["result"])
             if reply.get("status") == -signal.SIGXCPU:
                 return "timeout"
             if "status" in reply:
@@ -146,7 +147,7 @@ class WorkerPool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grading")
         weakref.finalize(self, _close_all, self._workers)  # when forgotten, and at interpreter exit
 
-    def submit(self, pairs: Pairs) -> "Future[Verdict]":
+    def submit(self, pairs: Pairs) -> "Future[Equality]":
         """Compare answers with references, in LaTeX: `equal` if all are.
 
         The future never fails; closing the pool cancels it if it has not begun.
@@ -162,7 +163,7 @@ class WorkerPool:
         self._threads.shutdown(cancel_futures=True)
         _close_all(self._workers)
 
-    def _compare(self, pairs: Pairs) -> Verdict:
+    def _compare(self, pairs: Pairs) -> Equality:
         for _ in range(2):  # one retry, for a death that this comparison's CPU use does not explain
             try:
                 worker = self._take()

@@ -4,7 +4,7 @@ It loads math-verify once and forks; the child answers tasks, one at a time, and
 each task the child re-arms its CPU limit. The kernel ends a child that exceeds it, also inside one long call
 into C (where no signal handler and no other thread would run); the next child is there within milliseconds.
 
-Protocol: JSON lines. `{"task": 1, "pairs": [["answer", "reference"]]}` in; `{"task": 1, "verdict": "…"}` out. A
+Protocol: JSON lines. `{"task": 1, "pairs": [["answer", "reference"]]}` in; `{"task": 1, "result": "…"}` out. A
 child that died is reported as `{"task": null, "status": -24}` (negative: the signal). When its input ends, so
 does the worker.
 """
@@ -28,7 +28,7 @@ _DIGITS = 100
 
 
 def compare(pairs: list[list[str]]) -> str:
-    """Verdict on pairs of answer and reference in LaTeX: `equal` if all are, `different`, or why there is none."""
+    """Compare answers with their references, in LaTeX: `equal` if all are, `different`, or why that is not known."""
     try:
         for answer, reference in pairs:
             expected, given = _read(reference), _read(answer)
@@ -94,7 +94,7 @@ def _serve(cpu_seconds: int, tasks: int) -> int:
         used = resource.getrusage(resource.RUSAGE_SELF)
         soft = math.ceil(used.ru_utime + used.ru_stime) + cpu_seconds
         resource.setrlimit(resource.RLIMIT_CPU, (min(soft, longest), hard))
-        _reply(task=request["task"], verdict=compare(request["pairs"]))
+        _reply(task=request["task"], result=compare(request["pairs"]))
     return _RECYCLED
 
 
@@ -111,8 +111,8 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.disable()
     compare([[r"\sqrt{8}+\frac{x}{2}", r"(1,2\sqrt{2}]"]])  # loads the parser's tables before the first fork
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries report there what becomes a verdict anyway
-    _reply(task=None, verdict="ready")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries report there what becomes a result anyway
+    _reply(task=None, result="ready")
     while True:
         child = os.fork()
         if child == 0:

@@ -27,7 +27,7 @@ def harm(before: Sequence[bool], after: Sequence[bool]) -> Rate:
     return accuracy([not now for now in compress(after, before)])
 
 
-class Judgement(Record):
+class CriticScore(Record):
     """The critic's verdicts on graded responses, and its discriminability: how many agree with the grade.
 
     Counted both ways, as published figures differ: a critique without a verdict counts as disagreeing (Critique-RL's
@@ -48,7 +48,7 @@ class Judgement(Record):
     discriminability_of_parsed_on_wrong: Rate
 
 
-def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> Judgement:
+def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> CriticScore:
     """Count how far verdicts agree with grades.
 
     Args:
@@ -58,7 +58,7 @@ def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> Jud
     wrong = {verdict: verdicts.get((False, verdict), 0) for verdict in ("correct", "wrong", None)}
     hits_on_right, hits_on_wrong = right["correct"], wrong["wrong"]
     hits, all_right, all_wrong = hits_on_right + hits_on_wrong, sum(right.values()), sum(wrong.values())
-    return Judgement(
+    return CriticScore(
         right_called_correct=hits_on_right,
         right_called_wrong=right["wrong"],
         right_unparsed=right[None],

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from critique_graph.miniature.task import NAMES, TOGETHER, Exercise, Operation, Ref, Symbol, compute
 
-ErrorType = Literal["arithmetic", "operator", "operand", "sentence"]
+SlipType = Literal["arithmetic", "operator", "operand", "sentence"]
 
 MAX_WRITTEN = 199
 """No value of a flawed solution is larger."""
@@ -74,7 +74,7 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
 
 
 def flawed_response(
-    exercise: Exercise, rng: random.Random, *, others: float = 0.0, kind: ErrorType | None = None
+    exercise: Exercise, rng: random.Random, *, others: float = 0.0, kind: SlipType | None = None
 ) -> str:
     """A solution with a typed error at a random step, inherited by the steps after it.
 
@@ -119,7 +119,7 @@ def misnamed_response(response: str, rng: random.Random) -> str:
 
 
 def flawed_equation(
-    exercise: Exercise, index: int, values: list[int], rng: random.Random, kind: ErrorType | None = None
+    exercise: Exercise, index: int, values: list[int], rng: random.Random, kind: SlipType | None = None
 ) -> str:
     """A wrong equation for a step: a slip of arithmetic, a wrong operator or operand, or the sentence of another step.
 
@@ -130,7 +130,7 @@ def flawed_equation(
     value = compute(operation.symbol, left, right)
     while True:
         weights = (2, 2, 4, 1) if operation.subject == TOGETHER else (2, 2, 1, 2)
-        drawn = kind or rng.choices(get_args(ErrorType), weights=weights)[0]
+        drawn = kind or rng.choices(get_args(SlipType), weights=weights)[0]
         symbol: Symbol = operation.symbol
         a, b, claimed = left, right, None
         match drawn:

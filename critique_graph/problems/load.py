@@ -13,7 +13,7 @@ from typing import Literal
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.grading.extract import extract_reference
-from critique_graph.problems.rows import Number, Row, file_rows, hub_rows
+from critique_graph.problems.rows import JSONNumber, Row, file_rows, hub_rows
 
 QUESTION_FIELDS = ("question", "problem", "prompt", "input")
 ANSWER_FIELDS = ("answer", "solution", "gold", "target")
@@ -137,8 +137,8 @@ def _question(row: Row, names: tuple[str, ...]) -> str:
     value = row.fields[name]
     if value is None:
         value = ""
-    if not isinstance(value, str) or isinstance(value, Number):
-        kind = "number" if isinstance(value, Number) else type(value).__name__
+    if not isinstance(value, str) or isinstance(value, JSONNumber):
+        kind = "number" if isinstance(value, JSONNumber) else type(value).__name__
         row.refuse(f"the question in {name!r} is of type {kind}; it must be text.")
     if not value.strip():
         row.refuse(f"the question in {name!r} is empty. Fill it in or remove the row.")

@@ -18,7 +18,7 @@ _MAX_LINE = 10_000_000
 _HUB_SPEC = re.compile(r"hf:([\w.-]+/[\w.-]+)(?::([^:]*))?(?::([^:]+))?")
 
 
-class Number(str):
+class JSONNumber(str):
     """A JSON number as it was written: `2.50` and integers of any size survive."""
 
     __slots__ = ()
@@ -101,7 +101,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 def _json(text: str, place: str) -> object:
     try:
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=_refuse_constant)
+        return json.loads(text, parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         # JSONL given as JSON ends here too.
         reason = f"{error.msg}, column {error.colno}"

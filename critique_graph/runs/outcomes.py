@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from critique_graph.core.errors import one_line
+
 Status = Literal[
     "pending",  # not begun, or begun and interrupted
     "done",
@@ -49,9 +51,3 @@ def outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
 def outcome_of_error(error: Exception) -> Outcome:
     """Judge an exception out of the graph: a fault of ours or of a grader, which would only happen again."""
     return Outcome("quarantined", one_line(f"{type(error).__name__}: {error}"))
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """Give `text` as one storable line of at most `limit` characters."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -8,12 +8,13 @@ from typing import Any
 from critique_graph.calls.caller import can_continue
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
 from critique_graph.graphs.prompts import prompts_hash, talk_prompts
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.problems.problem_set import Problems, find_training_problems
 from critique_graph.runs.drive import run_graph
-from critique_graph.runs.outcomes import Outcome, one_line, outcome_of_parts
+from critique_graph.runs.outcomes import Outcome, outcome_of_parts
 from critique_graph.runs.record import FinishedRun
 from critique_graph.self_talk.card import write_talk_card
 from critique_graph.self_talk.dataset import TALKS, TALKS_SCHEMA, read_talk_traces, talk_rows, write_talks

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from critique_graph.core.schema import Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
-from critique_graph.metrics.judgement import Judgement, discriminability
+from critique_graph.metrics.judgement import CriticScore, discriminability
 from critique_graph.runs.record import FinishedRun, RunRecord
 
 
@@ -53,7 +53,7 @@ class Summary(RunRecord):
     """Final minus first on the same problems."""
     flips: Flips
     by_level: dict[int, LevelAccuracy]
-    critic: Judgement
+    critic: CriticScore
     """Its verdicts on graded first responses, of every chain."""
     unparsed_critiques: int
     """Critiques, of any round, without a readable final verdict."""

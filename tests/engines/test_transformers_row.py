@@ -4,7 +4,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 from critique_graph.engines.request import Request, Sampling
-from critique_graph.engines.transformers_row import Row
+from critique_graph.engines.transformers_row import BatchRow
 
 END = 0
 
@@ -32,14 +32,14 @@ def word_tokenizer() -> Tokenizer:
 
 def row_of(
     tokenizer: Tokenizer, *, prompt: str = "", limit: int = 100, stop: tuple[str, ...] = (), on_text=None
-) -> Row:
+) -> BatchRow:
     sampling = Sampling(temperature=1, top_p=1, max_tokens=None, seed=1, stop=stop, top_logprobs=None)
     request = Request([], sampling, on_text=on_text)
     ids = tuple(tokenizer.encode(prompt).ids)
-    return Row(request, ids, limit=limit, end_tokens=frozenset([END]), tokenizer=tokenizer)
+    return BatchRow(request, ids, limit=limit, end_tokens=frozenset([END]), tokenizer=tokenizer)
 
 
-def feed(row: Row, tokens: list[int]) -> None:
+def feed(row: BatchRow, tokens: list[int]) -> None:
     for token in tokens:
         if not row.is_done:
             row.take(token, None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_graph.grading.exact import Number, compare_exactly, parse_answer
+from critique_graph.grading.exact import ExactNumber, compare_exactly, parse_answer
 
 TEXT = st.text(alphabet="0123456789.,/%-+eE ()[]{}\\$^_abx frac sqrt text \N{SQUARE ROOT}½²", max_size=60)
 
@@ -77,7 +77,7 @@ def test_what_is_no_exact_number_is_left_to_math_verify(written: str) -> None:
 
 
 def test_percentage_is_marked() -> None:
-    assert parse_answer(r"50\%").number == Number(Fraction(50), is_percent=True)
+    assert parse_answer(r"50\%").number == ExactNumber(Fraction(50), is_percent=True)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_fraction_is_read_back(value: Fraction) -> None:
     sign = "-" if value < 0 else ""
     written = rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
 
-    assert parse_answer(written).number == Number(value)
+    assert parse_answer(written).number == ExactNumber(value)
 
 
 @given(TEXT, TEXT)

@@ -49,13 +49,13 @@ def test_killed_worker_is_replaced_and_the_comparison_repeated(pool: WorkerPool)
 def test_comparison_that_kills_its_worker_twice_is_given_up(pool: WorkerPool) -> None:
     before = children()
     assert pool.submit(EASY).result() == "equal"
-    verdict = pool.submit(POISON)
-    while not verdict.done():
+    comparison = pool.submit(POISON)
+    while not comparison.done():
         for worker in children() - before:
             os.kill(worker, signal.SIGKILL)
-        wait([verdict], timeout=0.05)
+        wait([comparison], timeout=0.05)
 
-    assert verdict.result() == "worker_died"
+    assert comparison.result() == "worker_died"
 
 
 @linux_only

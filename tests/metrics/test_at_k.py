@@ -10,8 +10,8 @@ from critique_graph.metrics.at_k import difficulty_level, maj_at_k, pass_at_k, v
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.metrics.judgement import (
     NO_ERROR,
+    CriticScore,
     FirstErrors,
-    Judgement,
     accuracy,
     discriminability,
     first_errors,
@@ -135,7 +135,7 @@ def test_helpfulness_and_harm_have_their_own_denominators():
 def test_discriminability_is_counted_both_ways():
     verdicts = {(True, "correct"): 6, (True, "wrong"): 2, (True, None): 2, (False, "wrong"): 3, (False, None): 1}
 
-    assert discriminability(verdicts) == Judgement(
+    assert discriminability(verdicts) == CriticScore(
         right_called_correct=6,
         right_called_wrong=2,
         right_unparsed=2,

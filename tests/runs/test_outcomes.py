@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from critique_graph.runs.outcomes import Outcome, one_line, outcome_of, outcome_of_error
+from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 
 
 def result(*kinds: str | None) -> dict[str, Any]:
@@ -30,16 +30,3 @@ def test_outcome_follows_from_the_failures_of_the_chains(kinds: tuple[str | None
 
 def test_exception_out_of_the_graph_is_named() -> None:
     assert outcome_of_error(KeyError("chains")) == Outcome("quarantined", "KeyError: 'chains'")
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("a\n  b\tc", "a b c"),
-        ("x" * 600, "x" * 499 + "…"),
-        ("lone \ud800 surrogate", "lone ? surrogate"),
-    ],
-    ids=["lines", "long", "surrogate"],
-)
-def test_reason_is_one_storable_line(text: str, line: str) -> None:
-    assert one_line(text) == line

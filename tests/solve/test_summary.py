@@ -3,7 +3,7 @@ from journal_rows import finished, row
 
 from critique_graph.core.schema import Chain, Trace
 from critique_graph.metrics.intervals import paired_difference, wilson
-from critique_graph.metrics.judgement import Judgement
+from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
@@ -38,7 +38,7 @@ def test_summary_of_a_mixed_run() -> None:
             1: LevelAccuracy(first=wilson(2, 2), final=wilson(1, 2)),
             2: LevelAccuracy(first=wilson(0, 1), final=wilson(1, 1)),
         },
-        critic=Judgement(
+        critic=CriticScore(
             right_called_correct=1,
             right_called_wrong=2,
             right_unparsed=0,
