@@ -31,7 +31,7 @@ from langchain_core.language_models import BaseChatModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.schema import FlawedPath
+from critique_graph.core.schema import ReasoningPath
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.generate.make import generate_data
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
@@ -77,7 +77,7 @@ class Decided(NamedTuple):
     """A critique of a wrong response that the filter decided about."""
 
     trace: PathsTrace
-    path: FlawedPath
+    path: ReasoningPath
     is_kept: bool
 
 
@@ -103,7 +103,7 @@ async def tried_again(decided: Sequence[Decided], fresh: int) -> list[Fresh]:
                 for index in range(fresh)
             )
         )
-        return sum(boxed_answer(reply.text) == item.trace.problem.answer for reply in replies)
+        return sum(boxed_answer(reply.text) == item.trace.problem.reference for reply in replies)
 
     async def both(item: Decided) -> Fresh:
         assert item.path.critique is not None
@@ -178,12 +178,12 @@ def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[Row]]]:
                 continue
             prompt = critique_messages(trace.problem.question, path.response.text)
             made = row(prompt, f"<think>\n{path.critique_reasoning}\n</think>\n\n{path.critique.text}")
-            is_right = path.strategy == "correct"
-            found["unfiltered"][is_right].append(made)
+            is_correct = path.strategy == "correct"
+            found["unfiltered"][is_correct].append(made)
             if path.drop is None or path.drop.stage == "filter":
-                found["agreeing"][is_right].append(made)
+                found["agreeing"][is_correct].append(made)
             if path.drop is None:
-                found["kept"][is_right].append(made)
+                found["kept"][is_correct].append(made)
     return found
 
 
@@ -197,7 +197,7 @@ async def judged(critic: BaseChatModel, exercises: Sequence[Exercise], answers: 
     )
     verdicts = [parse_critique(reply.text, answer).final for reply, answer in zip(replies, answers, strict=True)]
     return [
-        verdict == ("correct" if boxed_answer(answer) == e.problem.answer else "wrong")
+        verdict == ("correct" if boxed_answer(answer) == e.problem.reference else "wrong")
         for e, answer, verdict in zip(exercises, answers, verdicts, strict=True)
     ]
 
@@ -228,10 +228,10 @@ def trained(rows: Sequence[Row], seed: int, folder: Path) -> str:
 def print_critics(traces: Sequence[PathsTrace], *, seeds: int, n: int, seed: int) -> None:
     """Train a critic on each pool, `seeds` times, and print how they judge."""
     found = pools(traces)
-    sizes = {is_right: min(len(pool[is_right]) for pool in found.values()) for is_right in (True, False)}
+    sizes = {is_correct: min(len(pool[is_correct]) for pool in found.values()) for is_correct in (True, False)}
     exercises = list(generate_exercises(n, seed=seed, split="test"))
     answers = asyncio.run(sampled(exercises))
-    right = sum(boxed_answer(answer) == e.problem.answer for e, answer in zip(exercises, answers, strict=True))
+    right = sum(boxed_answer(answer) == e.problem.reference for e, answer in zip(exercises, answers, strict=True))
     print(
         f"\n{sizes[True]} rows of right responses and {sizes[False]} of wrong ones, of "
         + ", ".join(f"{len(pool[True])} and {len(pool[False])} {name}" for name, pool in found.items())
@@ -247,7 +247,7 @@ def print_critics(traces: Sequence[PathsTrace], *, seeds: int, n: int, seed: int
     for name, pool in found.items():
         for number in range(seeds):
             rng = random.Random(f"{name}/{number}")
-            rows = [made for is_right, size in sizes.items() for made in rng.sample(pool[is_right], size)]
+            rows = [made for is_correct, size in sizes.items() for made in rng.sample(pool[is_correct], size)]
             with tempfile.TemporaryDirectory() as folder:
                 critic = load_model(trained(rows, number, Path(folder)))
                 hits[name] += asyncio.run(judged(critic, exercises, answers))

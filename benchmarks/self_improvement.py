@@ -29,8 +29,8 @@ def tested(runs: list[Path], iteration: int) -> list[Tested]:
     for run in runs:
         for trace in read_traces(run / f"iteration-{iteration}" / "test"):
             response = trace.chains[0].response
-            is_right = response is not None and response.grade is not None and response.grade.is_correct
-            found.append(Tested(trace.problem.level or 0, is_right, bool(trace.correct)))
+            is_correct = response is not None and response.grade is not None and response.grade.is_correct
+            found.append(Tested(trace.problem.level or 0, is_correct, bool(trace.correct)))
     return found
 
 
@@ -66,8 +66,8 @@ def main() -> None:
     }
 
     def right(arm: str, index: int, name: str) -> list[bool]:
-        is_right, counts = figures[name]
-        return [is_right(one) for one in tests[arm, index] if counts(one)]
+        is_correct, counts = figures[name]
+        return [is_correct(one) for one in tests[arm, index] if counts(one)]
 
     line("", ["start", *(f"iteration {index}" for index in range(1, count))])
     line("---", ["---"] * count)

@@ -12,7 +12,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Until, Usage
+from critique_graph.core.schema import Call, Failure, PathDropReason, ReasoningPath, Until, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.core.untrusted import fence
@@ -34,7 +34,7 @@ _LEAK = re.compile(
 
 
 def annotate_messages(
-    question: str, path: FlawedPath, reference: str, *, until: Until = "first_error"
+    question: str, path: ReasoningPath, reference: str, *, until: Until = "first_error"
 ) -> list[BaseMessage]:
     """Build the annotator's prompt: the critic's, and the hints of the path's strategy (paper §2)."""
     assert path.response is not None
@@ -62,7 +62,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
     async def annotate(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_annotator, calls = players.context(), players.caller("annotator"), list[Call]()
 
-        async def annotated(path: FlawedPath) -> FlawedPath:
+        async def annotated(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.response is None:
                 return path
             messages = annotate_messages(
@@ -88,7 +88,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
     return BothWays(annotate)
 
 
-def _for_each_critique(path: FlawedPath, critiques: int) -> list[FlawedPath]:
+def _for_each_critique(path: ReasoningPath, critiques: int) -> list[ReasoningPath]:
     """Give a path once for each critique it is to have; one that was dropped stays alone."""
     if path.drop is not None:
         return [path]
@@ -96,10 +96,10 @@ def _for_each_critique(path: FlawedPath, critiques: int) -> list[FlawedPath]:
     return [path, *(path.model_copy(update=named) for named in further)]
 
 
-def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
+def without_repeated(paths: Sequence[ReasoningPath]) -> list[ReasoningPath]:
     """Drop critiques with the text of an earlier one of the same path: what they are worth is found once."""
     seen: set[tuple[str, str]] = set()
-    told: list[FlawedPath] = []
+    told: list[ReasoningPath] = []
     for path in paths:
         if path.drop is None and path.critique is not None:
             content = (path.path_name, path.critique.text)
@@ -109,7 +109,7 @@ def without_repeated(paths: Sequence[FlawedPath]) -> list[FlawedPath]:
     return told
 
 
-def disagreement(path: FlawedPath) -> DropReason | None:
+def disagreement(path: ReasoningPath) -> PathDropReason | None:
     """Say how a path's critique contradicts what is known, if it does."""
     critique, response = path.critique, path.response
     assert critique is not None

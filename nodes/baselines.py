@@ -20,7 +20,7 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 
 
-def create_controls(players: Players[LoopContext], *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
+def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
     """Create the node that makes the calls without a critic.
 
     The prompt of a retry is the refinement's with an empty critique, and its seed is that of the chain's first
@@ -32,7 +32,7 @@ def create_controls(players: Players[LoopContext], *, votes: int) -> Runnable[Po
         votes: First responses in all, those of the chains included.
     """
 
-    async def controls(state: PoolState) -> dict[str, Any]:
+    async def baselines(state: PoolState) -> dict[str, Any]:
         call_actor, problem, question = players.caller("actor"), problem_id(state), state["question"]
         failures: list[Failure] = []
         used: list[Usage] = []
@@ -69,4 +69,4 @@ def create_controls(players: Players[LoopContext], *, votes: int) -> Runnable[Po
             "usage": add_usages(state["usage"], {"actor": usage, "total": usage}),
         }
 
-    return BothWays(controls)
+    return BothWays(baselines)

@@ -10,7 +10,7 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Reply, Usage
+from critique_graph.core.schema import Call, Failure, KnownError, ReasoningPath, Reply, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, text_before, text_through
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
@@ -36,18 +36,18 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             return {}
         problem, calls = problem_id(state), list[Call]()
 
-        async def attempt(index: int) -> FlawedPath:
+        async def attempt(index: int) -> ReasoningPath:
             name = f"rg2-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
             cut = rng.randrange(1, len(reasoning_steps(template.text)))
             begun = text_before(template.text, cut)
             outcome = await _heated(call_actor, state, context, begun, CallKey(problem, "actor", name, 0), calls)
-            path = FlawedPath(name=name, strategy="rg2", known=KnownError(step=cut))
+            path = ReasoningPath(name=name, strategy="rg2", known=KnownError(step=cut))
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
             return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
 
-        async def right_rollouts(begun: str, name: str) -> int | Failure:
+        async def correct_rollouts(begun: str, name: str) -> int | Failure:
             async def roll_out(index: int) -> bool | Failure:
                 outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, index))
                 if isinstance(outcome, Failure):
@@ -62,14 +62,14 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
                 right += outcome
             return right
 
-        async def located(path: FlawedPath) -> FlawedPath:
+        async def located(path: ReasoningPath) -> ReasoningPath:
             """Keep the place only if rollouts confirm it."""
             if path.drop is not None or path.response is None or path.known.step is None:
                 return path
             text, cut = path.response.text, path.known.step
             before, after = await asyncio.gather(
-                right_rollouts(text_before(text, cut), f"{path.name}/before"),
-                right_rollouts(text_through(text, cut), f"{path.name}/after"),
+                correct_rollouts(text_before(text, cut), f"{path.name}/before"),
+                correct_rollouts(text_through(text, cut), f"{path.name}/after"),
             )
             if isinstance(before, Failure):
                 return path.dropped("paths", "failed", before)
@@ -78,7 +78,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             is_confirmed = context.rollouts > 0 and 2 * (before - after) >= context.rollouts
             return path if is_confirmed else path.model_copy(update={"known": KnownError()})
 
-        made: list[FlawedPath] = []
+        made: list[ReasoningPath] = []
         for path in await asyncio.gather(*map(attempt, range(context.attempts))):
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)

@@ -10,7 +10,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, FlawedPath, KnownError, Usage
+from critique_graph.core.schema import Call, Failure, KnownError, ReasoningPath, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
@@ -33,13 +33,13 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             corrupt = ModelCorruptor(players.caller("corruptor"))
         problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
 
-        async def attempt(index: int) -> FlawedPath:
+        async def attempt(index: int) -> ReasoningPath:
             name = f"rg3-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
             place = rng.randrange(len(steps))
             types = rng.sample(context.error_types, k=len(context.error_types))
             changed = await corrupt(state["question"], steps, place, types, CallKey(problem, "corruptor", name, 0))
-            path = FlawedPath(name=name, strategy="rg3")
+            path = ReasoningPath(name=name, strategy="rg3")
             if isinstance(changed, Failure):
                 return path.dropped("paths", "failed", changed)
             path = path.model_copy(update={"calls": () if changed.call is None else (changed.call,)})
@@ -54,7 +54,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             calls.append(outcome.call)
             return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
 
-        made: list[FlawedPath] = []
+        made: list[ReasoningPath] = []
         for path in await asyncio.gather(*map(attempt, range(context.attempts))):
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)

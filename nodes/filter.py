@@ -9,7 +9,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, DropReason, Failure, FlawedPath, Trial, Usage
+from critique_graph.core.schema import Call, Failure, PathDropReason, ReasoningPath, Trial, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
@@ -26,7 +26,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
         calls: list[Call] = []
 
-        async def right_refinement(path: FlawedPath, critique: str, arm: str, index: int) -> str | Failure | None:
+        async def correct_refinement(path: ReasoningPath, critique: str, arm: str, index: int) -> str | Failure | None:
             assert path.response is not None
             messages = refine_messages(state["question"], path.response.text, critique)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
@@ -38,7 +38,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             is_good = refinement.is_correct and not is_shortcut(refinement.text, path.response.text)
             return refinement.text if is_good else None
 
-        async def tried(path: FlawedPath) -> FlawedPath:
+        async def tried(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.critique is None:
                 return path
             critique, arms = path.critique.text, {"with": 0, "without": 0}
@@ -50,21 +50,21 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
                 asked = [(arm, index) for arm in arms for index in wave]
                 texts = {"with": critique, "without": ""}
                 outcomes = await asyncio.gather(
-                    *(right_refinement(path, texts[arm], arm, index) for arm, index in asked)
+                    *(correct_refinement(path, texts[arm], arm, index) for arm, index in asked)
                 )
-                first_right = trial.refinement
+                first_correct = trial.refinement
                 for (arm, _), outcome in zip(asked, outcomes, strict=True):
                     if isinstance(outcome, Failure):
                         return path.dropped("filter", "failed", outcome)
                     arms[arm] += outcome is not None
-                    if arm == "with" and first_right is None:
-                        first_right = outcome
+                    if arm == "with" and first_correct is None:
+                        first_correct = outcome
                 trial = trial.model_copy(
                     update={
                         "tried": wave.stop,
                         "right_with": arms["with"],
                         "right_without": arms.get("without", 0),
-                        "refinement": first_right,
+                        "refinement": first_correct,
                     }
                 )
             path = path.model_copy(update={"trial": trial})
@@ -78,7 +78,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
     return BothWays(filter_critiques)
 
 
-def decision(path: FlawedPath, trial: Trial, context: GenerationContext) -> DropReason | Literal["kept"] | None:
+def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> PathDropReason | Literal["kept"] | None:
     """Say what becomes of a path, as soon as no further refinement can change it; None until then."""
     rest = trial.asked - trial.tried
     if path.strategy == "correct":

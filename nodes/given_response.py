@@ -12,12 +12,12 @@ STEP_SEPARATOR = "\n\n"
 """Between steps that were given one by one: those of ProcessBench are paragraphs."""
 
 
-def create_adopt() -> Runnable[JudgeState, dict[str, Any]]:
+def create_given_response() -> Runnable[JudgeState, dict[str, Any]]:
     """Create the node that makes the given steps the response of the only chain."""
 
-    async def adopt(state: JudgeState) -> dict[str, Any]:
+    async def given_response(state: JudgeState) -> dict[str, Any]:
         text = STEP_SEPARATOR.join(state["steps"])
         emit("response", chain=0, round=0, text=text, answer=None)
         return write_chains([Chain(index=0, response=Response(text=text, answer=None, call=Call(model="given")))])
 
-    return BothWays(adopt)
+    return BothWays(given_response)

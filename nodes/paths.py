@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import DropReason, Failure, FlawedPath, Reply, Response
+from critique_graph.core.schema import Failure, PathDropReason, ReasoningPath, Reply, Response
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
@@ -14,7 +14,7 @@ from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
 
 
-def template_of(paths: Iterable[FlawedPath]) -> Response | None:
+def template_of(paths: Iterable[ReasoningPath]) -> Response | None:
     """Give the first right response of two steps or more: what flawed paths branch off from."""
     for path in paths:
         if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
@@ -61,7 +61,7 @@ async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> 
     return await graded_response(to_response(outcome, grader), reference, grader)
 
 
-def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int) -> FlawedPath:
+def checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath], *, most: int) -> ReasoningPath:
     """Drop a path whose answer is not wrong, that is known, or that is one too many of its strategy."""
     response = path.response
     assert response is not None
@@ -77,7 +77,7 @@ def checked_flawed(path: FlawedPath, earlier: Iterable[FlawedPath], *, most: int
     return path
 
 
-def unusable(response: Response) -> DropReason | None:
+def unusable(response: Response) -> PathDropReason | None:
     """Say why a response cannot be a path, if so: it was cut off, or has no answer that can be compared."""
     if response.is_truncated:
         return "truncated"

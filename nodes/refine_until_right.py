@@ -19,14 +19,16 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 
 
-def create_redraw(players: Players[LoopContext], *, refinements: int) -> Runnable[ActorCriticState, dict[str, Any]]:
+def create_refine_until_right(
+    players: Players[LoopContext], *, refinements: int
+) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that draws up to `refinements` refinements of every open chain's response.
 
     It stops with the first that is right and worked out (`is_shortcut`): the official scripts draw all and keep one
     such, so that what would be thrown away is not drawn here. Where none is right, the last is the chain's.
     """
 
-    async def redraw(state: ActorCriticState) -> dict[str, Any]:
+    async def refine_until_right(state: ActorCriticState) -> dict[str, Any]:
         call_actor, problem = players.caller("actor"), problem_id(state)
         reference = state.get("reference")
         if reference is None:
@@ -57,4 +59,4 @@ def create_redraw(players: Players[LoopContext], *, refinements: int) -> Runnabl
 
         return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
 
-    return BothWays(redraw)
+    return BothWays(refine_until_right)

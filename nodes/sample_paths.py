@@ -10,7 +10,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Failure, FlawedPath, Response, Strategy, Usage
+from critique_graph.core.schema import Failure, PathSource, ReasoningPath, Response, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
 from critique_graph.nodes.paths import to_graded, unusable
 from critique_graph.nodes.solve import solve_messages
@@ -31,15 +31,15 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
             return await to_graded(outcome, state, players.grader)
 
         responses = await asyncio.gather(*map(sample, range(context.samples)))
-        taken: Counter[Strategy] = Counter()
+        taken: Counter[PathSource] = Counter()
         seen: set[str] = set()
-        paths: list[FlawedPath] = []
+        paths: list[ReasoningPath] = []
         for index, response in enumerate(responses):
             if isinstance(response, Failure):
-                path = FlawedPath(name=f"sample-{index}", strategy="rg1").dropped("paths", "failed", response)
+                path = ReasoningPath(name=f"sample-{index}", strategy="rg1").dropped("paths", "failed", response)
             else:
-                strategy: Strategy = "correct" if response.is_correct else "rg1"
-                path = FlawedPath(name=f"sample-{index}", strategy=strategy, response=response)
+                strategy: PathSource = "correct" if response.is_correct else "rg1"
+                path = ReasoningPath(name=f"sample-{index}", strategy=strategy, response=response)
                 if reason := unusable(response):
                     path = path.dropped("paths", reason)
                 elif response.text in seen:

@@ -17,7 +17,7 @@ from critique_graph.core.schema import Problem
 
 def addition_problems(count: int) -> list[Problem]:
     return [
-        Problem(id=f"p{i}", question=f"What is {i} + {i * 7 % 13}?", answer=str(i + i * 7 % 13), level=i % 3)
+        Problem(id=f"p{i}", question=f"What is {i} + {i * 7 % 13}?", reference=str(i + i * 7 % 13), level=i % 3)
         for i in range(count)
     ]
 
@@ -58,8 +58,8 @@ class HashedModel(BaseChatModel):
         assert numbers is not None
         total, luck = sum(map(int, numbers.groups())), _luck(prompt, kwargs.get("seed"))
         if "Check the response" in prompt:
-            is_right = f"boxed{{{total}}}" in prompt
-            text = critique_text("Correct" if is_right == (luck < 200) else "Wrong")
+            is_correct = f"boxed{{{total}}}" in prompt
+            text = critique_text("Correct" if is_correct == (luck < 200) else "Wrong")
         else:
             text = solution(total if luck < self.skill else total + 1)
         return ChatResult(generations=[ChatGeneration(message=reply(text, output_tokens=luck))])

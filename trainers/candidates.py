@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import FlawedPath, Response, Trace
+from critique_graph.core.schema import ReasoningPath, Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
     row: AnyRow
     problem: str
     level: int | None
-    is_right: bool
+    is_correct: bool
     """Whether the response that it is about, or that it learns, was right as it was first written."""
 
 
@@ -92,7 +92,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
     that were dropped before they were tried make no row. Which pairs to learn is ours: the paper has no such training.
     """
     for trace in traces:
-        tried: defaultdict[str, list[FlawedPath]] = defaultdict(list)
+        tried: defaultdict[str, list[ReasoningPath]] = defaultdict(list)
         for path in trace.paths:
             if path.trial is not None and path.critique is not None:
                 tried[path.path_name].append(path)
@@ -107,7 +107,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
                 yield Candidate(made, trace.problem.id, trace.problem.level, bool(best.response.is_correct))
 
 
-def _worth(path: FlawedPath) -> float:
+def _worth(path: ReasoningPath) -> float:
     assert path.trial is not None
     return path.trial.right_with / path.trial.tried
 

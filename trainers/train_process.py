@@ -49,7 +49,7 @@ Trainer = Callable[[TrainingOrder], Trained]
 """Trains an actor; the same order again gives what was done."""
 
 
-def train_apart(order: TrainingOrder) -> Trained:
+def train_in_own_process(order: TrainingOrder) -> Trained:
     """Train an actor by `critique-graph train` in another process; its log is beside the model.
 
     Killed with this process or without it, it is gone on with by the same order. One that an earlier process began and

@@ -212,8 +212,8 @@ def _flips(problems: Sequence[PooledProblem]) -> tuple[Rate, Rate]:
     having: Counter[bool] = Counter()
     for problem in problems:
         chains = problem.trace.chains
-        before = [problem.is_right(chain.response) for chain in chains]
-        flips.update(zip(before, (problem.is_right(loop_end(chain).response) for chain in chains), strict=True))
+        before = [problem.is_correct(chain.response) for chain in chains]
+        flips.update(zip(before, (problem.is_correct(loop_end(chain).response) for chain in chains), strict=True))
         having.update(set(before))
 
     def changed(was: bool) -> Rate:
@@ -225,7 +225,7 @@ def _flips(problems: Sequence[PooledProblem]) -> tuple[Rate, Rate]:
 
 def _critic_score(problems: Sequence[PooledProblem]) -> CriticScore:
     verdicts: Counter[tuple[bool, Verdict | None]] = Counter(
-        (problem.is_right(chain.response), chain.rounds[0].critique.final)
+        (problem.is_correct(chain.response), chain.rounds[0].critique.final)
         for problem in problems
         for chain in problem.trace.chains
         if chain.rounds

@@ -61,7 +61,7 @@ class PooledProblem:
             return None
         return self.groups[response.answer]
 
-    def is_right(self, response: Response | None) -> bool:
+    def is_correct(self, response: Response | None) -> bool:
         """Tell whether a complete response has the reference's answer."""
         return self.group(response) in self.right
 
@@ -124,11 +124,11 @@ def calls_of(trace: Trace) -> list[Call]:
 
 def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], budgets: Sequence[int]) -> list[float]:
     """Give the chance that a strategy answers a problem rightly, for every number of chains it may draw."""
-    is_right = [draw.answer in problem.right for draw in draws]
+    is_correct = [draw.answer in problem.right for draw in draws]
     if strategy.is_best_of:
-        return [pass_at_k(len(draws), sum(is_right), k) for k in budgets]
+        return [pass_at_k(len(draws), sum(is_correct), k) for k in budgets]
     if all(draw.weight == 1 for draw in draws):
-        votes = ["right" if right else draw.answer for draw, right in zip(draws, is_right, strict=True)]
+        votes = ["right" if right else draw.answer for draw, right in zip(draws, is_correct, strict=True)]
         return [maj_at_k(votes, "right", k) for k in budgets]
     return [
         fmean(_vote([draws[i] for i in choice], problem.right) for choice in _choices(len(draws), k)) for k in budgets
@@ -240,7 +240,7 @@ def _gated_by_reference(problem: PooledProblem) -> list[Draw]:
         response = chain.response
         calls: list[Response | Round | None] = [response]
         for turn in chain.rounds:
-            if problem.is_right(response) or turn.refinement is None:
+            if problem.is_correct(response) or turn.refinement is None:
                 break
             calls += [turn, turn.refinement]
             response = response if turn.refinement.is_truncated else turn.refinement

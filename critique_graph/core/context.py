@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
-from critique_graph.core.schema import ErrorType, Gate, Role, Strategy, Until, VoteRule
+from critique_graph.core.schema import ErrorType, Gate, PathSource, Role, Until, VoteRule
 from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
 
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]
@@ -152,7 +152,7 @@ class GenerationContext(GraphSettings):
     """Model that writes the critiques, with hints no critic gets; empty: the model the graph was created with."""
     corruptor: ModelName = None
     """Model that inserts an error (RG3), or `exact`: arithmetic alone; empty: the one the graph was created with."""
-    strategies: Annotated[tuple[Strategy, ...], DATA] = ("rg1", "rg2", "rg3", "correct")
+    strategies: Annotated[tuple[PathSource, ...], DATA] = ("rg1", "rg2", "rg3", "correct")
     """How paths are made: `rg1`, sampled wrong; `rg2`, cut after a step and continued at rising temperature; `rg3`,
     continued from an inserted error; `correct`, sampled correct."""
     paths: Annotated[int, DATA] = Field(default=2, ge=1, le=64)

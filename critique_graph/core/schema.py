@@ -13,7 +13,7 @@ TRACE_SCHEMA = "critique-graph.trace/1"
 
 Verdict = Literal["correct", "wrong"]
 Role = Literal["actor", "critic", "annotator", "corruptor", "smoother"]
-Strategy = Literal["rg1", "rg2", "rg3", "correct"]
+PathSource = Literal["rg1", "rg2", "rg3", "correct"]
 ErrorType = Literal[
     "calculation_error",
     "counting_error",
@@ -26,10 +26,10 @@ ErrorType = Literal[
     "adding_irrelevant_information",
 ]
 Until = Literal["first_error", "all_steps"]
-Stage = Literal["paths", "annotate", "filter"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-STAGES: tuple[Stage, ...] = get_args(Stage)
-DropReason = Literal[
+FunnelStage = Literal["paths", "annotate", "filter"]
+PATH_SOURCES: tuple[PathSource, ...] = get_args(PathSource)
+FUNNEL_STAGES: tuple[FunnelStage, ...] = get_args(FunnelStage)
+PathDropReason = Literal[
     # paths
     "answer_right",  # it was to be flawed, and its answer equals the reference
     "answer_wrong",  # it was to be correct
@@ -84,13 +84,16 @@ class Problem(Record):
 
     id: str
     question: str
-    answer: str | None = None
+    reference: str | None = Field(default=None, alias="answer")
+    """The reference answer; `answer` in JSON and in files."""
     level: int | None = None
     source: str | None = None
 
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
+
     def to_input(self) -> dict[str, JsonValue]:
         """Give what a graph takes."""
-        return {"id": self.id, "question": self.question, "reference": self.answer}
+        return {"id": self.id, "question": self.question, "reference": self.reference}
 
 
 class Usage(Record):
@@ -229,7 +232,7 @@ class Round(Record):
     call: Call
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
-    """Refinements drawn before it and not kept, where several are drawn with a critique (`nodes/redraw.py`)."""
+    """Refinements drawn before it and not kept, where several are drawn with one critique."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
@@ -303,18 +306,18 @@ class Trial(Record):
 class Drop(Record):
     """Where and why a path left the funnel."""
 
-    stage: Stage
-    reason: DropReason
+    stage: FunnelStage
+    reason: PathDropReason
 
 
-class FlawedPath(Record):
+class ReasoningPath(Record):
     """One path that critiques are written about, correct ones included, and all that became of it."""
 
     name: str
     """Unique within its problem, e.g. `rg2-0`, or `rg2-0.1` with a second critique; the key of its calls."""
     critique_number: int = 0
     """0-based number of the critique among those of the same path."""
-    strategy: Strategy
+    strategy: PathSource
     response: Response | None = None
     """None only where a call failed, or a corruptor wrote nothing."""
     known: KnownError = KnownError()
@@ -344,7 +347,7 @@ class FlawedPath(Record):
         """What the annotator wrote before the critique; its call is the last."""
         return None if self.critique is None else self.calls[-1].reasoning
 
-    def dropped(self, stage: Stage, reason: DropReason, failure: Failure | None = None) -> "FlawedPath":
+    def dropped(self, stage: FunnelStage, reason: PathDropReason, failure: Failure | None = None) -> "ReasoningPath":
         """Give this path as dropped."""
         return self.model_copy(update={"drop": Drop(stage=stage, reason=reason), "failure": failure})
 

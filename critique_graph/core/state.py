@@ -6,7 +6,7 @@ from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from critique_graph.core.schema import Chain, FlawedPath, Usage
+from critique_graph.core.schema import Chain, ReasoningPath, Usage
 
 
 class ActorCriticInput(TypedDict):
@@ -86,25 +86,25 @@ def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 class AutoCritiqueState(ActorCriticInput):
-    """State of the graphs that make data. `paths` holds `FlawedPath` records as JSON, in order of their names."""
+    """State of the graphs that make data. `paths` holds `ReasoningPath` records as JSON, in order of their names."""
 
     paths: NotRequired[list[dict[str, Any]]]
     usage: NotRequired[Annotated[dict[str, Any], add_usages]]
 
 
 class AutoCritiqueOutput(TypedDict):
-    """What a caller gets: `FlawedPath` and `Usage` records as JSON."""
+    """What a caller gets: `ReasoningPath` and `Usage` records as JSON."""
 
     paths: list[dict[str, Any]]
     usage: dict[str, dict[str, Any]]
 
 
-def read_paths(state: AutoCritiqueState) -> list[FlawedPath]:
+def read_paths(state: AutoCritiqueState) -> list[ReasoningPath]:
     """Give the paths of a state as records."""
-    return [FlawedPath.model_validate(path) for path in state.get("paths", [])]
+    return [ReasoningPath.model_validate(path) for path in state.get("paths", [])]
 
 
-def write_paths(paths: Iterable[FlawedPath], **usage: Usage) -> dict[str, Any]:
+def write_paths(paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any]:
     """Give the state update that stores `paths` and adds what each role has used."""
     return {
         "paths": [path.model_dump(mode="json") for path in paths],

@@ -17,7 +17,7 @@ from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.miniature.solutions import boxed_answer, check_response, first_error, written_steps
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.problems.load import ID_FIELDS, MINIATURE_LIMIT, QUESTION_FIELDS
-from critique_graph.problems.rows import Row, file_rows, hub_rows
+from critique_graph.problems.rows import FileRow, file_rows, hub_rows
 
 
 class LabelledProblem(Problem):
@@ -78,7 +78,7 @@ def exact_case(exercise: Exercise, response: str) -> Case | None:
     """
     steps = written_steps(response)
     error = first_error(check_response(exercise, response))
-    if error is None and boxed_answer(response) != exercise.problem.answer:
+    if error is None and boxed_answer(response) != exercise.problem.reference:
         return None
     answers = [line for line in response.splitlines() if line.strip() and line not in steps]
     return Case((*steps, *answers), NO_ERROR if error is None else error)
@@ -88,7 +88,7 @@ def _exercises(limit: int | None, seed: int) -> Iterator[Exercise]:
     return generate_exercises(limit or MINIATURE_LIMIT, seed=seed, split="test")
 
 
-def _from_row(row: Row, source: str, index: int) -> LabelledProblem:
+def _from_row(row: FileRow, source: str, index: int) -> LabelledProblem:
     question = next((row.fields[name] for name in QUESTION_FIELDS if name in row.fields), None)
     steps, label = row.fields.get("steps"), row.fields.get("label")
     if not isinstance(question, str) or not question.strip():

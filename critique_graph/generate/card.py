@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import STAGES, STRATEGIES
+from critique_graph.core.schema import FUNNEL_STAGES, PATH_SOURCES
 from critique_graph.generate.dataset import ROW_SCHEMA, TRAIN, CritiqueRow
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.generate.table import quality_rows
@@ -36,7 +36,7 @@ def write_card(
         prompts: The wording of its prompts, by node.
     """
     source = source_of(str(settings["problems"]))
-    kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in STRATEGIES)
+    kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in PATH_SOURCES)
     text = card(
         f"Step-level critiques of {summary.done} problems",
         f"""\
@@ -58,7 +58,7 @@ path stop as soon as the outcome is decided.""",
                 ("stage", "strategy", "in", "out", "dropped"),
                 (
                     (stage, strategy, passage.in_, passage.out, counted(passage.dropped))
-                    for stage in STAGES
+                    for stage in FUNNEL_STAGES
                     for strategy, passage in summary.funnel[stage].items()
                 ),
             ),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
-from critique_graph.core.schema import FlawedPath, Strategy, Verdict
+from critique_graph.core.schema import PathSource, ReasoningPath, Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
 
@@ -19,7 +19,7 @@ TRAIN = "train.jsonl"
 class CritiqueRow(DatasetRow):
     """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
 
-    strategy: Strategy
+    strategy: PathSource
     """How the response was made: `rg1`: sampled, and wrong; `rg2`: a correct path, cut after a step and continued at
     rising temperature; `rg3`: continued from an inserted error; `correct`: sampled, and correct."""
     response: str
@@ -64,7 +64,7 @@ def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
                 yield _row(trace, path)
 
 
-def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
+def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
     problem, response, critique, trial = trace.problem, path.response, path.critique, path.trial
     assert response is not None
     assert critique is not None
@@ -74,7 +74,7 @@ def _row(trace: PathsTrace, path: FlawedPath) -> CritiqueRow:
         id=f"{problem.id}/{path.name}",
         problem=problem.id,
         question=problem.question,
-        reference=problem.answer or "",
+        reference=problem.reference or "",
         level=problem.level,
         source=problem.source,
         strategy=path.strategy,

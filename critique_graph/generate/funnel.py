@@ -11,7 +11,17 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import STAGES, STRATEGIES, FlawedPath, Problem, Record, Stage, Strategy, Usage, Verdict
+from critique_graph.core.schema import (
+    FUNNEL_STAGES,
+    PATH_SOURCES,
+    FunnelStage,
+    PathSource,
+    Problem,
+    ReasoningPath,
+    Record,
+    Usage,
+    Verdict,
+)
 from critique_graph.core.steps import split_steps
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.journal import JournalRow, read_journal
@@ -27,7 +37,7 @@ class PathsTrace(Record):
     problem: Problem
     graph: str
     settings: dict[str, JsonValue]
-    paths: tuple[FlawedPath, ...]
+    paths: tuple[ReasoningPath, ...]
     usage: dict[str, Usage]
     seconds: float
 
@@ -46,13 +56,13 @@ class GenerationSummary(RunRecord):
 
     left_out: dict[str, int]
     """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
-    funnel: dict[Stage, dict[Strategy, Passage]]
+    funnel: dict[FunnelStage, dict[PathSource, Passage]]
     """A path with several critiques counts once for each."""
     kept: int
     rows: int
     """Of these, in the data set: as many as target and ratio ask for."""
-    kept_by_strategy: dict[Strategy, int]
-    kept_share: dict[Strategy, Rate]
+    kept_by_strategy: dict[PathSource, int]
+    kept_share: dict[PathSource, Rate]
     """Of the paths that went into annotation, those that were kept."""
     kept_share_by_level: dict[int, Rate]
     """The same by the problems' level; 0 where they have none."""
@@ -88,7 +98,7 @@ def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
                 raise InputError(f"the trace of {row.id} is not one of `critique-graph generate`.") from error
 
 
-def count_kept(journal: Path) -> Counter[Strategy]:
+def count_kept(journal: Path) -> Counter[PathSource]:
     """Count what a journal's finished problems have kept, by strategy."""
     traces = read_paths_traces(read_journal(journal))
     return Counter(path.strategy for trace in traces for path in trace.paths if path.drop is None)
@@ -102,11 +112,11 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
         dataset: Path of the data set.
         dataset_rows: Its size.
     """
-    kept: Counter[Strategy] = Counter()
+    kept: Counter[PathSource] = Counter()
     kept_of_level: defaultdict[int, Counter[bool]] = defaultdict(Counter)
     steps: Counter[int] = Counter()
     verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
-    drops: defaultdict[tuple[Stage, Strategy], Counter[str]] = defaultdict(Counter)
+    drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]] = defaultdict(Counter)
     usage: defaultdict[str, Usage] = defaultdict(Usage)
     located, trials = Counter[bool](), Counter[str]()
 
@@ -140,8 +150,8 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
         funnel=funnel,
         kept=kept.total(),
         rows=dataset_rows,
-        kept_by_strategy={strategy: kept[strategy] for strategy in STRATEGIES},
-        kept_share={strategy: wilson(kept[strategy], funnel["annotate"][strategy].in_) for strategy in STRATEGIES},
+        kept_by_strategy={strategy: kept[strategy] for strategy in PATH_SOURCES},
+        kept_share={strategy: wilson(kept[strategy], funnel["annotate"][strategy].in_) for strategy in PATH_SOURCES},
         kept_share_by_level={
             level: wilson(counts[True], counts.total()) for level, counts in sorted(kept_of_level.items())
         },
@@ -157,13 +167,13 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
 
 
 def _funnel(
-    kept: Counter[Strategy], drops: defaultdict[tuple[Stage, Strategy], Counter[str]]
-) -> dict[Stage, dict[Strategy, Passage]]:
+    kept: Counter[PathSource], drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]]
+) -> dict[FunnelStage, dict[PathSource, Passage]]:
     """Count backwards: what comes out of the last stage was kept, what comes out of another went into the next."""
-    funnel: dict[Stage, dict[Strategy, Passage]] = {stage: {} for stage in STAGES}
-    for strategy in STRATEGIES:
+    funnel: dict[FunnelStage, dict[PathSource, Passage]] = {stage: {} for stage in FUNNEL_STAGES}
+    for strategy in PATH_SOURCES:
         out = kept[strategy]
-        for stage in reversed(STAGES):
+        for stage in reversed(FUNNEL_STAGES):
             dropped = drops[stage, strategy]
             funnel[stage][strategy] = Passage(
                 **{"in": out + dropped.total()}, out=out, dropped=dict(sorted(dropped.items()))

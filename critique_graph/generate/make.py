@@ -13,7 +13,7 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
-from critique_graph.core.schema import Strategy
+from critique_graph.core.schema import PathSource
 from critique_graph.generate.card import write_card
 from critique_graph.generate.dataset import dataset_rows, write_dataset
 from critique_graph.generate.funnel import (
@@ -24,7 +24,7 @@ from critique_graph.generate.funnel import (
     summarise_paths,
 )
 from critique_graph.generate.progress import DataProgress
-from critique_graph.generate.quota import is_enough, quotas, read_ratio, selected
+from critique_graph.generate.quota import has_enough, quotas, read_ratio, selected
 from critique_graph.generate.settings import GenerateSettings
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.prompts import data_prompts, prompts_hash
@@ -73,7 +73,7 @@ def generate_data(
     chosen, folder = job.settings, run_folder(out, "data")
     if not can_continue(job.models["actor"]) and {"rg2", "rg3"} & set(chosen.strategies):
         logger.warning("%s cannot continue a message of its own: no rg2, no rg3", chosen.actor)
-    shares, kept = read_ratio(chosen.ratio), Counter[Strategy]()
+    shares, kept = read_ratio(chosen.ratio), Counter[PathSource]()
 
     def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:
         kept.update(count_kept(folder / JOURNAL))
@@ -105,7 +105,7 @@ def generate_data(
             progress=progress or DataProgress(quiet=True),
             outcome_of=outcome_of_paths,
             warn_about=warn_about,
-            stop_when=lambda: is_enough(kept, shares, chosen.target),
+            stop_when=lambda: has_enough(kept, shares, chosen.target),
             schema=PATHS_SCHEMA,
         )
     )
@@ -116,7 +116,7 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
     for trace in read_paths_traces(read_journal(folder / JOURNAL)):
         for path in trace.paths:
             if path.critique is not None:
-                reference = str(trace.problem.answer)
+                reference = str(trace.problem.reference)
                 messages = annotate_messages(trace.problem.question, path, reference, until=settings.annotate_until)
                 return messages[-1].text
     return None

@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 from math import floor
 from typing import Protocol, TypeVar
 
-from critique_graph.core.schema import STRATEGIES, Strategy
+from critique_graph.core.schema import PATH_SOURCES, PathSource
 
 REST = "rest"
 """The strategies no ratio names, together."""
@@ -16,36 +16,36 @@ class HasStrategy(Protocol):
     """Anything made by a strategy."""
 
     @property
-    def strategy(self) -> Strategy:
+    def strategy(self) -> PathSource:
         """Which."""
 
 
 Made = TypeVar("Made", bound=HasStrategy)
 
 
-def read_ratio(ratio: Sequence[str]) -> dict[Strategy, float]:
+def read_ratio(ratio: Sequence[str]) -> dict[PathSource, float]:
     """Read shares such as `correct=0.3`.
 
     Raises:
         ValueError: One is not of that form, names no strategy, or they add up to more than 1.
     """
-    shares: dict[Strategy, float] = {}
+    shares: dict[PathSource, float] = {}
     for text in ratio:
         name, _, number = text.partition("=")
-        strategy = next((known for known in STRATEGIES if known == name), None)
+        strategy = next((known for known in PATH_SOURCES if known == name), None)
         try:
             share = float(number)
         except ValueError:
             share = -1.0
         if strategy is None or not 0 <= share <= 1:
-            raise ValueError(f"a share is STRATEGY=NUMBER, as correct=0.3, of {', '.join(STRATEGIES)}; not {text!r}")
+            raise ValueError(f"a share is STRATEGY=NUMBER, as correct=0.3, of {', '.join(PATH_SOURCES)}; not {text!r}")
         shares[strategy] = share
     if sum(shares.values()) > 1:
         raise ValueError(f"the shares add up to more than 1: {', '.join(ratio)}")
     return shares
 
 
-def quotas(counts: Mapping[Strategy, int], shares: Mapping[Strategy, float], target: int | None) -> dict[str, int]:
+def quotas(counts: Mapping[PathSource, int], shares: Mapping[PathSource, float], target: int | None) -> dict[str, int]:
     """Say how many of each named strategy, and of the `REST` together, make the data set.
 
     The largest data set with these shares, but no larger than the target; a share of 0 keeps none. Without shares the
@@ -64,7 +64,7 @@ def quotas(counts: Mapping[Strategy, int], shares: Mapping[Strategy, float], tar
     return {name: bound - before for name, (before, bound) in zip(parts, pairwise(bounds), strict=True)}
 
 
-def selected(made: Iterable[Made], quota: Mapping[str, int], shares: Mapping[Strategy, float]) -> Iterator[Made]:
+def selected(made: Iterable[Made], quota: Mapping[str, int], shares: Mapping[PathSource, float]) -> Iterator[Made]:
     """Give the first of every part, as many as its quota; in order, so that later ones change nothing."""
     left = dict(quota)
     for item in made:
@@ -74,10 +74,10 @@ def selected(made: Iterable[Made], quota: Mapping[str, int], shares: Mapping[Str
             yield item
 
 
-def is_enough(counts: Mapping[Strategy, int], shares: Mapping[Strategy, float], target: int | None) -> bool:
+def has_enough(counts: Mapping[PathSource, int], shares: Mapping[PathSource, float], target: int | None) -> bool:
     """Tell whether a data set of the target's size and these shares can be made."""
     return target is not None and sum(quotas(counts, shares, target).values()) >= target
 
 
-def _part(strategy: Strategy, shares: Mapping[Strategy, float]) -> str:
+def _part(strategy: PathSource, shares: Mapping[PathSource, float]) -> str:
     return strategy if strategy in shares else REST

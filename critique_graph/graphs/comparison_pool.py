@@ -1,6 +1,6 @@
 """One problem's pool for `compare`: every chain critiqued and refined whatever the verdict, and the critic's controls.
 
-    solve ─► critique ─► refine ─► (critique …) ─► vote ─► controls
+    solve ─► critique ─► refine ─► (critique …) ─► vote ─► baselines
 
 The loop of `actor_critic.py` with the gate `always`, from whose chains every other gate and vote can be read.
 """
@@ -14,7 +14,7 @@ from critique_graph.core.state import ActorCriticInput, PoolOutput, PoolState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.loop import add_loop
 from critique_graph.models.load import load_model
-from critique_graph.nodes.baselines import create_controls
+from critique_graph.nodes.baselines import create_baselines
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.vote import create_vote
 
@@ -52,7 +52,7 @@ def create_pool(
     builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
     add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
     builder.add_node("vote", create_vote(players))
-    builder.add_node("controls", create_controls(players, votes=votes))
-    builder.add_edge("vote", "controls")
-    builder.add_edge("controls", END)
+    builder.add_node("baselines", create_baselines(players, votes=votes))
+    builder.add_edge("vote", "baselines")
+    builder.add_edge("baselines", END)
     return builder

@@ -1,6 +1,6 @@
 """Exploration of one problem whose answer is known: sample, critique what is wrong, refine that until it is right.
 
-    solve ─► critique ─► redraw ─► vote
+    solve ─► critique ─► refine_until_right ─► vote
 
 The state, and the traces, are those of the actor-critic loop; without a critic it is `solve ─► vote`.
 """
@@ -15,7 +15,7 @@ from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.graphs.loop import while_open
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import create_critique
-from critique_graph.nodes.refine_until_right import create_redraw
+from critique_graph.nodes.refine_until_right import create_refine_until_right
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
 
@@ -74,8 +74,8 @@ def create_exploration(
         builder.add_edge("solve", "vote")
         return builder
     builder.add_node("critique", create_critique(players))
-    builder.add_node("redraw", create_redraw(players, refinements=refinements))
+    builder.add_node("refine_until_right", create_refine_until_right(players, refinements=refinements))
     builder.add_conditional_edges("solve", while_open("critique", then="vote"), ["critique", "vote"])
-    builder.add_edge("critique", "redraw")
-    builder.add_edge("redraw", "vote")
+    builder.add_edge("critique", "refine_until_right")
+    builder.add_edge("refine_until_right", "vote")
     return builder

@@ -1,6 +1,6 @@
 """The critic alone: one critique of a response, that is given or that the actor writes.
 
-adopt | solve ─► critique ─► vote
+given_response | solve ─► critique ─► vote
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import create_critique
-from critique_graph.nodes.given_response import create_adopt
+from critique_graph.nodes.given_response import create_given_response
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
 
@@ -51,20 +51,20 @@ def create_judge(
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
     )
-    builder.add_node("adopt", create_adopt())
+    builder.add_node("given_response", create_given_response())
     builder.add_node("solve", create_solve(players))
     builder.add_node("critique", create_critique(players))
     builder.add_node("vote", create_vote(players))
-    builder.add_conditional_edges(START, _first_node(), ["adopt", "solve"])
-    builder.add_edge("adopt", "critique")
+    builder.add_conditional_edges(START, _first_node(), ["given_response", "solve"])
+    builder.add_edge("given_response", "critique")
     builder.add_edge("solve", "critique")
     builder.add_edge("critique", "vote")
     builder.add_edge("vote", END)
     return builder
 
 
-def _first_node() -> Runnable[JudgeState, Literal["adopt", "solve"]]:
-    async def has_response(state: JudgeState) -> Literal["adopt", "solve"]:
-        return "adopt" if state.get("steps") else "solve"
+def _first_node() -> Runnable[JudgeState, Literal["given_response", "solve"]]:
+    async def has_response(state: JudgeState) -> Literal["given_response", "solve"]:
+        return "given_response" if state.get("steps") else "solve"
 
     return BothWays(has_response)

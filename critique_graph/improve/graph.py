@@ -7,7 +7,7 @@ a folder that can be gone on with; the state holds names and records alone. The 
 its official scripts run it (`selfimprove/`, commit 569e62e): sample N responses per problem, critique the wrong ones
 and refine each up to K times, keep what is right, train from the base, again. Where we differ:
 
-1. `redraw` stops at the first right refinement; the scripts draw K and keep one that is right.
+1. `refine_until_right` stops at the first right refinement; the scripts draw K and keep one that is right.
 2. The guard against shortcuts (`is_shortcut`) counts no numbers of a reference solution: there need not be one.
 3. The best iteration is chosen on validation problems; the scripts keep the last.
 4. What `ImprovementContext` calls ours.
@@ -26,7 +26,14 @@ from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.improve.problems import ImprovementProblems
-from critique_graph.improve.records import ITERATION_SCHEMA, Evaluation, Iteration, best_of, hard_levels, weights_hash
+from critique_graph.improve.records import (
+    ITERATION_SCHEMA,
+    ActorEvaluation,
+    Iteration,
+    best_of,
+    hard_levels,
+    weights_hash,
+)
 from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_folder
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
@@ -36,10 +43,10 @@ from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
 from critique_graph.solve.summary import Summary
-from critique_graph.trainers.train_process import Trainer, train_apart
+from critique_graph.trainers.train_process import Trainer, train_in_own_process
 
 RECORD, BEST = "record.json", "best.json"
-Stage = Literal["resume", "evaluate", "explore", "select", "train"]
+ImprovementStage = Literal["resume", "evaluate", "explore", "select", "train"]
 SelfImproveGraph = StateGraph[SelfImproveState, ImprovementContext, SelfImproveInput, SelfImproveOutput]
 _READABLE = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 _COMPLETE = {"state": "complete", "reason": None}
@@ -53,7 +60,7 @@ def create_self_improve(
     test_critic: Model | None = None,
     problems: ImprovementProblems | None = None,
     grader: Grader | None = None,
-    trainer: Trainer = train_apart,
+    trainer: Trainer = train_in_own_process,
     load: Callable[[Model], Any] = load_model,
     progress: Callable[[str], Progress] | None = None,
     concurrency: int = CONCURRENCY,
@@ -209,7 +216,7 @@ class _Stages:
         end, evaluation = self._improver.evaluate(context, index, actor, folder, self._hard)
         if end.state != "complete":
             return {"end": _ended(end, f"iteration {index}, evaluate")}
-        found: Evaluation = evaluation
+        found: ActorEvaluation = evaluation
         if index:
             found = Iteration(index=index, **{**state["draft"], **evaluation.model_dump(mode="json")})
         record = found.model_dump(mode="json")
@@ -246,12 +253,12 @@ class _Stages:
     def _best(self, out: Path, start: dict[str, Any] | None, iterations: list[dict[str, Any]]) -> dict[str, Any]:
         if start is None:
             return {}
-        best = best_of(Evaluation.model_validate(start), [Iteration.model_validate(found) for found in iterations])
+        best = best_of(ActorEvaluation.model_validate(start), [Iteration.model_validate(found) for found in iterations])
         write_atomically(out / BEST, [best.model_dump_json(indent=2).encode()])
         return {"best": best.model_dump(mode="json")}
 
 
-def _unless_ended(stage: Stage) -> Callable[[SelfImproveState], str]:
+def _unless_ended(stage: ImprovementStage) -> Callable[[SelfImproveState], str]:
     return lambda state: stage if state["end"]["state"] == "complete" else END
 
 

@@ -75,6 +75,6 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
 
 
 def _with_answer(problem: Problem) -> Problem:
-    if problem.answer is None:
+    if problem.reference is None:
         raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")
     return problem

@@ -16,7 +16,7 @@ from critique_graph.trainers.selection import Selected
 ITERATION_SCHEMA = "critique-graph.iteration/1"
 
 
-class Evaluation(Record):
+class ActorEvaluation(Record):
     """An actor on problems it does not learn from, greedily; without test problems, on those for validation alone."""
 
     model: str
@@ -72,7 +72,7 @@ class Kept(Record):
     exploration_seconds: float
 
 
-class Iteration(Evaluation, Kept):
+class Iteration(ActorEvaluation, Kept):
     """One iteration: explored by `actor`, trained from `parent`, evaluated as `model`."""
 
     index: int
@@ -97,7 +97,7 @@ class Best(Record):
 class ImprovementSummary(Ended):
     """The findings of self-improvement, as `critique-graph improve --json` prints them."""
 
-    start: Evaluation | None
+    start: ActorEvaluation | None
     iterations: tuple[Iteration, ...]
     best: Best | None
     tokens: int
@@ -110,7 +110,7 @@ class ImprovementSummary(Ended):
 
 def evaluation_of(
     model: str, validation: Summary, test: Summary | None, *, hard: frozenset[int], has_critic: bool
-) -> Evaluation:
+) -> ActorEvaluation:
     """Read an evaluation from its runs.
 
     Args:
@@ -124,7 +124,7 @@ def evaluation_of(
     summaries = [summary for summary in (validation, test) if summary is not None]
     first = {level: found.first for level, found in measured.by_level.items()}
     on_hard = [rate for level, rate in first.items() if level in hard]
-    return Evaluation(
+    return ActorEvaluation(
         model=model,
         model_hash=weights_hash(model),
         validation=validation.accuracy_first,
@@ -175,8 +175,8 @@ def kept_of(
     return Kept(
         responses=clustered_share(right, sizes),
         repaired=clustered_share(repaired, wrong),
-        kept_direct=sum(kept.is_right for kept in selected.candidates),
-        kept_refined=sum(not kept.is_right for kept in selected.candidates),
+        kept_direct=sum(kept.is_correct for kept in selected.candidates),
+        kept_refined=sum(not kept.is_correct for kept in selected.candidates),
         dropped={str(reason): count for reason, count in selected.dropped.items()},
         kept_by_difficulty=shares,
         kept_hard=hard_share,
@@ -190,7 +190,7 @@ def kept_of(
     )
 
 
-def best_of(start: Evaluation, iterations: Sequence[Iteration]) -> Best:
+def best_of(start: ActorEvaluation, iterations: Sequence[Iteration]) -> Best:
     """Choose the best actor."""
     found = [(0, start), *((iteration.index, iteration) for iteration in iterations)]
     index, best = max(found, key=lambda pair: (pair[1].validation.value or 0.0, -pair[0]))

@@ -10,7 +10,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.improve.problems import ImprovementProblems, improvement_problems
-from critique_graph.improve.records import Best, Evaluation, ImprovementSummary, Iteration
+from critique_graph.improve.records import ActorEvaluation, Best, ImprovementSummary, Iteration
 from critique_graph.improve.settings import ImproveSettings
 from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
 from critique_graph.improve.state import ImprovementContext
@@ -21,7 +21,7 @@ from critique_graph.runs.drive import RECURSION_LIMIT
 from critique_graph.runs.folder import open_run
 from critique_graph.runs.progress import Progress
 from critique_graph.trainers.rows_file import read_rows_file
-from critique_graph.trainers.train_process import Trainer, train_apart, wait_for_training
+from critique_graph.trainers.train_process import Trainer, train_in_own_process, wait_for_training
 from critique_graph.verbs.output import run_folder
 
 
@@ -31,7 +31,7 @@ def improve_actor(
     out: Path | str | None = None,
     fresh: bool = False,
     progress: Callable[[str], Progress] | None = None,
-    trainer: Trainer = train_apart,
+    trainer: Trainer = train_in_own_process,
     load: Callable[[Model], Any] = load_model,
     **settings: Any,
 ) -> ImprovementSummary:
@@ -92,7 +92,7 @@ def improve_actor(
 
 def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSummary:
     """Sum up what the graph gave."""
-    start = None if result["start"] is None else Evaluation.model_validate(result["start"])
+    start = None if result["start"] is None else ActorEvaluation.model_validate(result["start"])
     iterations = tuple(Iteration.model_validate(found) for found in result["iterations"])
     measured = [*([] if start is None else [start]), *iterations]
     return ImprovementSummary(

@@ -28,7 +28,7 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.problems import ImprovementProblems
-from critique_graph.improve.records import Evaluation, Kept, evaluation_of, kept_of
+from critique_graph.improve.records import ActorEvaluation, Kept, evaluation_of, kept_of
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import release_models
 from critique_graph.models.model_string import ModelString
@@ -127,7 +127,7 @@ class Improver:
 
     def evaluate(
         self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
-    ) -> tuple[Summary, Evaluation]:
+    ) -> tuple[Summary, ActorEvaluation]:
         """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures.
 
         The critic plays on the test problems, or on the others where there are none.

@@ -21,7 +21,7 @@ class SelfImproveState(SelfImproveInput):
     index: NotRequired[int]
     """Of the iteration in hand; 0 is the start."""
     start: NotRequired[dict[str, Any] | None]
-    """`Evaluation` of the actor it began with."""
+    """`ActorEvaluation` of the actor it began with."""
     draft: NotRequired[dict[str, Any]]
     """What is known of the iteration in hand."""
     iterations: NotRequired[list[dict[str, Any]]]

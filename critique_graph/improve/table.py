@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from critique_graph.improve.records import Evaluation, ImprovementSummary, Iteration
+from critique_graph.improve.records import ActorEvaluation, ImprovementSummary, Iteration
 
 
 def improvement_table(summary: ImprovementSummary) -> str:
     """Give the figures by iteration; a line may be wider than a terminal, where a cell of three lines reads worse."""
-    measured: list[Evaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
+    measured: list[ActorEvaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
     rows = [["", *("start" if number == 0 else f"iteration {number}" for number in range(len(measured)))]]
     rows += [[name, *map(figure, measured)] for name, figure in _MEASURED.items()]
     rows += [
@@ -19,7 +19,7 @@ def improvement_table(summary: ImprovementSummary) -> str:
     )
 
 
-_MEASURED: dict[str, Callable[[Evaluation], str]] = {
+_MEASURED: dict[str, Callable[[ActorEvaluation], str]] = {
     "validation": lambda found: found.validation.percent(),
     "test, alone": lambda found: found.accuracy.percent(),
     "test, hard ones": lambda found: found.accuracy_hard.percent(),

@@ -56,20 +56,20 @@ def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> Cri
     """
     right = {verdict: verdicts.get((True, verdict), 0) for verdict in ("correct", "wrong", None)}
     wrong = {verdict: verdicts.get((False, verdict), 0) for verdict in ("correct", "wrong", None)}
-    hits_on_right, hits_on_wrong = right["correct"], wrong["wrong"]
-    hits, all_right, all_wrong = hits_on_right + hits_on_wrong, sum(right.values()), sum(wrong.values())
+    hits_on_correct, hits_on_wrong = right["correct"], wrong["wrong"]
+    hits, all_correct, all_wrong = hits_on_correct + hits_on_wrong, sum(right.values()), sum(wrong.values())
     return CriticScore(
-        right_called_correct=hits_on_right,
+        right_called_correct=hits_on_correct,
         right_called_wrong=right["wrong"],
         right_unparsed=right[None],
         wrong_called_correct=wrong["correct"],
         wrong_called_wrong=hits_on_wrong,
         wrong_unparsed=wrong[None],
-        discriminability=wilson(hits, all_right + all_wrong),
-        discriminability_on_right=wilson(hits_on_right, all_right),
+        discriminability=wilson(hits, all_correct + all_wrong),
+        discriminability_on_right=wilson(hits_on_correct, all_correct),
         discriminability_on_wrong=wilson(hits_on_wrong, all_wrong),
-        discriminability_of_parsed=wilson(hits, all_right - right[None] + all_wrong - wrong[None]),
-        discriminability_of_parsed_on_right=wilson(hits_on_right, all_right - right[None]),
+        discriminability_of_parsed=wilson(hits, all_correct - right[None] + all_wrong - wrong[None]),
+        discriminability_of_parsed_on_right=wilson(hits_on_correct, all_correct - right[None]),
         discriminability_of_parsed_on_wrong=wilson(hits_on_wrong, all_wrong - wrong[None]),
     )
 

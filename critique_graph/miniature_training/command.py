@@ -13,7 +13,7 @@ from rich.table import Table
 
 from critique_graph.core.errors import MissingDependencyError
 from critique_graph.miniature.task import Split, generate_problems
-from critique_graph.miniature_training.evaluate import Evaluation, evaluate_pair
+from critique_graph.miniature_training.evaluate import PairEvaluation, evaluate_pair
 from critique_graph.miniature_training.report import evaluation_rows
 from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
 
@@ -98,7 +98,7 @@ def evaluate(
     return 0
 
 
-def _evaluation_table(evaluation: Evaluation) -> Table:
+def _evaluation_table(evaluation: PairEvaluation) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in evaluation_rows(evaluation):
         table.add_row(name, value)

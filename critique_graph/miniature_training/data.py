@@ -166,7 +166,7 @@ def corrupted(exercise: Exercise, rng: random.Random) -> str:
             return rng.choice((shortened_response, lengthened_response))(exercise, rng)
 
 
-def is_right(exercise: Exercise, response: str) -> bool:
+def is_correct(exercise: Exercise, response: str) -> bool:
     """Whether a response has the right steps and no others."""
     checks = check_response(exercise, response)
     return first_error(checks) is None and len(checks) == len(exercise.operations) == len(written_steps(response))

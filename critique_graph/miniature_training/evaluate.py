@@ -47,7 +47,7 @@ class ActorFigures(Record):
     sampled_by_level: dict[int, Rate]
     """Of the first sampled answers."""
     any_of_samples: Rate
-    """Problems with a right answer among `Evaluation.samples` sampled ones: pass@samples."""
+    """Problems with a right answer among `PairEvaluation.samples` sampled ones: pass@samples."""
 
 
 class CriticFigures(Record):
@@ -101,7 +101,7 @@ class VoteFigures(Record):
     tokens_of_round: float
 
 
-class Evaluation(Record):
+class PairEvaluation(Record):
     """What was measured; every rate has its 95 % interval and its n."""
 
     seed: int
@@ -122,7 +122,7 @@ async def evaluate_pair(
     seed: int = 1000,
     split: Split = "test",
     samples: int = 16,
-) -> Evaluation:
+) -> PairEvaluation:
     """Measure a pair of models on `n` problems of a split.
 
     Args:
@@ -162,10 +162,10 @@ async def evaluate_pair(
 
     def right(answers: Sequence[Reply], changed: dict[int, Reply] | None = None) -> list[bool]:
         final = {**dict(enumerate(answers)), **(changed or {})}
-        return [boxed_answer(final[i].text) == e.problem.answer for i, e in enumerate(exercises)]
+        return [boxed_answer(final[i].text) == e.problem.reference for i, e in enumerate(exercises)]
 
     before, after = right(greedy), right(greedy, refined)
-    return Evaluation(
+    return PairEvaluation(
         seed=seed,
         samples=samples,
         actor=_actor_figures(exercises, before, [right(answers) for answers in pool]),
@@ -255,17 +255,17 @@ def _actor_figures(exercises: Sequence[Exercise], greedy: list[bool], pool: list
 def _critic_figures(
     exercises: Sequence[Exercise],
     answers: Sequence[Reply],
-    is_right: list[bool],
+    is_correct: list[bool],
     critiques: list[Critique],
     is_solved_by_critic: list[bool],
 ) -> CriticFigures:
-    hits = [c.final == ("correct" if right else "wrong") for c, right in zip(critiques, is_right, strict=True)]
+    hits = [c.final == ("correct" if right else "wrong") for c, right in zip(critiques, is_correct, strict=True)]
     errors = [first_error(check_response(e, a.text)) for e, a in zip(exercises, answers, strict=True)]
-    is_locatable = [not right and error is not None for right, error in zip(is_right, errors, strict=True)]
+    is_locatable = [not right and error is not None for right, error in zip(is_correct, errors, strict=True)]
     return CriticFigures(
         verdict=_rate(hits),
-        verdict_on_right=_rate(list(compress(hits, is_right))),
-        verdict_on_wrong=_rate([hit for hit, right in zip(hits, is_right, strict=True) if not right]),
+        verdict_on_right=_rate(list(compress(hits, is_correct))),
+        verdict_on_wrong=_rate([hit for hit, right in zip(hits, is_correct, strict=True) if not right]),
         located=_rate(
             [c.first_wrong_step == error for c, error, use in zip(critiques, errors, is_locatable, strict=True) if use]
         ),
@@ -313,12 +313,12 @@ def _vote_figures(
         return None
     rng = random.Random(seed)
     ballots = zip(*(map(boxed_answer, (reply.text for reply in answers)) for answers in pool[:votes]), strict=True)
-    is_right = [_majority(ballot, rng) == e.problem.answer for ballot, e in zip(ballots, exercises, strict=True)]
+    is_correct = [_majority(ballot, rng) == e.problem.reference for ballot, e in zip(ballots, exercises, strict=True)]
     spent = fmean(reply.call.usage.total_tokens for answers in pool[:votes] for reply in answers)
     return VoteFigures(
         votes=votes,
-        accuracy=_rate(is_right),
-        round_gains=paired_difference(is_right, after),
+        accuracy=_rate(is_correct),
+        round_gains=paired_difference(is_correct, after),
         tokens_of_vote=votes * spent,
         tokens_of_round=tokens_of_round,
     )

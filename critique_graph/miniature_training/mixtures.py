@@ -11,7 +11,7 @@ from critique_graph.miniature_training.data import (
     corrupted,
     critique_row,
     drill_rows,
-    is_right,
+    is_correct,
     note_row,
     refine_row,
     retry_row,
@@ -33,7 +33,7 @@ def base_rows(steps: int, seed: int) -> list[Row]:
     exercises = generate_exercises(n - len(rows), seed=seed, split="train")
     rows += [solve_row(exercise) for exercise in islice(exercises, n * 5 // 20)]
     rows += [note_row(exercise) for exercise in islice(exercises, n // 20)]
-    return rows + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+    return rows + [_corrupted_or_correct(exercise, rng) for exercise in exercises]
 
 
 def _short_refinements(n: int, seed: int, rng: random.Random) -> list[Row]:
@@ -61,7 +61,7 @@ def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
     rng, n = random.Random(seed), steps * BATCH_SIZE
     rows = [solve_row(exercise) for exercise in generate_exercises(n * 6 // 12, seed=seed, split="train")]
     rows += correction_rows(n // 12, rng) + _drills(n // 12, seed, rng)
-    wrong = [pair for pair in written if not is_right(*pair)][: n * 3 // 12]
+    wrong = [pair for pair in written if not is_correct(*pair)][: n * 3 // 12]
     rows += [_refine_or_retry(*pair, rng) for pair in wrong]
     return rows + _short_refinements(n - len(rows), seed, rng)
 
@@ -69,7 +69,7 @@ def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
     """Refinements of the wrong ones in `written`, a half; an eighth each of solutions and corrections; short ones."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
-    wrong = [pair for pair in written if not is_right(*pair)][: n // 2]
+    wrong = [pair for pair in written if not is_correct(*pair)][: n // 2]
     rows = [_refine_or_retry(*pair, rng) for pair in wrong]
     rows += [solve_row(exercise) for exercise in generate_exercises(n // 8, seed=seed, split="train")]
     rows += correction_rows(n // 8, rng)
@@ -83,14 +83,14 @@ def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
     drills = _drills(n // 6, seed, rng)
-    right = [critique_row(*pair) for pair in written if is_right(*pair)]
-    wrong = [critique_row(*pair) for pair in written if not is_right(*pair)]
+    right = [critique_row(*pair) for pair in written if is_correct(*pair)]
+    wrong = [critique_row(*pair) for pair in written if not is_correct(*pair)]
     balanced = min(len(right), len(wrong), n // 4)
     own = right[:balanced] + wrong[:balanced] + drills
     exercises = generate_exercises(n - len(own), seed=seed, split="train")
-    return own + [_corrupted_or_right(exercise, rng) for exercise in exercises]
+    return own + [_corrupted_or_correct(exercise, rng) for exercise in exercises]
 
 
-def _corrupted_or_right(exercise: Exercise, rng: random.Random) -> Row:
+def _corrupted_or_correct(exercise: Exercise, rng: random.Random) -> Row:
     response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
     return critique_row(exercise, misnamed_response(response, rng) if rng.random() < 0.2 else response)

@@ -1,10 +1,10 @@
 """An evaluation as rows of a table, for the terminal, the benchmark and the model card."""
 
 from critique_graph.metrics.intervals import Rate
-from critique_graph.miniature_training.evaluate import HARDER_FROM, Evaluation
+from critique_graph.miniature_training.evaluate import HARDER_FROM, PairEvaluation
 
 
-def evaluation_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+def evaluation_rows(evaluation: PairEvaluation) -> list[tuple[str, str]]:
     """Name and value of everything measured; rates with interval and n."""
     actor, critic, its_round = evaluation.actor, evaluation.critic, evaluation.round
     rows = [

@@ -25,7 +25,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.miniature.solutions import boxed_answer
 from critique_graph.miniature.task import Exercise, generate_exercises
-from critique_graph.miniature_training.data import copy_rows, correction_rows, is_judgeable, is_right
+from critique_graph.miniature_training.data import copy_rows, correction_rows, is_correct, is_judgeable
 from critique_graph.miniature_training.mixtures import BATCH_SIZE, actor_rows, base_rows, critic_rows, solver_rows
 from critique_graph.miniature_training.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -290,7 +290,7 @@ def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:
 def _solved(folder: Path, exercises: Sequence[Exercise], *, seed: int) -> float:
     """Give the share of problems that a model solves greedily."""
     responses = _respond(folder, exercises, temperature=0.0, seed=seed)
-    right = sum(boxed_answer(text) == e.problem.answer for e, text in zip(exercises, responses, strict=True))
+    right = sum(boxed_answer(text) == e.problem.reference for e, text in zip(exercises, responses, strict=True))
     return right / len(exercises)
 
 
@@ -299,7 +299,7 @@ def _answers(folder: Path, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
     exercises = list(generate_exercises(n, seed=seed, split="train"))
     responses = _respond(folder, exercises, temperature=1.0, seed=seed)
     pairs = [pair for pair in zip(exercises, responses, strict=True) if is_judgeable(*pair)]
-    wrong = sum(not is_right(*pair) for pair in pairs)
+    wrong = sum(not is_correct(*pair) for pair in pairs)
     logger.info("of %d sampled responses %d can be judged, %d of them wrong", n, len(pairs), wrong)
     return pairs
 

@@ -13,7 +13,7 @@ from typing import Literal
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.grading.extract import extract_reference
-from critique_graph.problems.rows import JSONNumber, Row, file_rows, hub_rows
+from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
 
 QUESTION_FIELDS = ("question", "problem", "prompt", "input")
 ANSWER_FIELDS = ("answer", "solution", "gold", "target")
@@ -80,7 +80,7 @@ def is_test_set(spec: str) -> bool:
 
 
 def _problems(
-    rows: Iterator[Row],
+    rows: Iterator[FileRow],
     *,
     spec: str,
     stem: str,
@@ -93,7 +93,7 @@ def _problems(
         problem = Problem(
             id=_id(row) or f"{stem}/{index:06d}",
             question=_question(row, question_fields),
-            answer=_answer(row, answer_fields),
+            reference=_answer(row, answer_fields),
             level=_level(row),
             source=source,
         )
@@ -106,15 +106,15 @@ def _problems(
         raise InputError(f"{spec}: there are no problems in it.")
 
 
-def _names(row: Row) -> str:
+def _names(row: FileRow) -> str:
     return ", ".join(map(repr, islice(row.fields, 20))) or "none"
 
 
-def _first(row: Row, names: tuple[str, ...]) -> str | None:
+def _first(row: FileRow, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in row.fields), None)
 
 
-def _text(row: Row, name: str) -> str:
+def _text(row: FileRow, name: str) -> str:
     """The field's text; numbers are given as they were written."""
     value = row.fields[name]
     if isinstance(value, float) and not math.isfinite(value):
@@ -127,7 +127,7 @@ def _text(row: Row, name: str) -> str:
     return text
 
 
-def _question(row: Row, names: tuple[str, ...]) -> str:
+def _question(row: FileRow, names: tuple[str, ...]) -> str:
     name = _first(row, names)
     if name is None:
         row.refuse(
@@ -145,7 +145,7 @@ def _question(row: Row, names: tuple[str, ...]) -> str:
     return _text(row, name).strip()
 
 
-def _answer(row: Row, names: tuple[str, ...]) -> str | None:
+def _answer(row: FileRow, names: tuple[str, ...]) -> str | None:
     name = _first(row, names)
     if name is None and names != ANSWER_FIELDS:
         row.refuse(f"there is no field {names[0]!r}; the fields are {_names(row)}. Name one with --answer-field.")
@@ -154,12 +154,12 @@ def _answer(row: Row, names: tuple[str, ...]) -> str | None:
     return extract_reference(_text(row, name))
 
 
-def _id(row: Row) -> str | None:
+def _id(row: FileRow) -> str | None:
     name = _first(row, ID_FIELDS)
     return None if name is None or row.fields[name] is None else _text(row, name).strip()
 
 
-def _level(row: Row) -> int | None:
+def _level(row: FileRow) -> int | None:
     name = _first(row, LEVEL_FIELDS)
     match = _LEVEL.fullmatch(str(row.fields[name]).strip()) if name else None
     return int(match[1]) if match else None

@@ -25,7 +25,7 @@ class JSONNumber(str):
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRow:
     """One row, and where it was found."""
 
     source: str
@@ -38,7 +38,7 @@ class Row:
         raise InputError(f"{self.source}, {self.unit} {self.number}: {what}")
 
 
-def file_rows(path: Path) -> Iterator[Row]:
+def file_rows(path: Path) -> Iterator[FileRow]:
     """Give the rows of a file; what kind it is, its ending tells.
 
     Raises:
@@ -61,7 +61,7 @@ def file_rows(path: Path) -> Iterator[Row]:
     return _readable(path, readers[suffix](path))
 
 
-def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+def _readable(path: Path, rows: Iterator[FileRow]) -> Iterator[FileRow]:
     """Turn what reading a broken file raises into an `InputError`."""
     try:
         yield from rows
@@ -71,7 +71,7 @@ def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         raise InputError(f"{path}: it cannot be read ({error}).") from error
 
 
-def _jsonl_rows(path: Path) -> Iterator[Row]:
+def _jsonl_rows(path: Path) -> Iterator[FileRow]:
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         for number, line in enumerate(_lines(file), start=1):
             place = f"{path}, line {number}"
@@ -82,7 +82,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             except UnicodeDecodeError as error:
                 raise InputError(f"{place}: this is not UTF-8 text ({error.reason}).") from error
             if text:
-                yield Row(str(path), "line", number, _object(_json(text, place), place))
+                yield FileRow(str(path), "line", number, _object(_json(text, place), place))
 
 
 def _lines(file: BufferedIOBase) -> Iterator[bytes]:
@@ -91,12 +91,12 @@ def _lines(file: BufferedIOBase) -> Iterator[bytes]:
         yield line
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
+def _json_rows(path: Path) -> Iterator[FileRow]:
     rows = _json(path.read_text(encoding="utf-8-sig"), str(path))
     if not isinstance(rows, list):
         raise InputError(f"{path}: it holds no list of problems. One object per line is a .jsonl file.")
     for number, row in enumerate(rows):
-        yield Row(str(path), "row", number, _object(row, f"{path}, row {number}"))
+        yield FileRow(str(path), "row", number, _object(row, f"{path}, row {number}"))
 
 
 def _json(text: str, place: str) -> object:
@@ -122,14 +122,14 @@ def _object(row: object, place: str) -> dict[str, object]:
     return row
 
 
-def _csv_rows(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path) -> Iterator[FileRow]:
     # The limit is the module's; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE))
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, restkey="", restval="", strict=True)
         try:
             for fields in reader:
-                row = Row(str(path), "line", reader.line_num, fields)
+                row = FileRow(str(path), "line", reader.line_num, fields)
                 if "" in fields:
                     row.refuse("there are more cells than the header names. Quote cells that hold commas.")
                 yield row
@@ -137,7 +137,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             raise InputError(f"{path}, after line {reader.line_num}: this is not valid CSV ({error}).") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path) -> Iterator[FileRow]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
@@ -146,12 +146,12 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         batches = parquet.ParquetFile(path).iter_batches(batch_size=256)
         rows = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(rows):
-            yield Row(str(path), "row", number, row)
+            yield FileRow(str(path), "row", number, row)
     except ArrowException as error:
         raise InputError(f"{path}: this is not a Parquet file that can be read ({error}).") from error
 
 
-def hub_rows(spec: str, *, split: str = "test") -> Iterator[Row]:
+def hub_rows(spec: str, *, split: str = "test") -> Iterator[FileRow]:
     """Stream the rows of `hf:owner/name[:config[:split]]`; where it names no split, of `split`, or of the only one.
 
     Raises:
@@ -173,6 +173,6 @@ def hub_rows(spec: str, *, split: str = "test") -> Iterator[Row]:
                 raise InputError(f"{spec}: name the split, one of {', '.join(rows)}: hf:{name}:{config or ''}:SPLIT.")
             rows = rows[split] if split in rows else next(iter(rows.values()))
         for number, row in enumerate(rows):
-            yield Row(spec, "row", number, row)
+            yield FileRow(spec, "row", number, row)
     except (OSError, ValueError, DatasetsError) as error:
         raise InputError(f"{spec}: it cannot be loaded ({' '.join(str(error).split())[:300]}).") from error

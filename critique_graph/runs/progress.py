@@ -27,7 +27,7 @@ class Progress:
         self._console = console or Console(stderr=True)
         self._quiet = quiet
         self._statuses: Counter[Status] = Counter()
-        self._skipped = self._graded = self._first_right = self._final_right = self._tokens = 0
+        self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0
         self._started = self._shown = time.monotonic()
         self._stack = ExitStack()
 
@@ -83,7 +83,7 @@ class Progress:
         """Say what was found so far."""
         if not self._graded:
             return []
-        first, final = self._first_right / self._graded, self._final_right / self._graded
+        first, final = self._first_correct / self._graded, self._final_correct / self._graded
         return [f"accuracy {first:.1%} → {final:.1%}"]
 
     def _count(self, result: Mapping[str, Any]) -> None:
@@ -92,8 +92,8 @@ class Progress:
         final = (result["grade"] or {}).get("outcome")
         if {first, final} <= {"correct", "incorrect"}:
             self._graded += 1
-            self._first_right += first == "correct"
-            self._final_right += final == "correct"
+            self._first_correct += first == "correct"
+            self._final_correct += final == "correct"
 
     def _print(self) -> None:
         self._shown = time.monotonic()

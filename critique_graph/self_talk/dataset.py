@@ -77,19 +77,19 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
         id=f"{trace.problem.id}/{talk.chain.index}",
         problem=trace.problem.id,
         question=trace.problem.question,
-        reference=trace.problem.answer or "",
+        reference=trace.problem.reference or "",
         level=trace.problem.level,
         source=trace.problem.source,
         self_talk=talk.response.text,
         path=talk.chain.responses[-1].text,
         trajectory=trajectory(talk.chain, with_reasoning=bool(trace.settings["reasoning"])),
-        is_correct=was_right(talk),
+        is_correct=was_correct(talk),
         repairs=talk.repairs,
         **{role: str(trace.settings[role]) for role in ("actor", "critic", "smoother")},
     )
 
 
-def was_right(talk: SelfTalk) -> bool:
+def was_correct(talk: SelfTalk) -> bool:
     """Tell whether a path was right as it was first written."""
     return talk.chain.response is not None and bool(talk.chain.response.is_correct)
 

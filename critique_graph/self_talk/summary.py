@@ -6,7 +6,7 @@ from critique_graph.core.schema import Usage
 from critique_graph.core.splice import TalkDropReason
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.record import FinishedRun, RunRecord, spent
-from critique_graph.self_talk.dataset import read_talk_traces, was_right
+from critique_graph.self_talk.dataset import read_talk_traces, was_correct
 
 
 class TalkSummary(RunRecord):
@@ -50,7 +50,7 @@ def summarise_talks(run: FinishedRun, *, dataset: str) -> TalkSummary:
         for role, used in trace.usage.items():
             usage[role] += used
         for talk in trace.talks:
-            made[was_right(talk)][talk.drop is None or talk.drop == "duplicate"] += 1
+            made[was_correct(talk)][talk.drop is None or talk.drop == "duplicate"] += 1
             if talk.drop is not None:
                 dropped[talk.drop] += 1
             else:

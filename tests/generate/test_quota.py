@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from critique_graph.generate.quota import REST, is_enough, quotas, read_ratio, selected
+from critique_graph.generate.quota import REST, has_enough, quotas, read_ratio, selected
 
 COUNTS = {"rg1": 10, "rg2": 20, "rg3": 30, "correct": 15}
 
@@ -54,11 +54,11 @@ def test_selection_keeps_the_order_and_later_ones_change_nothing():
 
 
 def test_enough_is_what_target_and_ratio_ask_for():
-    assert is_enough(COUNTS, {}, 75)
-    assert not is_enough(COUNTS, {}, 76)
-    assert not is_enough(COUNTS, {"correct": 0.5}, 31)
-    assert is_enough(COUNTS, {"correct": 0.5}, 30)
-    assert not is_enough(COUNTS, {}, None)
+    assert has_enough(COUNTS, {}, 75)
+    assert not has_enough(COUNTS, {}, 76)
+    assert not has_enough(COUNTS, {"correct": 0.5}, 31)
+    assert has_enough(COUNTS, {"correct": 0.5}, 30)
+    assert not has_enough(COUNTS, {}, None)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from critique_graph.miniature_training.data import (
     corrupted,
     critique_row,
     drill_rows,
+    is_correct,
     is_judgeable,
-    is_right,
     note_row,
     refine_row,
     retry_row,
@@ -93,9 +93,9 @@ def test_drills_find_work_out_and_check_the_steps_of_exercises():
     assert [line.rpartition(" = ")[2] for line in worked[1][1:]] == [
         equation.rpartition(" ")[2] for asked in worked[0] for equation in equations if equation.startswith(asked)
     ]
-    is_right = [claim in equations for claim in checks[0]]
-    assert {True, False} == set(is_right)
-    assert [line.endswith(" = 0 Correct") for line in checks[1][1:]] == is_right
+    is_correct = [claim in equations for claim in checks[0]]
+    assert {True, False} == set(is_correct)
+    assert [line.endswith(" = 0 Correct") for line in checks[1][1:]] == is_correct
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_corrupted_solutions_are_judgeable_and_some_only_have_too_few_or_too_man
     exercises = list(generate_exercises(200, seed=3, split="train"))
     pairs = [(exercise, corrupted(exercise, rng)) for exercise in exercises]
     assert sum(is_judgeable(*pair) for pair in pairs) > 190
-    assert not any(is_right(*pair) for pair in pairs)
+    assert not any(is_correct(*pair) for pair in pairs)
     of_wrong_length = sum(first_error(check_response(*pair)) is None for pair in pairs)
     assert 10 < of_wrong_length < 40
 

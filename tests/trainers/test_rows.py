@@ -78,7 +78,7 @@ def test_steps_of_a_repaired_response_are_labelled_up_to_the_wrong_one() -> None
 
 def test_critique_that_helped_is_preferred_over_the_one_that_helped_least(critiques_compared: Path) -> None:
     found = list(read_candidates(critiques_compared, "critic-preference"))
-    assert [(candidate.problem, candidate.is_right) for candidate in found] == [(p.id, False) for p in PROBLEMS]
+    assert [(candidate.problem, candidate.is_correct) for candidate in found] == [(p.id, False) for p in PROBLEMS]
     for candidate, problem in zip(found, PROBLEMS, strict=True):
         assert candidate.row == preference_row(critique_messages(problem.question, WRONG_PATH), HELPFUL, USELESS)
 
@@ -158,7 +158,7 @@ def test_traces_hold_no_self_talk() -> None:
 
 def test_what_a_selection_goes_by_comes_along() -> None:
     (candidate,) = trace_candidates([trace(REPAIRED)], "critic")
-    assert (candidate.problem, candidate.level, candidate.is_right) == ("p", 2, False)
+    assert (candidate.problem, candidate.level, candidate.is_correct) == ("p", 2, False)
 
 
 @pytest.mark.parametrize("problems", ["miniature", "hf:openai/gsm8k", "hf:openai/gsm8k:main:test"])
