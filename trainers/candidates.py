@@ -30,8 +30,8 @@ class Candidate(NamedTuple):
     row: AnyRow
     problem: str
     level: int | None
-    is_right: bool
-    """Whether the response that it is about, or that it learns, was right as it was first written."""
+    is_correct: bool
+    """Whether the response that it is about, or that it learns, was correct as it was first written."""
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:

@@ -17,7 +17,7 @@ from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
 from critique_graph.trainers.mathcritique import examples, write_example
 from critique_graph.trainers.other_trainers import write_export
-from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Row, Task
+from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Task, TrainingRow
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 
@@ -113,7 +113,7 @@ class _Source:
             return trace_candidates(self.traces(), task, with_reasoning=reasoning)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
-    def rows(self, task: Task, reasoning: bool) -> Iterator[Row]:
+    def rows(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows of one completion.
 
         Raises:
@@ -121,9 +121,9 @@ class _Source:
         """
         if task in (*PREFERENCES, "step-critic"):
             raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
-        return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
+        return (cast(TrainingRow, candidate.row) for candidate in self.candidates(task, reasoning))
 
-    def answers(self, task: Task, reasoning: bool) -> Iterator[Row]:
+    def answers(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows of one completion; of a preference, one row for each of its two answers."""
         if task not in PREFERENCES:
             yield from self.rows(task, reasoning)
@@ -139,7 +139,7 @@ class _Source:
         return self.run
 
 
-def _check_masks(rows: Iterable[Row], tokenizer: str | None) -> int:
+def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
     """Check all rows, and print the first."""
     if tokenizer is None:
         raise InputError("--check-mask needs --tokenizer NAME_OR_PATH.")

@@ -34,7 +34,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from critique_graph.core.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.engines.accelerators import find_accelerator, find_processes
 from critique_graph.trainers.muon import MuonWithAdamW
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class SFTResult:
 
 
 def train_sft(
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -181,7 +181,7 @@ def run_trainer(
 
 
 def encode_rows(
-    rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    rows: Sequence[TrainingRow], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[dict[str, list[int]]]:
     """Turn rows into token ids and labels; labels are -100 where nothing is learned, i.e. over the prompt."""
     if not rows:

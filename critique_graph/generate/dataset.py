@@ -20,36 +20,36 @@ class CritiqueRow(DatasetRow):
     """One critique that was kept, with what it is about and why it was kept (format `critique-graph.critique/1`)."""
 
     strategy: Strategy
-    """How the response was made: `rg1` sampled wrong, `rg2` continued ever hotter, `rg3` from an inserted error,
-    `correct` sampled right."""
+    """How the response was made: `rg1`: sampled, and wrong; `rg2`: cut after a step, continued at rising temperature;
+    `rg3`: continued from an inserted error; `correct`: sampled, and correct."""
     response: str
-    """What is critiqued."""
+    """The response that is critiqued."""
     answer: str | None
-    """The response's."""
+    """The response's answer."""
     is_correct: bool
     """Whether the answer is the reference's; the critique's verdict always agrees with it."""
     critique: str
-    """In the field's format."""
+    """The critique, in the field's format."""
     reasoning: str | None = None
     """What the annotator wrote before the critique, where it is known; it may speak of the hints."""
     verdict: Verdict
-    """The critique's, on the final answer."""
+    """The critique's verdict on the final answer."""
     first_error: int | None
     """0-based index of the response's first wrong step, as the critique says."""
     error_step: int | None
-    """The same as it is known from the way the path was made; null where it is not."""
+    """0-based index of the first wrong step, known from the way the response was made; null where it is not known."""
     error_type: str | None
-    """Of an inserted error."""
+    """Type of an inserted error."""
     error_description: str | None
-    """The same in words."""
+    """What was changed to insert the error."""
     refinement: str | None
-    """The first right refinement with the critique."""
+    """The first correct refinement with the critique."""
     refinements: int
-    """Refinements tried with the critique, and as many without (none without, of a right response)."""
+    """Refinements tried with the critique; of a wrong response, as many were tried without it."""
     right_with: int
-    """Right ones of those with the critique."""
+    """Correct ones of the refinements with the critique."""
     right_without: int
-    """Right ones of those without."""
+    """Correct ones of the refinements without it."""
     actor: str
     """The model that wrote response and refinement."""
     annotator: str

@@ -175,8 +175,8 @@ def kept_of(
     return Kept(
         responses=clustered_share(right, sizes),
         repaired=clustered_share(repaired, wrong),
-        kept_direct=sum(kept.is_right for kept in selected.candidates),
-        kept_refined=sum(not kept.is_right for kept in selected.candidates),
+        kept_direct=sum(kept.is_correct for kept in selected.candidates),
+        kept_refined=sum(not kept.is_correct for kept in selected.candidates),
         dropped={str(reason): count for reason, count in selected.dropped.items()},
         kept_by_difficulty=shares,
         kept_hard=hard_share,

@@ -1,4 +1,4 @@
-"""The data set that `critique-graph self-talk` leaves, one talk a row, and what became of all of a run's talks."""
+"""The data set that `critique-graph self-talk` leaves, one talk a row, and the traces it is made of."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,18 +35,18 @@ class TalkRow(DatasetRow):
     path: str
     """The path at its end, without mistakes and without what is said of them."""
     trajectory: list[str]
-    """The same one level up: whole paths and whole critiques in turn, beginning with the path as it was first written;
-    it ends in the path that is right, or in the critique of one that was right at once."""
+    """The same history as whole responses: response, critique, repaired response, and so on. It ends in the response
+    that is correct, or in the critique of one that was correct at once."""
     is_correct: bool
-    """Whether the path was right as it was first written."""
+    """Whether the path was correct as it was first written."""
     repairs: int
-    """Mistakes in the talk."""
+    """How many mistakes the talk has, each of them repaired."""
     actor: str
     """The model that wrote the path and its repairs."""
     critic: str
     """The model whose words the talk has."""
     smoother: str
-    """The model that rewrote it; `exact`: none."""
+    """The model that rewrote the talk; `exact`: none."""
 
 
 def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:

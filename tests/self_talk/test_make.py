@@ -80,7 +80,7 @@ def test_each_arm_learns_its_own_text_of_the_same_paths(of_the_miniature: Path):
         candidates = list(read_candidates(of_the_miniature, task))
         assert [candidate.row["completion"][0]["content"] for candidate in candidates] == expected
         assert candidates[0].row["prompt"] == as_messages(solve_messages(rows[0]["question"]))
-        assert [candidate.is_right for candidate in candidates] == [row["is_correct"] for row in rows]
+        assert [candidate.is_correct for candidate in candidates] == [row["is_correct"] for row in rows]
 
 
 @pytest.mark.parametrize("task", ["self-talk", "self-correction"])

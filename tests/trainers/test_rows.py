@@ -14,11 +14,13 @@ from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
+from critique_graph.generate.dataset import CritiqueRow
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.candidates import read_candidates, trace_candidates
+from critique_graph.trainers.candidates import dataset_candidates, read_candidates, trace_candidates
 from critique_graph.trainers.rows import Task, as_messages, preference_row
+from critique_graph.trainers.tasks import ROW_MAKERS
 
 QUESTION = "What is 3 + 4?"
 RIGHT, WRONG = solution(7), solution(8, "3 + 4 = 8.")
@@ -78,7 +80,7 @@ def test_steps_of_a_repaired_response_are_labelled_up_to_the_wrong_one() -> None
 
 def test_critique_that_helped_is_preferred_over_the_one_that_helped_least(critiques_compared: Path) -> None:
     found = list(read_candidates(critiques_compared, "critic-preference"))
-    assert [(candidate.problem, candidate.is_right) for candidate in found] == [(p.id, False) for p in PROBLEMS]
+    assert [(candidate.problem, candidate.is_correct) for candidate in found] == [(p.id, False) for p in PROBLEMS]
     for candidate, problem in zip(found, PROBLEMS, strict=True):
         assert candidate.row == preference_row(critique_messages(problem.question, WRONG_PATH), HELPFUL, USELESS)
 
@@ -156,9 +158,38 @@ def test_traces_hold_no_self_talk() -> None:
         learned("self-talk", REPAIRED)
 
 
+@pytest.mark.parametrize("task", ROW_MAKERS)
+def test_kept_critique_teaches_what_it_teaches_in_a_trace(task: Task) -> None:
+    kept = CritiqueRow(
+        id="p/rg1-0",
+        problem="p",
+        question=QUESTION,
+        reference="7",
+        level=2,
+        source=None,
+        strategy="rg1",
+        response=WRONG,
+        answer="8",
+        is_correct=False,
+        critique=SEEN,
+        verdict="wrong",
+        first_error=0,
+        error_step=None,
+        error_type=None,
+        error_description=None,
+        refinement=RIGHT,
+        refinements=1,
+        right_with=1,
+        right_without=0,
+        actor="a",
+        annotator="b",
+    )
+    assert list(dataset_candidates([kept], task)) == list(trace_candidates([trace(REPAIRED)], task)) != []
+
+
 def test_what_a_selection_goes_by_comes_along() -> None:
     (candidate,) = trace_candidates([trace(REPAIRED)], "critic")
-    assert (candidate.problem, candidate.level, candidate.is_right) == ("p", 2, False)
+    assert (candidate.problem, candidate.level, candidate.is_correct) == ("p", 2, False)
 
 
 @pytest.mark.parametrize("problems", ["miniature", "hf:openai/gsm8k", "hf:openai/gsm8k:main:test"])

@@ -9,8 +9,8 @@ from critique_graph.trainers.rows import row
 from critique_graph.trainers.selection import select
 
 
-def candidate(name: str, *, problem: str = "", level: int = 1, is_right: bool = True) -> Candidate:
-    return Candidate(row([HumanMessage(name)], "done"), problem or name, level, is_right)
+def candidate(name: str, *, problem: str = "", level: int = 1, is_correct: bool = True) -> Candidate:
+    return Candidate(row([HumanMessage(name)], "done"), problem or name, level, is_correct)
 
 
 def names(candidates: list[Candidate], **rule: object) -> list[str]:
@@ -25,7 +25,7 @@ def test_copies_and_rows_of_a_problem_beyond_its_share_are_left_out() -> None:
 
 @pytest.mark.parametrize(("balance", "expected"), [("verdict", {True: 3, False: 3}), ("none", {True: 9, False: 3})])
 def test_verdicts_can_be_balanced(balance: str, expected: dict[bool, int]) -> None:
-    made = [candidate(f"{n}", is_right=n % 4 != 0) for n in range(12)]
+    made = [candidate(f"{n}", is_correct=n % 4 != 0) for n in range(12)]
     chosen = names(made, balance=balance)
     assert Counter(int(name) % 4 != 0 for name in chosen) == expected
     assert chosen == sorted(chosen, key=int)
