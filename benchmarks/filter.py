@@ -45,7 +45,7 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import read_journal
-from critique_graph.trainers.rows import Row, row
+from critique_graph.trainers.rows import TrainingRow, row
 from critique_graph.trainers.sft import SFTSettings, train_sft
 
 TEMPERATURE, MAX_TOKENS, RESAMPLES = 0.7, 1024, 2000
@@ -167,9 +167,9 @@ def print_lift(items: Sequence[Fresh], fresh: int) -> None:
     print(f"kept over dropped, lift: {resampled(items, lifts)} points")
 
 
-def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[Row]]]:
+def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[TrainingRow]]]:
     """Give the rows of every pool, by whether the response is right."""
-    found: dict[str, dict[bool, list[Row]]] = {
+    found: dict[str, dict[bool, list[TrainingRow]]] = {
         name: {True: [], False: []} for name in ("kept", "agreeing", "unfiltered")
     }
     for trace in traces:
@@ -216,7 +216,7 @@ async def sampled(exercises: Sequence[Exercise]) -> list[str]:
     return [reply.text for reply in replies]
 
 
-def trained(rows: Sequence[Row], seed: int, folder: Path) -> str:
+def trained(rows: Sequence[TrainingRow], seed: int, folder: Path) -> str:
     """Train the shipped actor on rows into a critic; gives its model string."""
     start = weights_path("actor")
     model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)  # stored with half of the bits

@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
     problem: str
     level: int | None
     is_correct: bool
-    """Whether the response that it is about, or that it learns, was right as it was first written."""
+    """Whether the response that it is about, or that it learns, was correct as it was first written."""
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:

@@ -14,7 +14,7 @@ from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
 from critique_graph.trainers.mathcritique import examples, write_example
 from critique_graph.trainers.other_trainers import write_export
-from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Row, Task
+from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, TrainingRow, Task
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 
@@ -114,7 +114,7 @@ class Source:
             return trace_candidates(self.traces(), task, with_reasoning=reasoning)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
-    def rows(self, task: Task, reasoning: bool) -> Iterator[Row]:
+    def rows(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows of one completion.
 
         Raises:
@@ -122,9 +122,9 @@ class Source:
         """
         if task in (*PREFERENCES, "step-critic"):
             raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
-        return (cast(Row, candidate.row) for candidate in self.candidates(task, reasoning))
+        return (cast(TrainingRow, candidate.row) for candidate in self.candidates(task, reasoning))
 
-    def answers(self, task: Task, reasoning: bool) -> Iterator[Row]:
+    def answers(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows of one completion; of a preference, one row for each of its two answers."""
         if task not in PREFERENCES:
             yield from self.rows(task, reasoning)

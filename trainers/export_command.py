@@ -11,7 +11,7 @@ from critique_graph.core.json_lines import json_line
 from critique_graph.core.settings import DATA, MODELS, OUTPUT
 from critique_graph.output.terminal import Flag, log, print_json
 from critique_graph.trainers.export import Format, Source, export_rows, exported_records
-from critique_graph.trainers.rows import Row, Task
+from critique_graph.trainers.rows import TrainingRow, Task
 
 MASKS_SHOWN = 3
 
@@ -71,7 +71,7 @@ def export(
     return 0
 
 
-def _check_masks(rows: Iterable[Row], tokenizer: str | None) -> int:
+def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
     """Check all rows, and print the first."""
     if tokenizer is None:
         raise InputError("--check-mask needs --tokenizer NAME_OR_PATH.")

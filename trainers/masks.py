@@ -6,7 +6,7 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from critique_graph.core.errors import InputError
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 from critique_graph.trainers.sft import encode_rows
 
 MOST_AROUND = 64
@@ -14,7 +14,7 @@ MOST_AROUND = 64
 NO_LIMIT = 10**9
 
 
-def checked_masks(rows: Iterable[Row], tokenizer: PreTrainedTokenizerBase) -> Iterator[list[tuple[str, bool]]]:
+def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBase) -> Iterator[list[tuple[str, bool]]]:
     """Give every row's tokens as text, each with whether it is learned.
 
     Raises:

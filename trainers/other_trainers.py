@@ -16,21 +16,21 @@ import yaml
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.json_lines import write_json_lines
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 
-Trainer = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
+ExportTarget = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
 
 LEARNING_RATE, BATCH = 5e-6, 32
 CHARACTERS_PER_TOKEN = 2
 """Fewer than tokenizers give English and mathematics, so that no row is taken for shorter than it is."""
 
 
-def write_export(trainer: Trainer, rows: Iterable[Row], folder: Path, *, model: str) -> tuple[int, str]:
+def write_export(target: ExportTarget, rows: Iterable[TrainingRow], folder: Path, *, model: str) -> tuple[int, str]:
     """Write a folder for a trainer; gives how many rows there are, and the command that trains on them.
 
     Args:
-        trainer: For which.
-        rows: To be learned.
+        target: The trainer.
+        rows: What is to be learned.
         folder: New, or of an earlier export, whose files are replaced.
         model: Name or path of the model to begin with.
 
@@ -43,7 +43,7 @@ def write_export(trainer: Trainer, rows: Iterable[Row], folder: Path, *, model: 
         raise InputError("there are no rows of this task to write.")
     length = max_length(made)
     folder.mkdir(parents=True, exist_ok=True)
-    match trainer:
+    match target:
         case "llama-factory":
             command = _llama_factory(made, folder, model, length)
         case "axolotl":
@@ -52,17 +52,17 @@ def write_export(trainer: Trainer, rows: Iterable[Row], folder: Path, *, model: 
             command = _verl(made, folder, model, length)
         case "openrlhf":
             command = _openrlhf(made, folder, model, length)
-    write_atomically(folder / "train.sh", [f"#!/bin/sh\n# {trainer}; run it beside this file\n{command}\n".encode()])
+    write_atomically(folder / "train.sh", [f"#!/bin/sh\n# {target}; run it beside this file\n{command}\n".encode()])
     return len(made), f"cd {folder} && {command}"
 
 
-def max_length(rows: Sequence[Row]) -> int:
+def max_length(rows: Sequence[TrainingRow]) -> int:
     """Give a length in tokens that no row exceeds, a multiple of 512: what is longer these trainers cut or refuse."""
     characters = max(sum(len(turn["content"]) for turn in (*row["prompt"], *row["completion"])) for row in rows)
     return -(-(characters // CHARACTERS_PER_TOKEN + 128) // 512) * 512
 
 
-def _llama_factory(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
+def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
     """`mask_history` keeps the flawed response of a refinement from being learned."""
     write_json_lines(folder / "rows.jsonl", ({"messages": [*row["prompt"], *row["completion"]]} for row in rows))
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
@@ -101,10 +101,10 @@ def _llama_factory(rows: Sequence[Row], folder: Path, model: str, length: int) -
     return "llamafactory-cli train train.yaml"
 
 
-def _axolotl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
+def _axolotl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
     """Every turn says by `train` whether it is learned."""
 
-    def turns(row: Row) -> list[dict[str, Any]]:
+    def turns(row: TrainingRow) -> list[dict[str, Any]]:
         learned = [{**turn, "train": True} for turn in row["completion"]]
         return [*({**turn, "train": False} for turn in row["prompt"]), *learned]
 
@@ -138,7 +138,7 @@ def _axolotl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
     return "axolotl train train.yaml"
 
 
-def _verl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
+def _verl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
     """It learns every turn of an assistant, so a conversation may have one alone."""
     if any(turn["role"] == "assistant" for row in rows for turn in row["prompt"]):
         raise InputError(
@@ -162,7 +162,7 @@ def _verl(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
     )
 
 
-def _openrlhf(rows: Sequence[Row], folder: Path, model: str, length: int) -> str:
+def _openrlhf(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
     """Without `--data.multiturn` it learns what follows the prompt."""
     write_json_lines(folder / "rows.jsonl", rows)
     return (

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from critique_graph.trainers.rows import PreferenceRow, Row
+from critique_graph.trainers.rows import PreferenceRow, TrainingRow
 from critique_graph.trainers.sft import (
     SFTResult,
     SFTSettings,
@@ -55,7 +55,7 @@ def train_preference(
     """
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
-    both: list[Row] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
+    both: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
     both += [{"prompt": row["prompt"], "completion": row["rejected"]} for row in rows]
     encode_rows(both, tokenizer, max_length=limit)  # TRL would cut what is too long
 

@@ -15,7 +15,7 @@ Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""
 
 
-class Row(TypedDict):
+class TrainingRow(TypedDict):
     """What is context (`prompt`) and what is learned (`completion`)."""
 
     prompt: list[Message]
@@ -38,7 +38,7 @@ class StepRow(TypedDict):
     labels: list[bool]
 
 
-AnyRow = Row | PreferenceRow | StepRow
+AnyRow = TrainingRow | PreferenceRow | StepRow
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
@@ -48,7 +48,7 @@ def as_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     return [{"role": _ROLES[message.type], "content": message.text} for message in messages]
 
 
-def row(prompt: Sequence[BaseMessage], completion: str) -> Row:
+def row(prompt: Sequence[BaseMessage], completion: str) -> TrainingRow:
     """Make a row from the messages a node sends and the text the model should answer."""
     return {
         "prompt": as_messages(prompt),

@@ -13,7 +13,7 @@ from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.rows import AnyRow
 
 Balance = Literal["none", "verdict", "level"]
-PathDropReason = Literal[
+RowDrop = Literal[
     "duplicate",  # the same content as an earlier row
     "enough of the problem",  # its problem has as many rows as may be
     "out of balance",  # its kind has more rows than the rarest
@@ -25,7 +25,7 @@ class Selected:
     """The candidates taken, in order, and how many were not, by reason."""
 
     candidates: list[Candidate]
-    dropped: dict[PathDropReason, int]
+    dropped: dict[RowDrop, int]
 
     @property
     def rows(self) -> list[AnyRow]:
@@ -53,7 +53,7 @@ def select(
     Raises:
         InputError: Nothing is left.
     """
-    dropped: Counter[PathDropReason] = Counter()
+    dropped: Counter[RowDrop] = Counter()
     seen: set[bytes] = set()
     of_problem: Counter[str] = Counter()
     kinds: defaultdict[bool | int | None, list[tuple[int, Candidate]]] = defaultdict(list)
@@ -83,5 +83,5 @@ def select(
     )
 
 
-def _listed(dropped: Counter[PathDropReason]) -> str:
+def _listed(dropped: Counter[RowDrop]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none were there to begin with"

@@ -35,7 +35,7 @@ from critique_graph.core.errors import CritiqueGraphError, MissingDependencyErro
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.processes import find_processes
 from critique_graph.trainers.muon import MuonWithAdamW
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class SFTResult:
 
 
 def train_sft(
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -182,7 +182,7 @@ def run_trainer(
 
 
 def encode_rows(
-    rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    rows: Sequence[TrainingRow], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[dict[str, list[int]]]:
     """Turn rows into token ids and labels; labels are -100 where nothing is learned, i.e. over the prompt."""
     if not rows:

@@ -129,7 +129,7 @@ class StepCritic:
 
     def first_wrong_step(self, question: str, steps: Sequence[str]) -> int | None:
         """Give the 0-based index of the first step more likely wrong than right; None when there is none."""
-        return next((index for index, right in enumerate(self.judge(question, steps)) if right < 0.5), None)
+        return next((index for index, likely in enumerate(self.judge(question, steps)) if likely < 0.5), None)
 
 
 def located(critic: StepCritic, rows: Sequence[StepRow]) -> Rate:

@@ -10,7 +10,7 @@ from critique_graph.core.steps import split_steps
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.rows import AnyRow, PreferenceRow, Row, StepRow, Task, preference_row, row
+from critique_graph.trainers.rows import AnyRow, PreferenceRow, StepRow, Task, TrainingRow, preference_row, row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Judged:
     """A correct refinement of a wrong response, written with the critique; None where there is none."""
 
 
-def critic(judged: Judged) -> Row | None:
+def critic(judged: Judged) -> TrainingRow | None:
     """Problem and response, to the critique, and to the reasoning before it."""
     if not judged.is_reliable:
         return None
@@ -47,14 +47,14 @@ def critic(judged: Judged) -> Row | None:
     return row(critique_messages(judged.question, judged.response), thoughts + judged.critique)
 
 
-def refiner(judged: Judged) -> Row | None:
+def refiner(judged: Judged) -> TrainingRow | None:
     """Problem, wrong response and critique, to a correct refinement."""
     if judged.refinement is None:
         return None
     return row(refine_messages(judged.question, judged.response, judged.critique), judged.refinement)
 
 
-def actor(judged: Judged) -> Row | None:
+def actor(judged: Judged) -> TrainingRow | None:
     """Problem, to the correct response, or to the correct refinement of a wrong one."""
     learned = judged.response if judged.is_correct and judged.is_first else judged.refinement
     return None if learned is None else row(solve_messages(judged.question), learned)
@@ -82,7 +82,7 @@ def step_critic(judged: Judged) -> StepRow | None:
     return {"prompt": judged.question, "completions": steps[: len(labels)], "labels": labels}
 
 
-def self_correction(judged: Judged) -> Row | None:
+def self_correction(judged: Judged) -> TrainingRow | None:
     """Problem, to the response, its critique, and the correct refinement of a wrong response, as one text."""
     if not judged.is_reliable or (judged.refinement is None and not judged.is_correct):
         return None

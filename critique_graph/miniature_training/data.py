@@ -40,17 +40,17 @@ from critique_graph.miniature_training.tokenizer import NUMBERS, task_words
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.rows import Row, row
+from critique_graph.trainers.rows import TrainingRow, row
 
 SUMS_PER_DRILL = 12
 CHECKS_PER_DRILL = 9
 
 
-def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
+def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[TrainingRow]:
     """Bare equations of the exercises' steps, in turn: sums to find, to work out, and claimed ones to check."""
     steps = [(exercise, index) for exercise in exercises for index in range(len(exercise.operations))]
     rng.shuffle(steps)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     while len(steps) >= 2 * SUMS_PER_DRILL + CHECKS_PER_DRILL:
         for opening, answer in (("", str), (THINK_OPEN, worked_out)):
             sums = [_equation(*steps.pop()) for _ in range(SUMS_PER_DRILL)]
@@ -66,10 +66,10 @@ def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Row]:
     return rows
 
 
-def copy_rows(n: int, rng: random.Random) -> list[Row]:
+def copy_rows(n: int, rng: random.Random) -> list[TrainingRow]:
     """Texts to repeat, of 4 to 9 different words, some with a number at their end: only copying helps."""
     words = _bare_words()
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     for _ in range(n):
         chosen = rng.sample(words, rng.randint(4, 9))
         numbers = rng.sample(range(NUMBERS), len(chosen))
@@ -80,7 +80,7 @@ def copy_rows(n: int, rng: random.Random) -> list[Row]:
     return rows
 
 
-def correction_rows(n: int, rng: random.Random) -> list[Row]:
+def correction_rows(n: int, rng: random.Random) -> list[TrainingRow]:
     """Responses without sense, critiques that have other lines for some of theirs, and the responses with these lines.
 
     Only copying helps, from the critique where it has something else. In the task's own rows a model mostly copies
@@ -91,7 +91,7 @@ def correction_rows(n: int, rng: random.Random) -> list[Row]:
     def line(index: int) -> str:
         return f"{step_label(index)}{''.join(rng.sample(words, rng.randint(2, 4))).strip()} {rng.randrange(NUMBERS)}."
 
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     for _ in range(n):
         written = [line(index) for index in range(rng.randint(2, 5))]
         corrected = list(written)
@@ -115,7 +115,7 @@ def _bare_words() -> list[str]:
     return [word for word in task_words() if re.fullmatch(r" [A-Za-z]+", word)]
 
 
-def note_row(exercise: Exercise) -> Row:
+def note_row(exercise: Exercise) -> TrainingRow:
     """A question, and what it gives for each step."""
     return row([HumanMessage(fence("problem", exercise.problem.question))], THINK_OPEN + noted(exercise))
 
@@ -131,24 +131,24 @@ def _claim(exercise: Exercise, index: int, rng: random.Random) -> str:
     return right if rng.random() < 0.3 else f"{left} {slip(int(value), rng)}"
 
 
-def solve_row(exercise: Exercise) -> Row:
+def solve_row(exercise: Exercise) -> TrainingRow:
     """A question and its right solution."""
     return row(solve_messages(exercise.problem.question), gold_response(exercise))
 
 
-def critique_row(exercise: Exercise, response: str) -> Row:
+def critique_row(exercise: Exercise, response: str) -> TrainingRow:
     """A response and its exact critique."""
     completion = critique_completion(exercise, response)
     return row(critique_messages(exercise.problem.question, response), completion)
 
 
-def refine_row(exercise: Exercise, response: str) -> Row:
+def refine_row(exercise: Exercise, response: str) -> TrainingRow:
     """A response with its exact critique, and the right solution."""
     critique = critique_text(exercise, response)
     return row(refine_messages(exercise.problem.question, response, critique), gold_response(exercise))
 
 
-def retry_row(exercise: Exercise, response: str) -> Row:
+def retry_row(exercise: Exercise, response: str) -> TrainingRow:
     """A response without any critique, and the right solution: so that a refinement can do without one."""
     return row(refine_messages(exercise.problem.question, response, ""), gold_response(exercise))
 

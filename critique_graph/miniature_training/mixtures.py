@@ -17,7 +17,7 @@ from critique_graph.miniature_training.data import (
     retry_row,
     solve_row,
 )
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 
 BATCH_SIZE = 8
 """Rows an optimizer step."""
@@ -25,7 +25,7 @@ SHORT = 3
 """Steps of a short problem, at most."""
 
 
-def base_rows(steps: int, seed: int) -> list[Row]:
+def base_rows(steps: int, seed: int) -> list[TrainingRow]:
     """Solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 in twenty."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     rows = _short_refinements(n * 4 // 20, seed, rng) + _drills(n * 4 // 20, seed, rng)
@@ -36,23 +36,23 @@ def base_rows(steps: int, seed: int) -> list[Row]:
     return rows + [_corrupted_or_correct(exercise, rng) for exercise in exercises]
 
 
-def _short_refinements(n: int, seed: int, rng: random.Random) -> list[Row]:
+def _short_refinements(n: int, seed: int, rng: random.Random) -> list[TrainingRow]:
     """Of corrupted solutions to short problems: there the step to correct is more of what is learned."""
     exercises = generate_exercises(10 * n, seed=seed + 2_000_000, split="train")
     short = islice((exercise for exercise in exercises if len(exercise.operations) <= SHORT), n)
     return [_refine_or_retry(exercise, corrupted(exercise, rng), rng) for exercise in short]
 
 
-def _refine_or_retry(exercise: Exercise, response: str, rng: random.Random) -> Row:
+def _refine_or_retry(exercise: Exercise, response: str, rng: random.Random) -> TrainingRow:
     return (retry_row if rng.random() < 0.1 else refine_row)(exercise, response)
 
 
-def _drills(n: int, seed: int, rng: random.Random) -> list[Row]:
+def _drills(n: int, seed: int, rng: random.Random) -> list[TrainingRow]:
     exercises = list(generate_exercises(6 * n, seed=seed + 1_000_000, split="train"))
     return drill_rows(exercises, rng)[:n]
 
 
-def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
     """Solutions, six in twelve rows; refinements of the wrong ones in `written`, three; then short ones, and the rest.
 
     The rest: a row in twelve of corrections, and of drills. Where `written` has too few wrong ones, there are more
@@ -66,7 +66,7 @@ def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
     return rows + _short_refinements(n - len(rows), seed, rng)
 
 
-def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
     """Refinements of the wrong ones in `written`, a half; an eighth each of solutions and corrections; short ones."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     wrong = [pair for pair in written if not is_correct(*pair)][: n // 2]
@@ -76,7 +76,7 @@ def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -
     return rows + _short_refinements(n - len(rows), seed, rng)
 
 
-def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[Row]:
+def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
     """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills.
 
     At most half of the rows are of `written`.
@@ -91,6 +91,6 @@ def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
     return own + [_corrupted_or_correct(exercise, rng) for exercise in exercises]
 
 
-def _corrupted_or_correct(exercise: Exercise, rng: random.Random) -> Row:
+def _corrupted_or_correct(exercise: Exercise, rng: random.Random) -> TrainingRow:
     response = gold_response(exercise) if rng.random() < 0.3 else corrupted(exercise, rng)
     return critique_row(exercise, misnamed_response(response, rng) if rng.random() < 0.2 else response)

@@ -30,7 +30,7 @@ from critique_graph.miniature_training.mixtures import BATCH_SIZE, actor_rows, b
 from critique_graph.miniature_training.tokenizer import MAX_TOKENS, build_tokenizer
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.rows import Row
+from critique_graph.trainers.rows import TrainingRow
 from critique_graph.trainers.sft import SFTResult, SFTSettings, train_sft
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def _chosen_actor(solver: Path, attempts: Path, plan: Plan, tokenizer: PreTraine
     return attempt
 
 
-def _rows_of_actor(start: Path, plan: Plan, *, seed: int) -> list[Row]:
+def _rows_of_actor(start: Path, plan: Plan, *, seed: int) -> list[TrainingRow]:
     return actor_rows(plan.actor, _answers(start, n=plan.actor * BATCH_SIZE, seed=seed), seed)
 
 
@@ -225,7 +225,7 @@ def _stage(
     folder: Path,
     *,
     start: Callable[[], LlamaForCausalLM],
-    rows: Callable[[], list[Row]],
+    rows: Callable[[], list[TrainingRow]],
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings,
     choose: Callable[[Path], Path | None] = lambda checkpoints: None,

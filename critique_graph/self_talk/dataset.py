@@ -1,4 +1,4 @@
-"""The data set that `critique-graph self-talk` leaves, one talk a row, and what became of all of a run's talks."""
+"""The data set that `critique-graph self-talk` leaves, one talk a row, and the traces it is made of."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ class TalkRow(DatasetRow):
     critic: str
     """The model whose words the talk has."""
     smoother: str
-    """The model that rewrote it; `exact`: none."""
+    """The model that rewrote the talk; `exact`: none."""
 
 
 def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:

@@ -19,7 +19,7 @@ from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.masks import checked_masks, coloured
-from critique_graph.trainers.rows import Row, preference_row, row
+from critique_graph.trainers.rows import TrainingRow, preference_row, row
 from critique_graph.trainers.sft import SFTSettings, arguments
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."
@@ -91,7 +91,7 @@ def test_template_that_drops_the_completion_is_found() -> None:
 
 
 def test_row_with_nothing_to_learn_is_named() -> None:
-    empty: Row = {"prompt": TASKS["actor"]["prompt"], "completion": []}
+    empty: TrainingRow = {"prompt": TASKS["actor"]["prompt"], "completion": []}
     tokenizer = tokenizer_of("qwen2_5")
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     with pytest.raises(InputError, match=r"row 1: .*nothing to learn"):

@@ -13,7 +13,7 @@ from critique_graph.cli import run_command
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.trainers.other_trainers import CHARACTERS_PER_TOKEN, max_length, write_export
-from critique_graph.trainers.rows import Row, row
+from critique_graph.trainers.rows import TrainingRow, row
 
 CRITIC = [row(critique_messages(f"{n} + 1?", f"It is {n + 1}."), f"Critique {n}.") for n in range(3)]
 REFINER = [row(refine_messages(f"{n} + 1?", "It is 9.", "No."), f"It is {n + 1}.") for n in range(3)]
@@ -22,7 +22,9 @@ TASKS = {"critic": CRITIC, "refiner": REFINER}
 Name = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
 
 
-def exported(trainer: Name, rows: list[Row], folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+def exported(
+    trainer: Name, rows: list[TrainingRow], folder: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
     """The rows as written, the configuration, and the command."""
     count, command = write_export(trainer, rows, folder, model="hub/model")
     assert count == len(rows)

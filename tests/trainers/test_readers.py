@@ -21,8 +21,8 @@ from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.other_trainers import Trainer, write_export
-from critique_graph.trainers.rows import Row, StepRow, row
+from critique_graph.trainers.other_trainers import ExportTarget, write_export
+from critique_graph.trainers.rows import StepRow, TrainingRow, row
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."
 TASKS = {
@@ -54,8 +54,8 @@ def check(tokenizer: Any, task: str, ids: list[int], is_learned: list[bool]) -> 
     assert QUESTION in context
 
 
-def exported(trainer: Trainer, rows: list[Row], folder: Path) -> str:
-    return write_export(trainer, rows, folder, model="MODEL")[1]
+def exported(target: ExportTarget, rows: list[TrainingRow], folder: Path) -> str:
+    return write_export(target, rows, folder, model="MODEL")[1]
 
 
 @pytest.fixture
@@ -149,4 +149,4 @@ def test_openrlhf(task: str, tmp_path: Path) -> None:
 
 def test_every_trainer_has_a_test() -> None:
     tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
-    assert set(get_args(Trainer)) <= tested
+    assert set(get_args(ExportTarget)) <= tested

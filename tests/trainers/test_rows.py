@@ -14,11 +14,13 @@ from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Ballot, Call, Chain, Grade, Problem, Response, Round, Trace
+from critique_graph.generate.dataset import CritiqueRow
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.candidates import read_candidates, trace_candidates
+from critique_graph.trainers.candidates import dataset_candidates, read_candidates, trace_candidates
 from critique_graph.trainers.rows import Task, as_messages, preference_row
+from critique_graph.trainers.tasks import ROW_MAKERS
 
 QUESTION = "What is 3 + 4?"
 RIGHT, WRONG = solution(7), solution(8, "3 + 4 = 8.")
@@ -154,6 +156,35 @@ def test_response_critique_and_refinement_are_one_text_of_who_corrects_itself() 
 def test_traces_hold_no_self_talk() -> None:
     with pytest.raises(InputError, match="a run folder of `critique-graph self-talk`"):
         learned("self-talk", REPAIRED)
+
+
+@pytest.mark.parametrize("task", ROW_MAKERS)
+def test_kept_critique_teaches_what_it_teaches_in_a_trace(task: Task) -> None:
+    kept = CritiqueRow(
+        id="p/rg1-0",
+        problem="p",
+        question=QUESTION,
+        reference="7",
+        level=2,
+        source=None,
+        strategy="rg1",
+        response=WRONG,
+        answer="8",
+        is_correct=False,
+        critique=SEEN,
+        verdict="wrong",
+        first_error=0,
+        error_step=None,
+        error_type=None,
+        error_description=None,
+        refinement=RIGHT,
+        refinements=1,
+        right_with=1,
+        right_without=0,
+        actor="a",
+        annotator="b",
+    )
+    assert list(dataset_candidates([kept], task)) == list(trace_candidates([trace(REPAIRED)], task)) != []
 
 
 def test_what_a_selection_goes_by_comes_along() -> None:
