@@ -80,7 +80,7 @@ def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> in
     """Draw a graph: mermaid text on stdout, or a picture.
 
     Args:
-        name: Which graph.
+        name: Name of the graph to draw.
         png: Write a PNG here instead (needs Graphviz and pygraphviz).
     """
     drawing = Graphs[name]().get_graph()

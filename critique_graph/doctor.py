@@ -111,7 +111,7 @@ def doctor(*, json: Flag = False) -> int:
     """Tell what this machine can run: devices, backends, versions.
 
     Args:
-        json: Print one JSON object.
+        json: Print the diagnosis as one JSON object.
     """
     diagnosis = diagnose()
     if json:

@@ -14,7 +14,7 @@ from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
 from critique_graph.trainers.mathcritique import examples, write_example
 from critique_graph.trainers.other_trainers import write_export
-from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, TrainingRow, Task
+from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Task, TrainingRow
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
 

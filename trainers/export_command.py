@@ -11,7 +11,7 @@ from critique_graph.core.json_lines import json_line
 from critique_graph.core.settings import DATA, MODELS, OUTPUT
 from critique_graph.output.terminal import Flag, log, print_json
 from critique_graph.trainers.export import Format, Source, export_rows, exported_records
-from critique_graph.trainers.rows import TrainingRow, Task
+from critique_graph.trainers.rows import Task, TrainingRow
 
 MASKS_SHOWN = 3
 

@@ -40,7 +40,7 @@ def train(
         model: Model to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         json: Print what was done as one JSON object.
-        quiet: Print no progress.
+        quiet: Print the result alone, without progress.
     """
     is_first = find_processes().is_first
     with TrainingProgress(console=log, quiet=quiet or not is_first) as progress:

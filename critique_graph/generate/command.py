@@ -68,8 +68,8 @@ def show(
 
     Args:
         run: A run folder, or a data set's file.
-        count: How many.
-        seed: Draws them.
+        count: Number of records to print.
+        seed: Seed by which the records are drawn.
     """
     for row in drawn(read_dataset(run), count, seed=seed):
         stdout.print(shown(row))

@@ -31,9 +31,9 @@ def problems(
     """Print fresh problems with their answers, one JSON object a line.
 
     Args:
-        limit: How many.
-        seed: Which ones; any number gives others.
-        split: The splits share no problem; train on `train` alone.
+        limit: Number of problems to print.
+        seed: Seed by which the problems are drawn.
+        split: Split of the problems; splits share no problem, and `train` alone is for training.
     """
     for problem in generate_problems(limit, seed=seed, split=split):
         print_text(orjson.dumps(problem.model_dump(mode="json")).decode())
@@ -47,8 +47,8 @@ def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) 
     Args:
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
             again goes on from the last checkpoint.
-        seed: Seeds the weights, the data and its order.
-        smoke: Every stage with a few optimizer steps: learns nothing, shows that it runs.
+        seed: Root seed of the weights, the data and its order.
+        smoke: Run every stage with a few optimizer steps: the models learn nothing, but it shows that training runs.
         json: Print what each stage did as one JSON object.
     """
     try:
@@ -82,12 +82,12 @@ def evaluate(
     """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
 
     Args:
-        actor: The actor's model string.
-        critic: The critic's.
-        limit: How many problems.
-        seed: Which problems.
-        samples: Sampled answers to every problem.
-        json: Print one JSON object.
+        actor: Model string of the actor to measure.
+        critic: Model string of the critic to measure.
+        limit: Number of problems to measure on.
+        seed: Seed by which the problems are drawn.
+        samples: Number of sampled answers to every problem.
+        json: Print the figures as one JSON object.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     found = asyncio.run(evaluate_pair(actor, critic, n=limit, seed=seed, samples=samples))

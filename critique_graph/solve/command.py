@@ -33,10 +33,10 @@ def solve(
     """Solve one question, live: the response, its critique, the refinement, the ballot.
 
     Args:
-        question: The question; `-` reads it from standard input.
+        question: The question to solve; `-` reads it from standard input.
         reference: Reference answer, by which every response is graded; no model sees it.
         json: Print the whole result as one JSON object.
-        quiet: Print the answer alone.
+        quiet: Print the answer alone, and nothing else.
     """
     question = (sys.stdin.read() if question == "-" else question).strip()
     if not question:

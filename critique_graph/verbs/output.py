@@ -24,7 +24,7 @@ class RunOutput:
         out: Folder of the run; by default a new one under `runs/`. The same command with the same folder resumes.
         fresh: Start over in a folder that holds a run.
         json: Print the result as one JSON object.
-        quiet: Print no progress.
+        quiet: Print the result alone, without progress.
     """
 
     out: Annotated[Path | None, OUTPUT] = None
