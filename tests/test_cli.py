@@ -203,6 +203,7 @@ def test_doctor_json_has_the_fixed_keys(capsys: pytest.CaptureFixture[str]):
     assert all(Path(path).is_dir() for path in diagnosis["miniature"].values())
 
 
+@pytest.mark.slow
 def test_miniature_eval_prints_one_object_or_a_table(capsys: pytest.CaptureFixture[str]):
     command = ("miniature", "eval", "-n", "3", "--samples", "1", "--seed", "5")
     assert run(*command, "--json") == 0

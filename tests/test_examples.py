@@ -30,7 +30,14 @@ def test_every_example_has_an_expected_print():
     assert [path.stem for path in EXAMPLES] == sorted(PRINTS)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+SLOW = {"improve"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow if path.stem in SLOW else ()) for path in EXAMPLES],
+    ids=lambda path: path.stem,
+)
 def test_example_runs(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", [str(path)])
 

@@ -115,6 +115,7 @@ async def test_cancelled_caller_leaves_the_others_their_grade(grader: MathGrader
     cancelled.cancel()
 
     assert (await waiting).is_correct
+    await asyncio.wait([cancelled])
     assert cancelled.cancelled()
 
 

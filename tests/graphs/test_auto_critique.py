@@ -281,6 +281,7 @@ class MortalLog:
         self.replies[key] = reply
 
 
+@pytest.mark.slow
 def test_run_that_dies_in_any_stage_ends_as_one_that_does_not():
     def graph(log: MortalLog) -> Any:
         settings = {"samples": 4, "attempts": 2, "refinements": 4, "rollouts": 2}

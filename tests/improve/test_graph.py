@@ -131,6 +131,7 @@ def test_start_is_best_when_nothing_got_better(tmp_path: Path) -> None:
     assert (result["best"]["index"], result["best"]["model"]) == (0, START)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", get_args(learning.Stage))
 def test_killed_in_a_stage_it_ends_as_if_it_had_not_been(stage: learning.Stage, tmp_path: Path) -> None:
     whole = improved(tmp_path / "out")

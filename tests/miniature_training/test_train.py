@@ -52,6 +52,7 @@ def test_folder_of_other_things_is_refused(tmp_path):
         train_miniature(tmp_path, plan=SMOKE)
 
 
+@pytest.mark.slow
 def test_solver_is_the_first_checkpoint_that_solves_enough(tmp_path, monkeypatch):
     monkeypatch.setattr("critique_graph.miniature_training.train.SOLVER_CHECKS", 20)
     tokenizer = build_tokenizer()

@@ -82,7 +82,7 @@ def test_the_miniature_is_a_local_model(role):
 
 
 def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("critique_graph.models.load.weights_path", lambda role: tmp_path / role)
+    monkeypatch.setattr("critique_graph.models.model_string.weights_path", lambda role: tmp_path / role)
 
     with pytest.raises(InputError, match="make them with `critique-graph miniature train`"):
         load_model("miniature:actor")

@@ -512,6 +512,7 @@ def test_creating_a_model_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_no_thread_is_left_in_torch_when_the_process_ends():
     program = (
         "import atexit, threading\n"

@@ -28,6 +28,7 @@ def settled(folder: Path) -> list[JournalRow]:
     return [row for row in read_journal(journal) if row.trace is not None] if journal.exists() else []
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_to_every_problem_exactly_once_and_the_same_traces(tmp_path: Path) -> None:
     run(tmp_path / "whole", PROBLEMS, LATENCY)
     chance, kills, kept = random.Random(0), 0, list[JournalRow]()
@@ -46,6 +47,7 @@ def made_at_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, objec
     return killable_generation.generate(tmp_path_factory.mktemp("runs") / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", get_args(killable_generation.Stage))
 def test_data_of_a_run_killed_in_a_stage_are_those_of_one_that_was_not(
     stage: killable_generation.Stage, tmp_path: Path, made_at_once: tuple[bytes, object]

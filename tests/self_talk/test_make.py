@@ -82,6 +82,7 @@ def test_each_arm_learns_its_own_text_of_the_same_paths(of_the_miniature: Path):
         assert [candidate.is_correct for candidate in candidates] == [row["is_correct"] for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["self-talk", "self-correction"])
 def test_task_is_trained_into_a_model_that_solves_alone(
     task: str, of_the_miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -164,6 +165,7 @@ def made_at_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Any]:
     return killable_talk.make(tmp_path_factory.mktemp("runs") / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", killable_talk.STAGES)
 def test_talks_of_a_run_killed_in_a_stage_are_those_of_one_that_was_not(
     stage: str, tmp_path: Path, made_at_once: tuple[bytes, Any]

@@ -36,6 +36,7 @@ def rows(n: int) -> list[StepRow]:
     return made
 
 
+@pytest.mark.slow
 def test_training_finds_the_wrong_steps_of_its_rows(tmp_path) -> None:
     torch.manual_seed(0)
     tokenizer, made = build_tokenizer(), rows(8)

@@ -27,6 +27,7 @@ def order(folder: Path, **settings: object) -> TrainingOrder:
     )
 
 
+@pytest.mark.slow
 def test_trained_model_is_left_and_the_lock_is_waited_for(tmp_path: Path) -> None:
     begun = order(tmp_path, batch_size=2, learning_rate=1e-3)
     with (tmp_path / "model.lock").open("w") as lock:
@@ -37,6 +38,7 @@ def test_trained_model_is_left_and_the_lock_is_waited_for(tmp_path: Path) -> Non
     assert load_model(f"hf:{begun.out}").invoke("2 + 3?", max_tokens=3).usage_metadata is not None
 
 
+@pytest.mark.slow
 def test_failure_is_one_line_with_the_place_of_the_log(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"the training of \S+model failed: .*no multiple of --rows-at-once 3.*model\.log"
