@@ -48,6 +48,16 @@ def test_files_that_a_page_names_exist(page: str):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_walks_name_every_file_once():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    walks = page.partition("## Three walks")[2].split("\n### ")[1:]
+    assert len(walks) == 3
+    for walk in walks:
+        named = re.findall(r"`((?:critique_graph|nodes|trainers)/[\w/]+\.py)`", walk)
+        assert len(named) >= 6
+        assert len(named) == len(set(named))
+
+
 def test_tour_and_tutorial_have_the_same_commands():
     script, page = (
         path.read_text().replace("\\\n", "") for path in (ROOT / "examples" / "tour.sh", ROOT / "docs" / "tutorial.md")
