@@ -1,6 +1,6 @@
 """critique-graph: an actor solves, a critic judges every step, the actor refines.
 
-The graphs load at once; what works on whole problem sets loads when it is asked for, so that an import stays light.
+The graphs load at once; functions for whole problem sets load at their first use, so that the import stays fast.
 """
 
 from importlib import import_module

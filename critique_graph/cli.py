@@ -81,7 +81,7 @@ def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> in
 
     Args:
         name: Name of the graph to draw.
-        png: Write a PNG here instead (needs Graphviz and pygraphviz).
+        png: File for a PNG picture, instead of text (needs Graphviz and pygraphviz).
     """
     drawing = Graphs[name]().get_graph()
     if png is None:
@@ -100,10 +100,10 @@ def _with_config(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Path | None = None,
 ) -> int:
-    """Read `--config` first: flags given on the command line win over it.
+    """Read `--config` first, so that flags on the command line override it.
 
     Args:
-        config: YAML file of settings (a run's `run.yaml` is one); flags win over it.
+        config: YAML file of settings, e.g. the `run.yaml` of a run; flags override it.
     """
     if config is not None:
         if not config.is_file():
@@ -113,8 +113,8 @@ def _with_config(
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and give its exit code; what a user can put right is one line on stderr."""
-    app.config = ()  # `--config` of an earlier command line in this process
+    """Run one command line and give its exit code; an error that a user can correct is one line on stderr."""
+    app.config = ()  # forgets the `--config` of an earlier command line in this process
     try:
         return app.meta(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except CycloptsError as error:
@@ -125,7 +125,7 @@ def run_command(arguments: list[str]) -> int:
         return _complain(str(error))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of a pipe has gone: nothing is left to say to it
+    except BrokenPipeError:  # the reader of the pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -158,7 +158,7 @@ def _validation_message(error: pydantic.ValidationError) -> str:
 
 def main() -> None:
     """Entry point of `critique-graph`."""
-    # Threads of torch that spin long while they wait make a small model 40 times slower if another process has a core;
-    # those that do not spin at all, half as slow again on an idle machine. So few costs nothing there (libgomp).
+    # Waiting threads of torch spin. Long spinning makes a small model 40 times slower if another process uses a core;
+    # no spinning makes it 1.5 times as slow on an idle machine. This short spinning costs nothing there (libgomp).
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     sys.exit(run_command(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What this machine can run: devices, backends, versions, and where the miniature's weights are."""
+"""Tells what this machine can run: devices, backends, versions, and where the miniature's weights are."""
 
 import importlib
 import importlib.util
@@ -27,18 +27,18 @@ BACKENDS = {
 
 
 class Diagnosis(TypedDict):
-    """The `doctor --json` object."""
+    """The object that `doctor --json` prints."""
 
     devices: list[str]
     accelerator: dict[str, str]
-    """What models run and train on here, and how; empty without torch."""
+    """Device on which models run and train here, and its properties; empty without torch."""
     backends: dict[str, str]
     versions: dict[str, str]
     miniature: dict[str, str]
 
 
 def diagnose() -> Diagnosis:
-    """Look at devices, backends and versions; a broken backend is a line of text, not an exception."""
+    """Find devices, backends and versions; a broken backend is reported as text, not as an exception."""
     return {
         "devices": _devices(),
         "accelerator": _accelerator(),
@@ -58,7 +58,7 @@ def _backend(modules: tuple[str, ...], extra: str) -> str:
 
 
 def vllm_platform_plugins() -> list[str]:
-    """Names of the installed platforms beside vLLM's own, e.g. `ascend`: one decides where vLLM runs."""
+    """Give the names of installed vLLM platform plugins, e.g. `ascend`: a plugin decides where vLLM runs."""
     allowed = os.environ.get("VLLM_PLUGINS")
     names = sorted({entry.name for entry in entry_points(group="vllm.platform_plugins")})
     return [name for name in names if allowed is None or name in allowed.split(",")]
@@ -101,7 +101,7 @@ def _accelerator() -> dict[str, str]:
 
 
 def _npu_hint() -> str:
-    """What to do where torch-npu keeps torch from loading, since CANN is missing or its environment is not set."""
+    """Say what to do if torch-npu prevents torch from loading because CANN or its environment is missing."""
     if importlib.util.find_spec("torch_npu") is None:
         return ""
     return "; torch-npu needs CANN: source its set_env.sh, or set TORCH_DEVICE_BACKEND_AUTOLOAD=0 to do without NPUs"

@@ -1,4 +1,4 @@
-"""The compiled graphs `langgraph.json` serves, with the miniature as default models.
+"""The compiled graphs that `langgraph.json` serves, with the miniature as default models.
 
 No checkpointer is compiled in: the server brings its own.
 """

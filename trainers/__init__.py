@@ -1,4 +1,4 @@
-"""From traces and data sets to rows, and from rows to models: the verbs `train` and `export`.
+"""The verbs `train` and `export`: training rows from data sets and traces, and models from rows.
 
-Installed as `critique_graph.trainers`. Imports the verbs that make data and what stands below them.
+This folder is installed as `critique_graph.trainers`. It imports the verbs that make data and the folders below them.
 """

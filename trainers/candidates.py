@@ -24,20 +24,21 @@ from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
 
 
 class Candidate(NamedTuple):
-    """A row that could be learned, and what a selection goes by."""
+    """A row that could be learned, with the facts by which `select` chooses rows."""
 
     row: AnyRow
     problem: str
     level: int | None
     is_correct: bool
-    """Whether the response that it is about, or that it learns, was correct as it was first written."""
+    """Whether the response that the row judges, corrects or teaches was correct when it was first written."""
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
     """Give the rows of one task in a data set of `generate` or `self-talk`, or in the traces of `run`.
 
     Raises:
-        InputError: There is none, it has no rows of the task, or the problems are for tests.
+        InputError: The path holds neither a data set nor traces, it has no rows of the task, or its problems are test
+            problems.
     """
     if (talks := find_talks(path)) is not None:
         yield from talk_candidates(read_talks(talks), task)
@@ -58,12 +59,12 @@ TALK_TEXTS: dict[Task, Callable[[TalkRow], str]] = {
     "self-correction": lambda talk: corrected(*talk.trajectory),
     "actor": lambda talk: talk.path,
 }
-"""What is learned from a talk, by task: the talk with its wrong steps, which are parts of what puts them right; whole
-paths and whole critiques in turn, as one text; or the path at its end, without anything said of it."""
+"""The text that each task learns from a talk: the talk itself, with its wrong steps, their critiques and their repairs;
+its whole paths and whole critiques in alternation, as one text; or its final path, without any critique."""
 
 
 def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
-    """Turn talks into rows of one task: problem, to a text of the talk.
+    """Turn talks into rows of one task: from the problem to a text of the talk.
 
     Raises:
         InputError: Talks hold no rows of the task.
@@ -86,10 +87,10 @@ def _read_paths(run: Path) -> Iterator[PathsTrace]:
 
 
 def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
-    """Turn the critiques of each path into a row: one that was kept rather than the one that helped least.
+    """Turn the critiques of each path into a row that prefers the best critique, if it was kept, to the worst.
 
-    What they are worth is the share of refinements with them that came out right (the filter's Monte Carlo). Critiques
-    that were dropped before they were tried make no row. Which pairs to learn is ours: the paper has no such training.
+    A critique is rated by the share of its refinements that are correct (the filter's Monte Carlo estimate). A critique
+    that was dropped before it was tried makes no row. The choice of pairs is ours: the paper has no such training.
     """
     for trace in traces:
         tried: defaultdict[str, list[ReasoningPath]] = defaultdict(list)
@@ -113,7 +114,7 @@ def _worth(path: ReasoningPath) -> float:
 
 
 def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Turn kept critiques into rows of one task; `with_reasoning` a critic learns what the annotator wrote first, too.
+    """Turn kept critiques into rows of one task; `with_reasoning` also teaches a critic the annotator's reasoning.
 
     Raises:
         InputError: Critiques hold no rows of the task.
@@ -122,7 +123,7 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
 
 
 def judged_row(kept: CritiqueRow) -> Judged:
-    """Give the response of a data set's row: its critique was kept, so it is reliable."""
+    """Turn a row of a data set into a judged response; the critique was kept, so it is reliable."""
     return Judged(
         problem=kept.problem,
         level=kept.level,
@@ -138,10 +139,10 @@ def judged_row(kept: CritiqueRow) -> Judged:
 
 
 def trace_candidates(traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Turn traces of the loop into rows of one task; `with_reasoning` a critic learns its own reasoning, too.
+    """Turn traces of the loop into rows of one task; `with_reasoning` also teaches a critic its own reasoning.
 
     Raises:
-        InputError: The problems are for tests, or traces hold no rows of the task.
+        InputError: The problems are test problems, or traces hold no rows of the task.
     """
     return _candidates((judged for trace in traces for judged in judged_responses(trace)), task, with_reasoning)
 
@@ -149,12 +150,12 @@ def trace_candidates(traces: Iterable[Trace], task: Task, *, with_reasoning: boo
 def judged_responses(trace: Trace) -> Iterator[Judged]:
     """Give the graded responses of a trace.
 
-    A critique is reliable if it can be read, its verdict agrees with the reference and, of a wrong response, the
-    refinement came out correct. Refinements that are not worked out (`is_shortcut`) do not count. A critique that a
-    person has changed comes without the critic's reasoning, which led to another one.
+    A critique is reliable if it can be read, its verdict agrees with the reference and, for a wrong response, the
+    refinement is correct. A refinement that gives the answer without working it out (`is_shortcut`) does not count. A
+    critique that a person has edited comes without the critic's reasoning, because that led to a different critique.
 
     Raises:
-        InputError: The problem is for tests.
+        InputError: The problem is a test problem.
     """
     problem = trace.problem
     if is_test_set(str(trace.settings.get("problems", ""))):
@@ -187,7 +188,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
 
 
 def _repaired(before: Response, refined: Response | None) -> str | None:
-    """Give the text of a refinement that is correct and worked out."""
+    """Give the text of a refinement that is correct and works out its answer; None for any other."""
     is_good = refined is not None and refined.is_correct and not is_shortcut(refined.text, before.text)
     return refined.text if refined is not None and is_good else None
 

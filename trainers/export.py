@@ -26,9 +26,9 @@ class Export(Record):
     task: Task
     rows: int
     out: str
-    """The file, or the folder for another trainer."""
+    """Path of the file, or of the folder for another trainer."""
     command: str | None = None
-    """The command that trains on it, where the format is another trainer's."""
+    """Command that starts the training, if the format belongs to another trainer; None otherwise."""
 
 
 def export_rows(
@@ -41,23 +41,23 @@ def export_rows(
     model: str | None = None,
     checkpoints: str | None = None,
 ) -> Export:
-    """Write what trainers read, from a data set or from traces. What `critique-graph export` calls.
+    """Write files for trainers, from a data set or from traces, as `critique-graph export` does.
 
     Example:
         >>> export_rows("runs/data", to="trl", task="critic", out="critic.jsonl").rows
 
     Args:
-        run: A run folder of `generate`, `self-talk` or `run`, a data set's file, or a traces.jsonl.
+        run: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a traces.jsonl.
         to: Format of the file; see `critique-graph export --help`.
-        out: Write here: a file, or a folder for `llama-factory`, `axolotl`, `verl` and `openrlhf`.
-        task: What is learned from the rows.
-        reasoning: Learn what was written before a critique, too, where a critic is to be trained.
-        model: Model to begin with, for the configuration of another trainer.
-        checkpoints: Instead of a run: LangGraph checkpoints of an application, a SQLite file or `postgresql://...`.
+        out: Path of the file to write, or of the folder for `llama-factory`, `axolotl`, `verl` and `openrlhf`.
+        task: Task that the rows teach.
+        reasoning: In rows for a critic, include the reasoning that was written before the critique.
+        model: Model from which training starts, for the configuration of another trainer.
+        checkpoints: LangGraph checkpoints of an application, instead of a run: a SQLite file or `postgresql://...`.
 
     Raises:
-        InputError: There is nothing of the kind in the run, or something is missing that the format needs.
-        MissingDependencyError: Parquet needs the extra `data`, checkpoints the extra `checkpoints`.
+        InputError: The run holds no such data, or an argument that the format needs is missing.
+        MissingDependencyError: Parquet needs the extra `data`, and checkpoints need the extra `checkpoints`.
     """
     source, out = Source(None if run is None else Path(run), checkpoints), Path(out)
     if to in ("llama-factory", "axolotl", "verl", "openrlhf"):
@@ -72,10 +72,10 @@ def export_rows(
 
 
 def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) -> Iterable[Any]:
-    """Give what an export writes, one a line, for the formats that have lines.
+    """Give the records of an export, one for each line, for the formats that consist of lines.
 
     Raises:
-        InputError: The format has none.
+        InputError: The format does not consist of lines.
     """
     match to:
         case "mathcritique":
@@ -94,7 +94,7 @@ def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) 
 
 @dataclass(frozen=True)
 class Source:
-    """A run, or an application's checkpoints: one of the two."""
+    """Source of an export: either a run or the checkpoints of an application."""
 
     run: Path | None
     checkpoints: str | None
@@ -115,17 +115,17 @@ class Source:
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
     def rows(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
-        """Give rows of one completion.
+        """Give rows with one prompt and one completion.
 
         Raises:
-            InputError: The task has others.
+            InputError: The rows of the task have another form.
         """
         if task in (*PREFERENCES, "step-critic"):
-            raise InputError(f"--task {task} goes --to {'prm' if task == 'step-critic' else 'trl'} alone, as rows.")
+            raise InputError(f"--task {task} can only be exported --to {'prm' if task == 'step-critic' else 'trl'}.")
         return (cast(TrainingRow, candidate.row) for candidate in self.candidates(task, reasoning))
 
     def answers(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
-        """Give rows of one completion; of a preference, one row for each of its two answers."""
+        """Give rows with one prompt and one completion; a preference makes two rows, one for each answer."""
         if task not in PREFERENCES:
             yield from self.rows(task, reasoning)
             return

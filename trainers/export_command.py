@@ -30,29 +30,29 @@ def export(
     check_mask: Annotated[Flag, OUTPUT] = False,
     json: Annotated[Flag, OUTPUT] = False,
 ) -> int:
-    """Turn a data set of `generate` or `self-talk`, or traces of `run`, into what trainers read.
+    """Turn a data set of `generate` or `self-talk`, or traces of `run`, into files for trainers.
 
     Args:
         run: A run folder, a data set's file, or a traces.jsonl.
         to: Format to write: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`,
             `openrlhf`: a folder with rows, configuration and command; `prm`: steps and whether each is correct;
-            `mathcritique`: the released data's records, of wrong responses; `parquet`: the data set as it is (these two
-            take data sets alone); `traces`: the traces themselves, for everything that reads those of a run.
-        checkpoints: Instead of a run: LangGraph checkpoints of an application that embeds the loop, a SQLite file or
-            `postgresql://...`; its finished threads are taken.
-        task: Task to learn: `critic`: to the critique; `refiner`: from a critique to a correct refinement; `actor`: to
-            a correct answer; `preference`: to a correct refinement rather than the wrong response; `critic-preference`:
-            to a critique that helped rather than another (these two `--to trl` alone); `step-critic`: to whether each
-            step is correct (as `--to prm`); `self-talk`, `self-correction`: to a talk, or to response, critique and
-            refinement as one text.
-        reasoning: Learn what was written before a critique, too, where a critic is to be trained. An annotator's
-            reasoning may speak of the hints.
-        out: File to write, or folder for another trainer; by default standard output, where that can be.
-        model: Model to begin with, for the configuration of another trainer.
-        check_mask: Write nothing; print which tokens of the first rows are learned, and fail where that is not the
+            `mathcritique`: the format of the released data, wrong responses only; `parquet`: the whole data set (the
+            last two need a data set); `traces`: traces, for every program that reads the traces of a run.
+        checkpoints: LangGraph checkpoints of an application that embeds the loop, instead of a run: a SQLite file or
+            `postgresql://...`. Only finished threads are exported.
+        task: Task that the rows teach: `critic`: to critique a response; `refiner`: to refine a wrong response with its
+            critique; `actor`: to solve; `preference`: to prefer a correct refinement to the wrong response;
+            `critic-preference`: to prefer a critique that helped to one that helped less (the two preferences need
+            `--to trl`); `step-critic`: to judge each step (the rows of `--to prm`); `self-talk`: to write a talk;
+            `self-correction`: to write response, critique and refinement as one text.
+        reasoning: In rows for a critic, include the reasoning that was written before the critique. The reasoning of an
+            annotator may mention its hints.
+        out: File to write, or folder for another trainer; by default standard output, for formats of lines.
+        model: Model from which training starts, for the configuration of another trainer.
+        check_mask: Write nothing; print which tokens of the first rows are learned, and fail if these are not the
             completion. Needs `--tokenizer`.
-        tokenizer: Name or path of the tokenizer to check with.
-        json: Print what was written as one JSON object; needs `--out`.
+        tokenizer: Name or path of the tokenizer for `--check-mask`.
+        json: Print a summary of the export as one JSON object; needs `--out`.
     """
     if check_mask:
         return _check_masks(Source(run, checkpoints).answers(task, reasoning), tokenizer)
@@ -72,7 +72,7 @@ def export(
 
 
 def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
-    """Check all rows, and print the first."""
+    """Check all rows, and print the first few."""
     if tokenizer is None:
         raise InputError("--check-mask needs --tokenizer NAME_OR_PATH.")
     try:
@@ -89,5 +89,5 @@ def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
     count += sum(1 for _ in checked)
     if not count:
         raise InputError("there are no rows of this task to check.")
-    log.print(f"{count} rows: what is learned is the completion and the end of its turn", markup=False)
+    log.print(f"{count} rows: exactly the completion and the end of its turn are learned", markup=False)
     return 0

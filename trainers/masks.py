@@ -1,4 +1,4 @@
-"""What of a row is learned, token by token: to look at, and checked against what should be."""
+"""Shows which tokens of a row are learned, and checks that these are the completion."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,16 +10,16 @@ from critique_graph.trainers.rows import TrainingRow
 from critique_graph.trainers.sft import encode_rows
 
 MOST_AROUND = 64
-"""Characters that a template may put around a completion and have learned: the end of the turn, an empty thought."""
+"""Number of learned characters that a template may add to a completion: the end of the turn, an empty thought."""
 NO_LIMIT = 10**9
 
 
 def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBase) -> Iterator[list[tuple[str, bool]]]:
-    """Give every row's tokens as text, each with whether it is learned.
+    """Give the tokens of every row as text, each with whether it is learned.
 
     Raises:
-        InputError: The tokenizer has no chat template, or of a row nothing, less than the completion, or more than it
-            and the end of its turn is learned.
+        InputError: The tokenizer has no chat template, or what is learned of a row is nothing, only a part of the
+            completion, or more than the completion and the end of its turn.
     """
     if tokenizer.chat_template is None:
         raise InputError(f"{tokenizer.name_or_path} has no chat template.")
@@ -31,7 +31,7 @@ def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBas
         learned = [label for label in encoded["labels"] if label != -100]
         said, completion = tokenizer.decode(learned), row["completion"][0]["content"].strip()
         if completion not in said:
-            raise InputError(f"row {number}: not all of the completion is learned, but {said!r}.")
+            raise InputError(f"row {number}: not all of the completion is learned, only {said!r}.")
         if len(said) > len(completion) + MOST_AROUND:
             raise InputError(f"row {number}: more than the completion is learned: {said!r}.")
         yield [
@@ -41,7 +41,7 @@ def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBas
 
 
 def coloured(tokens: Iterable[tuple[str, bool]]) -> Text:
-    """Lay out a row's tokens: what is learned in green, its context dimmed; tokens in turn underlined."""
+    """Lay out the tokens of a row: learned ones are green, others are dimmed; every second token is underlined."""
     text = Text()
     for index, (token, is_learned) in enumerate(tokens):
         style = "green" if is_learned else "dim"

@@ -1,4 +1,4 @@
-"""The released MathCritique format, both ways: an instruction with a response and its critique, and a refinement.
+"""Reads and writes the released MathCritique format: an instruction with response and critique, and a refinement.
 
 A record is `{"instruction", "input": "", "output"}`; the instruction is a conversation in the plain template of the
 official code (`selfimprove/`, commit 569e62e).
@@ -27,7 +27,7 @@ _REFINE = (
 
 
 class MathCritiqueExample(Record):
-    """One record of the released data, taken apart."""
+    """The parts of one record of the released data."""
 
     question: str
     response: str
@@ -37,10 +37,10 @@ class MathCritiqueExample(Record):
 
 
 def read_example(record: dict[str, Any]) -> MathCritiqueExample:
-    """Take a released record apart.
+    """Split a released record into its parts.
 
     Raises:
-        InputError: It is none.
+        InputError: The record does not have the format.
     """
     instruction = str(record.get("instruction", ""))
     for answer_form, form in _FORMS.items():
@@ -58,14 +58,14 @@ def read_example(record: dict[str, Any]) -> MathCritiqueExample:
 
 
 def write_example(example: MathCritiqueExample) -> dict[str, str]:
-    """Put a record together as the released ones are."""
+    """Make a record in the format of the released data."""
     ask = _ASK + _FORMS[example.answer_form]
     instruction = f"{example.question} {ask}{_RESPONSE}{example.response}{_REFINE}{ask}\n\n{example.critique}\n"
     return {"instruction": instruction, "input": "", "output": example.refinement}
 
 
 def examples(rows: Iterable[CritiqueRow]) -> Iterator[MathCritiqueExample]:
-    """Give the critiques of wrong responses that have a right refinement, which is what the format holds."""
+    """Give the critiques of wrong responses that have a correct refinement; the format holds no others."""
     for row in rows:
         if row.refinement is not None and not row.is_correct:
             yield MathCritiqueExample(

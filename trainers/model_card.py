@@ -1,4 +1,4 @@
-"""What a training did, as a record, as figures before and after, and as the card of the model."""
+"""The record of a training, its figures before and after, and the card of the trained model."""
 
 from pathlib import Path
 
@@ -11,32 +11,34 @@ from critique_graph.trainers.settings import TrainSettings
 
 
 class Training(Record):
-    """What a training did, as `critique-graph train --json` prints it."""
+    """The record of a training, as `critique-graph train --json` prints it."""
 
     task: Task
     rows: int
     dropped: dict[str, int]
-    """Rows that were not taken, by reason."""
+    """Number of rows that were left out, by reason."""
     loss_first: float
     """Mean loss per learned token over the first twentieth of the steps."""
     loss_last: float
-    """Over the last."""
+    """Mean loss per learned token over the last twentieth of the steps."""
     losses: list[float]
     steps: int
     tokens: int
-    """Read, prompts included."""
+    """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
     start: str
     model: str
-    """Model string of the result."""
+    """Model string of the trained model."""
     before: Summary | None
-    """The loop on held-out problems with the start; None without an evaluation."""
+    """Run of the loop on the problems of `--eval` before the training; None without an evaluation."""
     after: Summary | None
+    """The same run after the training."""
     located_before: Rate | None = None
-    """Step critics: how often the first wrong step, or that there is none, was found on a tenth of the problems, which
-    were held out; with the start's new head. None for other tasks."""
+    """For step critics: share of responses to held-out problems (a tenth of all) for which the first wrong step, or its
+    absence, was found by the untrained new head. None for other tasks."""
     located_after: Rate | None = None
+    """The same share after the training."""
 
 
 def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
@@ -56,12 +58,12 @@ from the first steps to the last: {curve}.""",
 
 
 def _before_and_after(training: Training, settings: TrainSettings) -> str:
-    """Tell what was measured; empty where nothing was."""
+    """Describe what was measured; empty if nothing was."""
     before, after = training.located_before, training.located_after
     if before is not None and after is not None and after.n > 0:
         return f"""\
-On {after.n} responses to problems that were held out, the first wrong step, or that there is none, was found in
-{before.percent()} of the cases before the training and in {after.percent()} after it (95 % intervals)."""
+On {after.n} responses to held-out problems, the first wrong step, or its absence, was found in {before.percent()} of
+the cases before the training and in {after.percent()} after it (95 % intervals)."""
     if training.before is None or training.after is None:
         return ""
     return f"""\
@@ -72,15 +74,23 @@ One round on {training.after.done} problems of {settings.eval}, partner {setting
 
 
 def evaluation_rows(training: Training) -> list[tuple[str, str, str]]:
-    """Give what was measured before and after, figure by figure."""
+    """Give a row for each figure: its name, and its values before and after the training."""
     assert training.before is not None
     assert training.after is not None
     old, new = training.before, training.after
     figures = [
-        ("first response right", old.accuracy_first, new.accuracy_first),
-        ("final answer right", old.accuracy_final, new.accuracy_final),
-        ("critic right", old.critic.discriminability, new.critic.discriminability),
-        ("critic right on right ones", old.critic.discriminability_on_right, new.critic.discriminability_on_right),
-        ("critic right on wrong ones", old.critic.discriminability_on_wrong, new.critic.discriminability_on_wrong),
+        ("first response correct", old.accuracy_first, new.accuracy_first),
+        ("final answer correct", old.accuracy_final, new.accuracy_final),
+        ("critic's verdict correct", old.critic.discriminability, new.critic.discriminability),
+        (
+            "critic's verdict correct on correct responses",
+            old.critic.discriminability_on_right,
+            new.critic.discriminability_on_right,
+        ),
+        (
+            "critic's verdict correct on wrong responses",
+            old.critic.discriminability_on_wrong,
+            new.critic.discriminability_on_wrong,
+        ),
     ]
     return [(f"{name}, n = {a.n}, {b.n}", a.percent(), b.percent()) for name, a, b in figures]

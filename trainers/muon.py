@@ -2,8 +2,9 @@
 
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) orthogonalises the momentum of every weight
 matrix; from scratch it needs far fewer tokens than AdamW. Embeddings, heads, norms and biases stay with AdamW, as its
-author advises, here at three times the learning rate: at a third of it embeddings of rare numbers learned too slowly.
-`torch.optim.Muon` is the same, but always in bfloat16, which a CPU has to emulate (measured: four times slower).
+author advises, here at three times Muon's learning rate: at the same rate, embeddings of rare numbers learned too
+slowly. `torch.optim.Muon` does the same, but always in bfloat16, which a CPU has to emulate (measured: four times
+slower).
 """
 
 from collections.abc import Callable
@@ -18,11 +19,11 @@ from transformers import PreTrainedModel
 _MOMENTUM = 0.95
 _ITERATIONS = 5
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""The quintic of the original, chosen for a steep slope at zero."""
+"""Coefficients of the original's quintic polynomial, chosen for a steep slope at zero."""
 
 
 class MuonWithAdamW(Optimizer):
-    """Both optimizers behind one interface; its parameter groups are the hidden matrices and the rest."""
+    """Both optimizers as one; its two parameter groups are the hidden matrices and all other parameters."""
 
     def __init__(self, model: PreTrainedModel, *, learning_rate: float, weight_decay: float = 0.0) -> None:
         ends = {
@@ -45,7 +46,7 @@ class MuonWithAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update all parameters with the learning rates a scheduler has set."""
+        """Update all parameters with the learning rates that a scheduler has set."""
         loss = closure() if closure else None
         hidden, others = self.param_groups
         for parameter in hidden["params"]:
@@ -55,7 +56,7 @@ class MuonWithAdamW(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with a state that `state_dict` gave."""
+        """Restore a state that `state_dict` gave."""
         super().load_state_dict(state_dict)
         self._adamw.state = self.state
 
@@ -68,12 +69,12 @@ class MuonWithAdamW(Optimizer):
         momentum = state["momentum"].lerp_(parameter.grad, 1 - _MOMENTUM)
         update = orthogonalise(parameter.grad.lerp(momentum, _MOMENTUM))
         parameter.mul_(1 - learning_rate * weight_decay)
-        # The factor gives updates the size of AdamW's, so that learning rates carry over.
+        # The factor makes the updates as large as those of AdamW, so that its learning rates can be used.
         parameter.add_(update, alpha=-learning_rate * 0.2 * sqrt(max(parameter.shape)))
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
-    """The nearest matrix with singular values near one, by Newton-Schulz iteration."""
+    """Give the nearest matrix whose singular values are near one, by Newton-Schulz iteration."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x: Tensor = wide / wide.norm().clamp(min=1e-7)
     a, b, c = _COEFFICIENTS

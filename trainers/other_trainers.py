@@ -1,9 +1,9 @@
-"""Rows for other trainers, each with a configuration that is ready and the command that trains.
+"""Exports rows for other trainers, each with a complete configuration and the command that trains.
 
-These trainers cannot share an environment, so they run elsewhere, from a folder that holds all they need. Formats and
+These trainers cannot share an environment, so each runs in its own, from a folder that holds all it needs. Formats and
 options are those of LLaMA-Factory 0.9.5, axolotl 0.19, verl 0.9.1 and OpenRLHF 0.11.2; learning rate, scheduler and
-epochs those of the paper's scripts. Every trainer learns the completion alone, as TRL does; where one cannot, the
-export is refused.
+epochs are those of the paper's scripts. Every trainer learns the completion only, as TRL does; if a trainer cannot do
+that, the export is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,20 +22,20 @@ ExportTarget = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
 
 LEARNING_RATE, BATCH = 5e-6, 32
 CHARACTERS_PER_TOKEN = 2
-"""Fewer than tokenizers give English and mathematics, so that no row is taken for shorter than it is."""
+"""An estimate below the true value for English and mathematics, so that no row has more tokens than estimated."""
 
 
 def write_export(target: ExportTarget, rows: Iterable[TrainingRow], folder: Path, *, model: str) -> tuple[int, str]:
-    """Write a folder for a trainer; gives how many rows there are, and the command that trains on them.
+    """Write a folder for a trainer; gives the number of rows and the command that trains on them.
 
     Args:
         target: The trainer.
-        rows: What is to be learned.
-        folder: New, or of an earlier export, whose files are replaced.
-        model: Name or path of the model to begin with.
+        rows: Rows to learn.
+        folder: A new folder, or one of an earlier export, whose files are replaced.
+        model: Name or path of the model from which training starts.
 
     Raises:
-        InputError: There are no rows, or the trainer cannot learn these completions alone.
+        InputError: There are no rows, or the trainer cannot restrict learning to the completions.
         MissingDependencyError: verl's Parquet needs pyarrow.
     """
     made = list(rows)
@@ -57,13 +57,13 @@ def write_export(target: ExportTarget, rows: Iterable[TrainingRow], folder: Path
 
 
 def max_length(rows: Sequence[TrainingRow]) -> int:
-    """Give a length in tokens that no row exceeds, a multiple of 512: what is longer these trainers cut or refuse."""
+    """Give a length in tokens, a multiple of 512, that no row exceeds: these trainers cut or refuse longer rows."""
     characters = max(sum(len(turn["content"]) for turn in (*row["prompt"], *row["completion"])) for row in rows)
     return -(-(characters // CHARACTERS_PER_TOKEN + 128) // 512) * 512
 
 
 def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
-    """`mask_history` keeps the flawed response of a refinement from being learned."""
+    """Write for LLaMA-Factory; `mask_history` prevents it from learning the flawed response before a refinement."""
     write_json_lines(folder / "rows.jsonl", ({"messages": [*row["prompt"], *row["completion"]]} for row in rows))
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
     info = {
@@ -102,7 +102,7 @@ def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length
 
 
 def _axolotl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
-    """Every turn says by `train` whether it is learned."""
+    """Write for axolotl; the field `train` of every turn says whether it is learned."""
 
     def turns(row: TrainingRow) -> list[dict[str, Any]]:
         learned = [{**turn, "train": True} for turn in row["completion"]]
@@ -139,11 +139,11 @@ def _axolotl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int)
 
 
 def _verl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
-    """It learns every turn of an assistant, so a conversation may have one alone."""
+    """Write for verl, which learns every assistant turn: a conversation may have only one."""
     if any(turn["role"] == "assistant" for row in rows for turn in row["prompt"]):
         raise InputError(
-            "verl would learn the flawed responses too: it has no mask for an assistant's earlier turns. Use "
-            "--to trl, llama-factory, axolotl or openrlhf for refiners."
+            "verl would also learn the flawed responses: it cannot mask earlier assistant turns. For refiners, use "
+            "--to trl, llama-factory, axolotl or openrlhf."
         )
     try:
         import pyarrow as arrow
@@ -163,7 +163,7 @@ def _verl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) ->
 
 
 def _openrlhf(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
-    """Without `--data.multiturn` it learns what follows the prompt."""
+    """Write for OpenRLHF, which learns only what follows the prompt as long as `--data.multiturn` is not set."""
     write_json_lines(folder / "rows.jsonl", rows)
     return (
         "deepspeed --module openrlhf.cli.train_sft --data.dataset rows.jsonl --data.input_key prompt "

@@ -1,6 +1,6 @@
 """Direct preference optimization (Rafailov et al. 2023, arXiv 2305.18290) with TRL's `DPOTrainer`: refined over flawed.
 
-The start itself is the reference: its log probabilities are taken once before the training.
+The untrained model is the reference: its log probabilities are computed once, before the training.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,32 +36,32 @@ def train_preference(
     checkpoints: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
-    """Train `model` in place to prefer `chosen` over `rejected`; otherwise as `train_sft`, which see.
+    """Train `model` in place to prefer `chosen` over `rejected`; in all else this is like `train_sft`.
 
     Args:
-        rows: What is preferred over what, for the same prompt.
-        model: The start, and the reference.
-        tokenizer: With a chat template.
-        settings: How.
-        beta: How much it costs to leave the reference.
-        out: Where the model is saved.
-        checkpoints: Where the state is kept.
-        on_step: Called after every optimizer step; `loss` is DPO's, log 2 at the start.
+        rows: Pairs of a preferred and a rejected answer to the same prompt.
+        model: Model to train; its untrained weights are the reference.
+        tokenizer: Tokenizer with a chat template.
+        settings: Settings of the trainer.
+        beta: Strength of the penalty for departing from the reference.
+        out: Folder in which the model is saved.
+        checkpoints: Folder in which the state of the training is kept.
+        on_step: Called after every optimizer step; `loss` is that of DPO, which is log 2 at the start.
 
     Raises:
-        ValueError: There are no rows, one has nothing to learn, or is longer than `max_length`.
-        DivergedError: The loss is no number any more.
+        ValueError: There are no rows, or a row has nothing to learn or is longer than `max_length`.
+        DivergedError: The loss is no longer a finite number.
         MissingDependencyError: `lora_rank` needs peft.
     """
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
     both: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
     both += [{"prompt": row["prompt"], "completion": row["rejected"]} for row in rows]
-    encode_rows(both, tokenizer, max_length=limit)  # TRL would cut what is too long
+    encode_rows(both, tokenizer, max_length=limit)  # checks lengths: TRL would cut longer rows silently
 
     def trainer(folder: str) -> DPOTrainer:
         common = arguments(settings, folder, keeps_state=checkpoints is not None)
-        common["train_sampling_strategy"] = "random"  # a pair has no one length
+        common["train_sampling_strategy"] = "random"  # a pair does not have one length to group by
         config = DPOConfig(**common, beta=beta, precompute_ref_log_probs=True)
         return DPOTrainer(
             model=model,

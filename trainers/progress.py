@@ -1,4 +1,4 @@
-"""Progress of a training, on stderr."""
+"""Shows the progress of a training on stderr."""
 
 import time
 from datetime import timedelta
@@ -15,7 +15,7 @@ class TrainingProgress(Progress):
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         super().__init__(console=console, quiet=quiet)
         self._first: tuple[int, int] | None = None
-        """Steps and tokens at the first report, of which a resumed training has some already."""
+        """Steps and tokens at the first report; they are not zero in a resumed training."""
         self._step = self._steps = self._read = 0
         self._loss: float | None = None
 
@@ -27,7 +27,7 @@ class TrainingProgress(Progress):
         self._print_now_and_then()
 
     def line(self) -> Text:
-        """Give the line as it stands."""
+        """Give the current progress line."""
         if self._first is None or self._loss is None:
             return Text("loading")
         parts = [f"step {self._step}/{self._steps}", f"loss {self._loss:.4f}", f"{self._read:,} tokens"]

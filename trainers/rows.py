@@ -1,4 +1,4 @@
-"""Training rows: what is context and what is learned, as the graph's nodes ask and as TRL reads it."""
+"""Training rows: context and what is learned, with the prompts of the graph's nodes and in the format of TRL."""
 
 from collections.abc import Sequence
 from typing import Literal, TypedDict
@@ -16,14 +16,14 @@ Message = dict[str, str]
 
 
 class TrainingRow(TypedDict):
-    """What is context (`prompt`) and what is learned (`completion`)."""
+    """A row with context (`prompt`) and the text to learn (`completion`)."""
 
     prompt: list[Message]
     completion: list[Message]
 
 
 class PreferenceRow(TypedDict):
-    """Two answers to the same prompt, of which one is preferred."""
+    """A row with two answers to the same prompt; `chosen` is preferred to `rejected`."""
 
     prompt: list[Message]
     chosen: list[Message]
@@ -31,7 +31,7 @@ class PreferenceRow(TypedDict):
 
 
 class StepRow(TypedDict):
-    """A response's steps up to its first wrong one, and whether each is right (the field's stepwise form)."""
+    """A row with the steps of a response up to the first wrong one, and whether each is correct (the usual format)."""
 
     prompt: str
     completions: list[str]
@@ -44,12 +44,12 @@ _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
 def as_messages(messages: Sequence[BaseMessage]) -> list[Message]:
-    """LangChain messages in the form chat templates read."""
+    """Turn LangChain messages into the form that chat templates read."""
     return [{"role": _ROLES[message.type], "content": message.text} for message in messages]
 
 
 def row(prompt: Sequence[BaseMessage], completion: str) -> TrainingRow:
-    """Make a row from the messages a node sends and the text the model should answer."""
+    """Make a row from the messages that a node sends and the text that the model should answer."""
     return {
         "prompt": as_messages(prompt),
         "completion": [{"role": "assistant", "content": completion}],
@@ -57,7 +57,7 @@ def row(prompt: Sequence[BaseMessage], completion: str) -> TrainingRow:
 
 
 def preference_row(prompt: Sequence[BaseMessage], chosen: str, rejected: str) -> PreferenceRow:
-    """Make a row from the messages a node sends and two answers."""
+    """Make a row from the messages that a node sends and two answers."""
     return {
         "prompt": as_messages(prompt),
         "chosen": [{"role": "assistant", "content": chosen}],

@@ -1,4 +1,4 @@
-"""Rows of a file: what `critique-graph export --to trl` wrote, or anything else in TRL's form."""
+"""Reads files of rows that `critique-graph export --to trl` wrote, or others in the format of TRL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _ROW = {"prompt", "completion"}
 
 
 def is_rows_file(path: Path) -> bool:
-    """Tell a file of exported rows from a data set of `generate` and from traces, by its first line."""
+    """Tell by its first line whether a file holds exported rows, and not a data set of `generate` or traces."""
     if not path.is_file():
         return False
     try:
@@ -28,7 +28,7 @@ def is_rows_file(path: Path) -> bool:
 
 
 def read_rows_file(path: Path, task: Task) -> Iterator[Candidate]:
-    """Give the rows of a file, each as one of a problem of its own: what they are about is not in it.
+    """Give the rows of a file; the file does not name problems, so each row counts as a problem of its own.
 
     Raises:
         InputError: A line is not a row of the task.

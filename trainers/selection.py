@@ -1,4 +1,4 @@
-"""Which rows are learned: no copies, only so many of a problem, and kinds in balance if asked for."""
+"""Chooses the rows to learn: no duplicates, a limited number per problem, and balanced kinds if asked for."""
 
 import random
 from collections import Counter, defaultdict
@@ -14,22 +14,22 @@ from critique_graph.trainers.rows import AnyRow
 
 Balance = Literal["none", "verdict", "level"]
 RowDrop = Literal[
-    "duplicate",  # the same content as an earlier row
-    "enough of the problem",  # its problem has as many rows as may be
-    "out of balance",  # its kind has more rows than the rarest
+    "duplicate",  # an earlier row has the same content
+    "enough of the problem",  # its problem already has the maximum number of rows
+    "out of balance",  # its kind has more rows than the rarest kind
 ]
 
 
 @dataclass(frozen=True)
 class Selected:
-    """The candidates taken, in order, and how many were not, by reason."""
+    """The chosen candidates, in order, and the number of the others, by reason."""
 
     candidates: list[Candidate]
     dropped: dict[RowDrop, int]
 
     @property
     def rows(self) -> list[AnyRow]:
-        """Their rows."""
+        """Rows of the chosen candidates."""
         return [candidate.row for candidate in self.candidates]
 
 
@@ -41,17 +41,17 @@ def select(
     distinct: bool = True,
     seed: int = 0,
 ) -> Selected:
-    """Choose rows; the same candidates and seed give the same. The paper gives no such rule, the defaults are ours.
+    """Choose rows, deterministically for a seed. The paper gives no such rule; the defaults are ours.
 
     Args:
-        candidates: In order: the first of a problem, and the first of equal ones, are taken.
-        per_problem: Most rows of one problem, so that what is easy to make does not fill the data; None: no bound.
-        balance: `verdict`: as many rows of right responses as of wrong ones; `level`: as many of every level.
-        distinct: Take equal rows once.
-        seed: Draws the rows of a kind that has more than the rarest.
+        candidates: Candidates in order: the first rows of a problem, and the first of equal rows, are chosen.
+        per_problem: Maximum number of rows from one problem, so that easy problems do not dominate; None: no maximum.
+        balance: `verdict`: as many rows of correct responses as of wrong ones; `level`: as many of every level.
+        distinct: Choose equal rows only once.
+        seed: Seed for drawing rows from a kind that has more rows than the rarest kind.
 
     Raises:
-        InputError: Nothing is left.
+        InputError: No row is left.
     """
     dropped: Counter[RowDrop] = Counter()
     seen: set[bytes] = set()

@@ -1,7 +1,7 @@
 """Supervised fine-tuning on prompt/completion rows with TRL's `SFTTrainer`.
 
-The loss covers the completion only. Rows are tokenised here, not by TRL, because TRL cuts a row that is too
-long and then drops it without a word: here such rows are an error that says how many there are.
+The loss covers the completion only. Rows are tokenised here, not by TRL, because TRL silently cuts or drops rows that
+are too long: here such rows are an error that says how many there are.
 """
 
 import json
@@ -42,64 +42,64 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SFTSettings:
-    """How to train; the defaults suit the fine-tuning of a pretrained model."""
+    """Settings of a training; the defaults suit fine-tuning of a pretrained model."""
 
     learning_rate: float = 1e-5
-    """Peak, reached after the warm-up; a cosine then brings it down to a tenth."""
+    """Peak learning rate, reached after the warm-up; a cosine schedule then lowers it to a tenth."""
     batch_size: int = 32
-    """Rows per optimizer step."""
+    """Number of rows per optimizer step."""
     epochs: float = 1.0
-    """Passes over the rows; ignored when `max_steps` is given."""
+    """Number of passes over the rows; ignored when `max_steps` is given."""
     max_steps: int | None = None
-    """Optimizer steps."""
+    """Number of optimizer steps; None derives it from `epochs`."""
     warmup: float = 0.05
     """Share of the steps over which the learning rate rises."""
     weight_decay: float = 0.0
     optimizer: Literal["adamw", "muon"] = "adamw"
     """`muon` suits training from scratch (see `muon.py`)."""
     max_length: int | None = None
-    """Tokens a row may have; None takes the model's context length."""
+    """Maximum number of tokens of a row; None takes the model's context length."""
     use_cpu: bool = False
-    """Stay on the CPU although there is an accelerator."""
+    """Train on the CPU even if there is an accelerator."""
     rows_at_once: int | None = None
-    """Rows in memory at once, in each process; None takes its share of `batch_size`."""
+    """Number of rows in memory at once, in each process; None takes the process's share of `batch_size`."""
     lora_rank: int | None = None
-    """Train low-rank adapters of all linear layers and merge them into the weights at the end; None trains all."""
+    """Rank of adapters for all linear layers, merged into the weights at the end; None trains all weights."""
     seed: int = 0
     log_every: int = 50
-    """Optimizer steps between two lines in the log."""
+    """Number of optimizer steps between two lines in the log."""
     save_every: int = 500
-    """Optimizer steps between two checkpoints, if these are wanted."""
+    """Number of optimizer steps between two checkpoints, if checkpoints are kept."""
     keep: int | None = 2
-    """How many of the newest checkpoints stay, at least two: the last may be half written; None keeps all."""
+    """Number of newest checkpoints to keep, at least two because the last may be half written; None keeps all."""
 
 
 class DivergedError(CritiqueGraphError):
-    """The loss is no number any more."""
+    """The loss is no longer a finite number."""
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """How a training stands after an optimizer step."""
+    """Progress of a training after an optimizer step."""
 
     step: int
     steps: int
     loss: float
-    """Mean per learned token."""
+    """Mean loss per learned token in this step."""
     tokens: int
-    """Read so far."""
+    """Number of tokens that the model has read so far."""
 
 
 @dataclass(frozen=True)
 class SFTResult:
-    """What a training run did."""
+    """Record of a finished training."""
 
     rows: int
     steps: int
     losses: list[float]
-    """The curve: mean loss per learned token over every `log_every` steps; the last mean may be over fewer."""
+    """Mean loss per learned token for each interval of `log_every` steps; the last interval may be shorter."""
     tokens: int
-    """Tokens the model read, prompts included."""
+    """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
 
@@ -114,17 +114,17 @@ def train_sft(
     checkpoints: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
-    """Train `model` in place on `rows`; with `out`, save it there with its tokenizer.
+    """Train `model` in place on `rows`; with `out`, also save it there with its tokenizer.
 
     `on_step` is called after every optimizer step.
 
-    With `checkpoints`, the training's state is kept in that folder every `settings.save_every` steps; a training with
-    the same arguments goes on from there. With a single pass over the rows it ends with the same weights as an
-    uninterrupted one; later passes draw another order.
+    With `checkpoints`, the state of the training is saved in that folder every `settings.save_every` steps; a training
+    with the same arguments continues from there. With a single pass over the rows, it ends with the same weights as an
+    uninterrupted training; later passes draw another order.
 
     Raises:
         ValueError: There are no rows, a row has nothing to learn, or rows are longer than `max_length`.
-        DivergedError: The loss is no number any more; the checkpoints of before are left.
+        DivergedError: The loss is no longer a finite number; earlier checkpoints are kept.
         MissingDependencyError: `lora_rank` needs peft.
     """
     settings = settings or SFTSettings()
@@ -153,20 +153,22 @@ def run_trainer(
     out: Path | None,
     checkpoints: Path | None,
 ) -> SFTResult:
-    """Train with the TRL trainer that `create` makes for a folder, from the last checkpoint there; save in `out`."""
+    """Train with the TRL trainer that `create` makes for a folder, from the last checkpoint in it; save in `out`."""
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
-        # peft 0.21 reads it where transformers 5 has another name.
+        # peft 0.21 reads this attribute, which transformers 5 has renamed.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         trainer = create(str(checkpoints or scratch))
         trainer.remove_callback(PrinterCallback)
         if trainer.is_fsdp_enabled and settings.lora_rank is not None:
-            raise ValueError("adapters are not merged into sharded weights: train all weights, or without FSDP.")
+            raise ValueError(
+                "adapters cannot be merged into sharded weights: train all weights, or train without FSDP."
+            )
         output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
-    shards = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # by all processes
+    shards = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # all processes
     model = trainer.accelerator.unwrap_model(trainer.model)
     if settings.lora_rank is not None:
         model = model.merge_and_unload()
-    # TRL's forward stays on the model and holds on to it: a copy would answer with this model's weights.
+    # TRL leaves its own `forward` on the model, bound to this model: a copy would compute with this model's weights.
     vars(model).pop("forward", None)
     if out is not None and trainer.is_world_process_zero():
         model.save_pretrained(out, state_dict=shards)
@@ -184,7 +186,7 @@ def run_trainer(
 def encode_rows(
     rows: Sequence[TrainingRow], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[dict[str, list[int]]]:
-    """Turn rows into token ids and labels; labels are -100 where nothing is learned, i.e. over the prompt."""
+    """Turn rows into token ids and labels; labels of the prompt are -100, so that it is not learned."""
     if not rows:
         raise ValueError("There are no rows to train on.")
     prompts = tokenizer.apply_chat_template([r["prompt"] for r in rows], add_generation_prompt=True, tokenize=False)
@@ -211,14 +213,14 @@ def encode_rows(
 
 
 def optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | None:
-    """The optimizer to use; None lets `Trainer` make its AdamW."""
+    """Give the optimizer to use; None lets `Trainer` make its AdamW."""
     if settings.optimizer == "adamw":
         return None
     return MuonWithAdamW(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def adapters(settings: SFTSettings) -> Any:
-    """What TRL makes adapters by; None for none."""
+    """Give the configuration from which TRL makes adapters; None if all weights are trained."""
     if settings.lora_rank is None:
         return None
     try:
@@ -230,17 +232,17 @@ def adapters(settings: SFTSettings) -> Any:
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end; its last file is the trainer's state."""
+    """Give the newest complete checkpoint; the trainer's state is the last file that is written."""
     for candidate in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.partition("-")[2])):
         with suppress(OSError, ValueError):
             json.loads((candidate / TRAINER_STATE_NAME).read_bytes())
-            logger.info("going on from %s", candidate.name)
+            logger.info("continuing from %s", candidate.name)
             return str(candidate)
     return None
 
 
 def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[str, Any]:
-    """Give what the configurations of TRL's trainers have in common."""
+    """Give the arguments that the configurations of all trainers have in common."""
     processes = find_processes().count
     at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
     if settings.batch_size % (at_once * processes):
@@ -251,7 +253,7 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
     accelerator = find_accelerator("cpu" if settings.use_cpu else "auto")
     return {
         "output_dir": folder,
-        "max_length": None,  # lengths are checked above; None switches TRL's silent cut off
+        "max_length": None,  # lengths are checked above; None turns off TRL's silent cut
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": "cosine_with_min_lr",
         "lr_scheduler_kwargs": {"min_lr_rate": 0.1},
@@ -264,7 +266,7 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "max_steps": settings.max_steps or -1,
         "seed": settings.seed,
         "data_seed": settings.seed,
-        "use_cpu": accelerator.device.type == "cpu",  # processes that share a training on CPUs need to be told
+        "use_cpu": accelerator.device.type == "cpu",  # needed if several processes share a training on CPUs
         "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": accelerator.device.type != "cpu",
         "bf16": accelerator.has_bf16,
@@ -272,7 +274,7 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "activation_checkpointing": False,
         "include_num_input_tokens_seen": "non_padding",
         "logging_steps": 1,  # `StepLog` writes the lines
-        "logging_nan_inf_filter": False,  # it would write the mean of before where the loss is no number
+        "logging_nan_inf_filter": False,  # it would replace a loss that is not finite by an earlier mean
         "save_strategy": "steps" if keeps_state else "no",
         "save_steps": settings.save_every,
         "save_total_limit": settings.keep,
@@ -282,13 +284,13 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
 
 
 def _curve(state: TrainerState, every: int) -> list[float]:
-    """Mean loss of every interval of `every` steps."""
+    """Give the mean loss of every interval of `every` steps."""
     losses = [float(entry["loss"]) for entry in state.log_history if "loss" in entry]
     return [round(fmean(losses[start : start + every]), 4) for start in range(0, len(losses), every)]
 
 
 class StepLog(TrainerCallback):
-    """Writes the mean loss of every interval of steps to the log, and stops where it is no number."""
+    """Logs the mean loss of every interval of steps, and stops a training whose loss is not finite."""
 
     def __init__(self, every: int, on_step: Callable[[StepReport], None]) -> None:
         self._every = every

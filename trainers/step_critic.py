@@ -1,7 +1,7 @@
-"""A step critic: a classifier that says of every step of a response whether it is right (process reward model).
+"""A step critic: a classifier that says of every step of a response whether it is correct (process reward model).
 
-Token classification on plain `transformers.Trainer` (TRL has dropped its trainer for it): the label of a step is that
-of its last token, all else has none. Rows end with the first wrong step: nothing is learned of those after it.
+It is trained as token classification with `transformers.Trainer` (TRL has dropped its trainer for it). Only the last
+token of each step has a label, that of the step. Rows end with the first wrong step: later steps are not learned.
 """
 
 import logging
@@ -31,10 +31,10 @@ LABELS = {0: "wrong", 1: "right"}
 
 
 def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
-    """Load a language model with a new head for two labels, drawn from torch's seed."""
+    """Load a language model with a new head for two labels, initialised from torch's seed."""
     names = {name: label for label, name in LABELS.items()}
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(logging.ERROR)  # that the head is new is no news
+    transformers_logging.set_verbosity(logging.ERROR)  # no warning that the head is new
     try:
         loaded = AutoModelForTokenClassification.from_pretrained(path, dtype=dtype, id2label=LABELS, label2id=names)
     finally:
@@ -52,15 +52,17 @@ def train_step_critic(
     checkpoints: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
-    """Train `model`, of `load_start`, in place; otherwise as `train_sft`, which see.
+    """Train a `model` of `load_start` in place; in all else this is like `train_sft`.
 
     Raises:
-        ValueError: There are no rows, or rows are longer than `max_length`; adapters are asked for.
-        DivergedError: The loss is no number any more.
+        ValueError: There are no rows, rows are longer than `max_length`, or adapters are asked for.
+        DivergedError: The loss is no longer a finite number.
     """
     settings = settings or SFTSettings()
     if settings.lora_rank is not None:
-        raise ValueError("a step critic is trained whole: its new head would not be merged. Leave lora_rank out.")
+        raise ValueError(
+            "all weights of a step critic are trained: adapters would not merge its new head. Leave lora_rank out."
+        )
     limit = settings.max_length or model.config.max_position_embeddings
     encoded = [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
     too_long = [len(row["input_ids"]) for row in encoded if len(row["input_ids"]) > limit]
@@ -73,7 +75,7 @@ def train_step_critic(
 
     def trainer(folder: str) -> Trainer:
         common = arguments(settings, folder, keeps_state=checkpoints is not None)
-        del common["max_length"]  # TRL's
+        del common["max_length"]  # an argument of TRL only
         return Trainer(
             model=model,
             args=TrainingArguments(**common),
@@ -91,7 +93,7 @@ def encode_steps(
 ) -> dict[str, list[int]]:
     """Turn a question and steps into token ids, and labels at the last token of every step (-100 elsewhere).
 
-    Without `labels` the last token of every step has the label 1.
+    Without `labels`, the last token of every step has the label 1.
     """
     text, ends = question.strip(), []
     for step in steps:
@@ -115,25 +117,25 @@ class StepCritic:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Load one that `critique-graph train step-critic` has left."""
+        """Load a step critic that `critique-graph train step-critic` has saved."""
         model = AutoModelForTokenClassification.from_pretrained(path, dtype=torch.float32)
         return cls(model.eval(), AutoTokenizer.from_pretrained(path))
 
     @torch.inference_mode()
     def judge(self, question: str, steps: Sequence[str]) -> list[float]:
-        """Give for every step how likely it is to be right."""
+        """Give the probability that each step is correct."""
         encoded = encode_steps(question, steps, self.tokenizer)
         ids = torch.tensor([encoded["input_ids"]], device=self.model.device)
         likely = self.model(input_ids=ids).logits.softmax(-1)[0, :, 1]
         return [likely[place].item() for place, label in enumerate(encoded["labels"]) if label != -100]
 
     def first_wrong_step(self, question: str, steps: Sequence[str]) -> int | None:
-        """Give the 0-based index of the first step more likely wrong than right; None when there is none."""
+        """Give the 0-based index of the first step that is more likely wrong than correct; None when there is none."""
         return next((index for index, likely in enumerate(self.judge(question, steps)) if likely < 0.5), None)
 
 
 def located(critic: StepCritic, rows: Sequence[StepRow]) -> Rate:
-    """Give how often the first wrong step of a row is found, or that there is none."""
+    """Give the share of rows for which the critic finds the first wrong step, or that there is none."""
     hits = sum(
         critic.first_wrong_step(row["prompt"], row["completions"])
         == (None if all(row["labels"]) else row["labels"].index(False))

@@ -1,6 +1,7 @@
-"""One function a task: the row that a judged response makes. A new task is one more function, and its name in `Task`.
+"""Makes training rows from judged responses, with one function for each task.
 
-`candidates.py` fills `Judged` from data sets of `generate` and from traces of `run`; no function here knows which.
+A new task needs a function here and a name in `Task`. `candidates.py` makes `Judged` from data sets of `generate` and
+from traces of `run`; the functions here do not distinguish them.
 """
 
 from collections.abc import Callable
@@ -15,32 +16,32 @@ from critique_graph.trainers.rows import AnyRow, PreferenceRow, StepRow, Task, T
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A response, its critique, and what the actor made of it."""
+    """A response, its critique, and the refinement that the actor wrote with it."""
 
     problem: str
-    """The problem's id."""
+    """Id of the problem."""
     level: int | None
-    """The problem's level of difficulty, where it has one."""
+    """Level of difficulty of the problem; None if it has none."""
     question: str
     response: str
     is_correct: bool
     """Whether the response is complete and has the reference's answer."""
     is_first: bool = True
-    """Whether the response is no refinement and is judged for the first time, so that an actor learns it once."""
+    """Whether the response is not a refinement and is judged for the first time, so that an actor learns it once."""
     critique: str = ""
-    """Empty where the response was not critiqued."""
+    """Text of the critique; empty if the response was not critiqued."""
     is_reliable: bool = False
-    """Whether a critic may learn the critique: it agrees with the reference and, of a wrong response, helped."""
+    """Whether a critic may learn the critique: it agrees with the reference and, for a wrong response, it helped."""
     reasoning: str | None = None
-    """What was written before the critique, where that is known and is to be learned."""
+    """Reasoning that was written before the critique; None if it is unknown or not to be learned."""
     first_error: int | None = None
-    """0-based index of the first step that is wrong by the critique."""
+    """0-based index of the first step that the critique calls wrong."""
     refinement: str | None = None
-    """A correct refinement of a wrong response, written with the critique; None where there is none."""
+    """Correct refinement of a wrong response, written with the critique; None if there is none."""
 
 
 def critic(judged: Judged) -> TrainingRow | None:
-    """Problem and response, to the critique, and to the reasoning before it."""
+    """Make a row from problem and response to the critique, with the reasoning before it if there is any."""
     if not judged.is_reliable:
         return None
     thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
@@ -48,29 +49,29 @@ def critic(judged: Judged) -> TrainingRow | None:
 
 
 def refiner(judged: Judged) -> TrainingRow | None:
-    """Problem, wrong response and critique, to a correct refinement."""
+    """Make a row from problem, wrong response and critique to a correct refinement."""
     if judged.refinement is None:
         return None
     return row(refine_messages(judged.question, judged.response, judged.critique), judged.refinement)
 
 
 def actor(judged: Judged) -> TrainingRow | None:
-    """Problem, to the correct response, or to the correct refinement of a wrong one."""
+    """Make a row from the problem to the correct response, or to the correct refinement of a wrong response."""
     learned = judged.response if judged.is_correct and judged.is_first else judged.refinement
     return None if learned is None else row(solve_messages(judged.question), learned)
 
 
 def preference(judged: Judged) -> PreferenceRow | None:
-    """Problem, to a correct refinement rather than the wrong response."""
+    """Make a row that prefers, for a problem, a correct refinement to the wrong response."""
     if judged.refinement is None:
         return None
     return preference_row(solve_messages(judged.question), judged.refinement, judged.response)
 
 
 def step_critic(judged: Judged) -> StepRow | None:
-    """Problem and steps, to whether each is correct.
+    """Make a row from problem and steps to whether each step is correct.
 
-    What follows the first wrong step has no label and is left out. A wrong response whose critique finds no wrong step
+    Steps after the first wrong one have no label and are left out. A wrong response whose critique finds no wrong step
     makes no row.
     """
     if not judged.is_reliable or (judged.first_error is None and not judged.is_correct):
@@ -83,7 +84,7 @@ def step_critic(judged: Judged) -> StepRow | None:
 
 
 def self_correction(judged: Judged) -> TrainingRow | None:
-    """Problem, to the response, its critique, and the correct refinement of a wrong response, as one text."""
+    """Make a row from the problem to one text: response, critique and, for a wrong response, its correct refinement."""
     if not judged.is_reliable or (judged.refinement is None and not judged.is_correct):
         return None
     refinement = [] if judged.refinement is None else [judged.refinement]
@@ -91,7 +92,7 @@ def self_correction(judged: Judged) -> TrainingRow | None:
 
 
 def corrected(*parts: str) -> str:
-    """Join whole responses and whole critiques to what one model writes that corrects itself; its answer comes last."""
+    """Join whole responses and whole critiques into the text of a self-correcting model; its answer comes last."""
     return "\n\n".join(part.strip() for part in parts)
 
 
@@ -103,4 +104,4 @@ ROW_MAKERS: dict[Task, Callable[[Judged], AnyRow | None]] = {
     "step-critic": step_critic,
     "self-correction": self_correction,
 }
-"""The tasks whose rows are made of one judged response each."""
+"""Tasks whose rows are made from one judged response each."""

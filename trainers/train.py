@@ -1,7 +1,7 @@
-"""One training from rows to a model that can be used: start, resume, evaluation before and after, card.
+"""One training, from rows to a usable model: start, resume, evaluation before and after, card.
 
 OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` or `vllm:OUT`
-OUT/training/        rows/, settings.json, checkpoints while it goes on, evaluation/, result.json
+OUT/training/        rows/, settings.json, checkpoints while the training runs, evaluation/, result.json
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,9 +46,9 @@ from critique_graph.trainers.step_critic import StepCritic, load_start, located,
 FOLDER, ROWS, RESULT = "training", "rows", "result.json"
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
-"""Of the loss, about."""
+"""Approximate number of points of the loss curve."""
 FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
-"""Learning rates where none is given: the paper's (notes of its scripts), and ours for adapters."""
+"""Default learning rates: the paper's (from the notes of its scripts), and ours for adapters."""
 
 
 def run_training(
@@ -60,24 +60,24 @@ def run_training(
     *,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> Training:
-    """Train a model for a task into `out`; the same call resumes, or gives the result of before.
+    """Train a model for a task and save it in `out`; the same call resumes, or gives the earlier result.
 
     Args:
-        task: What is learned.
-        data: A data set of `generate`, traces of `run`, or a file of exported rows, which are taken as they are.
-        start: The model to begin with: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
-        out: Folder of the result.
-        settings: How.
+        task: Task to learn.
+        data: A data set of `generate`, traces of `run`, or a file of exported rows, of which all are learned.
+        start: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
+        out: Folder of the trained model.
+        settings: Settings of the training.
         on_step: Called after every optimizer step.
 
-    Started by `accelerate launch` or `torchrun`, every process calls this: they share each batch, and the first of them
-    alone writes.
+    With `accelerate launch` or `torchrun`, every process calls this function: the processes share each batch, and only
+    the first one writes files.
 
     Raises:
-        InputError: The data hold no rows, or too long ones; the model has no chat template; `out` is of another
-            training.
-        DivergedError: The loss is no number any more.
-        MissingDependencyError: Something needs an extra that is not installed.
+        InputError: The data hold no rows, or rows that are too long; the model has no chat template; `out` holds
+            another training.
+        DivergedError: The loss is no longer a finite number.
+        MissingDependencyError: An extra that the training needs is not installed.
     """
     source, sft, processes = _path_of(start), sft_settings(settings), find_processes()
     if settings.eval is not None and processes.count > 1:
@@ -87,7 +87,9 @@ def run_training(
     if settings.eval is not None and settings.partner is None:
         raise InputError("--eval needs --partner, the model of the other role.")
     if task == "step-critic" and settings.eval is not None:
-        raise InputError("--eval plays the loop, which has no step critic: it is measured on held-out problems.")
+        raise InputError(
+            "--eval plays the loop, which has no step critic: leave it out; held-out problems measure the step critic."
+        )
     parts: dict[bool, list[Candidate]] = {True: [], False: []}
     is_selected = is_rows_file(data)
     found = (
@@ -125,7 +127,7 @@ def run_training(
 
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:
-    """Give the trainer's settings."""
+    """Turn the settings of `train` into those of the trainer."""
     is_full, processes = settings.lora_rank is None, find_processes().count
     at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
     if settings.batch_size % (at_once * processes):
@@ -137,7 +139,7 @@ def sft_settings(settings: TrainSettings) -> SFTSettings:
         rows_at_once=settings.rows_at_once,
         epochs=settings.epochs,
         max_steps=settings.max_steps,
-        warmup=0.0,  # the paper's
+        warmup=0.0,  # as in the paper
         max_length=settings.max_length,
         lora_rank=settings.lora_rank,
         seed=settings.seed,
@@ -146,7 +148,7 @@ def sft_settings(settings: TrainSettings) -> SFTSettings:
 
 
 def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
-    """Give TRL's own command for about the same training; its rows end at `max_length`, whatever they hold."""
+    """Give the command of TRL for nearly the same training; TRL cuts rows at `max_length`."""
     sft = sft_settings(settings)
     at_once = sft.rows_at_once or sft.batch_size
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
@@ -172,12 +174,12 @@ def _fit(
     start: str,
     held_out: Sequence[Candidate],
 ) -> Training:
-    """Load the start, train it, save it."""
+    """Load the start model, train it and save it."""
     steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
     tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.chat_template is None and task != "step-critic":
-        raise InputError(f"{start} has no chat template: begin with a model that was trained for conversations.")
-    # What is trained is kept in single precision: half of it loses updates smaller than its last digit.
+        raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
+    # Trained weights are kept in single precision: half precision loses updates below its last digit.
     dtype = torch.float32 if sft.lora_rank is None else find_accelerator().dtype
     fit: Callable[..., SFTResult] = train_preference if task in PREFERENCES else train_sft
     found: list[Rate | None] = [None, None]
@@ -225,7 +227,7 @@ def _fit(
 
 
 def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) -> Summary | None:
-    """Play one round with the model in its role, greedily; goes on with an evaluation that was interrupted."""
+    """Run one greedy round with the model in its role; continues an evaluation that was interrupted."""
     if settings.eval is None or settings.partner is None:
         return None
     actor, critic = (settings.partner, model) if task in CRITICS else (model, settings.partner)
@@ -251,17 +253,15 @@ def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) ->
 
 
 def _path_of(start: str) -> str:
-    """Give where the weights that a training begins with are."""
+    """Give the path of the weights from which training starts."""
     named = ModelString.parse(start) if ":" in start else None
     if named is None or named.weights is None or named.prefix == "vllm":
-        raise InputError(
-            f"--model {start}: a training begins with hf:NAME_OR_PATH, miniature:actor or miniature:critic."
-        )
+        raise InputError(f"--model {start}: training starts from hf:NAME_OR_PATH, miniature:actor or miniature:critic.")
     return named.weights
 
 
 def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
-    """Write the configuration into a new folder, or into one whose training never began; or find the same one there."""
+    """Check that the folder holds the same configuration, or write it if no training has begun in the folder."""
     folder = out / FOLDER
     file = folder / "settings.json"
     if file.is_file():
@@ -271,7 +271,7 @@ def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
             return
         if (folder / "checkpoints").exists() or (folder / RESULT).exists():
             raise InputError(
-                f"{out} is of a training with {changed} {known.get(changed)!r}, not {configuration[changed]!r}: "
+                f"{out} holds a training with {changed} {known.get(changed)!r}, not {configuration[changed]!r}: "
                 "give another folder."
             )
         rmtree(folder)

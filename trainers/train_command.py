@@ -1,4 +1,4 @@
-"""`critique-graph train`: a critic, an actor or another task, from data of `generate` or `self-talk`, or traces."""
+"""`critique-graph train`: a critic, an actor or another model, from data of `generate` or `self-talk`, or traces."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,19 +27,20 @@ def train(
     json: Annotated[Flag, OUTPUT] = False,
     quiet: Annotated[Flag, OUTPUT] = False,
 ) -> int:
-    """Train a critic, a refiner or an actor with TRL. The same command again goes on from the last checkpoint.
+    """Train a critic, a refiner or an actor with TRL. The same command again continues from the last checkpoint.
 
     Args:
         task: Task to learn: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`:
-            DPO, to prefer correct refinements over the responses they correct; `critic-preference`: DPO, to prefer
-            critiques that helped over others of the same response; `step-critic`: a classifier of steps, no chat model;
-            `self-talk`: to check every step once it is written, and correct it; `self-correction`: to write a whole
-            response, then its critique, then a refinement. Both of these solve alone, as the actor of `run --rounds 0`.
-        data: A run folder of `generate`, `self-talk` or `run`, a data set's file, a traces.jsonl, or a file of rows as
-            `export --to trl` writes them, which are all taken.
-        model: Model to begin with: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
+            DPO, to prefer correct refinements to the wrong responses; `critic-preference`: DPO, to prefer critiques
+            that helped to other critiques of the same response; `step-critic`: a classifier of steps, not a chat model;
+            `self-talk`: to check every step after writing it, and correct it; `self-correction`: to write a whole
+            response, then its critique, then a refinement. Models of the last two tasks solve alone, as the actor of
+            `run --rounds 0`.
+        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, a traces.jsonl, or a file of
+            rows from `export --to trl`, of which all are learned.
+        model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
-        json: Print what was done as one JSON object.
+        json: Print the record of the training as one JSON object.
         quiet: Print the result alone, without progress.
     """
     is_first = find_processes().is_first
@@ -64,9 +65,13 @@ def train(
         stdout.print(table)
     if done.located_before is not None and done.located_after is not None:
         found = f"{done.located_before.percent()} -> {done.located_after.percent()}, n = {done.located_after.n}"
-        stdout.print(plain(f"first wrong step found, of held-out responses: {found}"))
+        stdout.print(plain(f"first wrong step found in held-out responses: {found}"))
         return 0
-    from critique_graph.trainers.train import trl_command  # it needs torch, which a training has loaded
+    from critique_graph.trainers.train import trl_command  # needs torch, which the training has loaded
 
-    log.print(plain(f"much the same with TRL alone: {trl_command(done, out, settings)}"), style="dim", soft_wrap=True)
+    log.print(
+        plain(f"nearly the same training with TRL alone: {trl_command(done, out, settings)}"),
+        style="dim",
+        soft_wrap=True,
+    )
     return 0

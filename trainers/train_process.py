@@ -1,4 +1,4 @@
-"""Trains in a process of its own, so that a training and the models that generate never hold memory together."""
+"""Trains in a separate process, so that the memory of a training and of generating models is never needed at once."""
 
 import fcntl
 import logging
@@ -22,19 +22,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingOrder:
-    """What to train."""
+    """Which model to train, on which rows, with which settings."""
 
     rows: Path
-    """File of rows."""
+    """File of rows to learn."""
     start: str
-    """Model to begin with."""
+    """Model from which training starts."""
     out: Path
     """Folder of the trained model."""
     settings: TrainSettings
 
 
 class Trained(Record):
-    """What a training did."""
+    """Record of a finished training."""
 
     rows: int
     steps: int
@@ -46,17 +46,17 @@ class Trained(Record):
 
 
 Trainer = Callable[[TrainingOrder], Trained]
-"""Trains an actor; the same order again gives what was done."""
+"""Trains an actor; the same order again gives the record of the finished training."""
 
 
 def train_in_own_process(order: TrainingOrder) -> Trained:
-    """Train an actor by `critique-graph train` in another process; its log is beside the model.
+    """Train an actor with `critique-graph train` in another process, with a log beside the model.
 
-    Killed with this process or without it, it is gone on with by the same order. One that an earlier process began and
-    that still goes on is waited for: it holds the lock.
+    If the training is killed, with or without this process, the same order continues it. If an earlier process began
+    the training and it is still running, it holds the lock and this call waits for it.
 
     Raises:
-        RunError: It failed; the message has the last line of its log.
+        RunError: The training failed; the message has the last line of its log.
     """
     order.out.parent.mkdir(parents=True, exist_ok=True)
     log = order.out.with_suffix(".log")
@@ -86,7 +86,7 @@ def train_in_own_process(order: TrainingOrder) -> Trained:
 
 
 def wait_for_training(out: Path) -> None:
-    """Wait for the end of a training into a folder that an earlier process began, if one goes on."""
+    """Wait until a training into this folder ends, if an earlier process began one that is still running."""
     if out.with_suffix(".lock").exists():
         with _held(out):
             pass
@@ -94,7 +94,7 @@ def wait_for_training(out: Path) -> None:
 
 @contextmanager
 def _held(out: Path) -> Iterator[TextIO]:
-    """Hold the lock of a training, which its process inherits."""
+    """Hold the lock of a training; the process of the training inherits it."""
     with out.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

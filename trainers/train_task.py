@@ -1,4 +1,4 @@
-"""One training, without loading torch before it is asked for."""
+"""The function `train_task`, in a module that loads torch only when a training starts."""
 
 from pathlib import Path
 from typing import Any
@@ -19,27 +19,27 @@ def train_task(
     progress: TrainingProgress | None = None,
     **settings: Any,
 ) -> Training:
-    """Train a model for a task with TRL; the same call again goes on, or gives the result of before.
+    """Train a model for a task with TRL, as `critique-graph train` does.
 
-    What `critique-graph train` calls.
+    The same call again resumes, or gives the earlier result.
 
     Example:
         >>> training = train_task("critic", "runs/data", model="hf:PATH", out="models/critic", epochs=2)
         >>> training.model  # "hf:models/critic"
 
     Args:
-        task: What is learned: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
+        task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
             `self-talk` or `self-correction`.
-        data: A run folder of `generate`, `self-talk` or `run`, a data set's file, or a file of exported rows.
-        model: Model to begin with: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
+        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a file of exported rows.
+        model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
-        progress: Shows how the training goes; nothing by default.
+        progress: Display of the progress; nothing is shown by default.
         settings: Fields of `TrainSettings`.
 
     Raises:
-        InputError: The data hold no rows, or too long ones; the model has no chat template; `out` is of another
-            training.
-        DivergedError: The loss is no number any more.
+        InputError: The data hold no rows, or rows that are too long; the model has no chat template; `out` holds
+            another training.
+        DivergedError: The loss is no longer a finite number.
         MissingDependencyError: The extra `train` is not installed.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """

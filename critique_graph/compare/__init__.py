@@ -1,4 +1,4 @@
 """The verb `compare`: is the critic worth its compute?
 
-Imports `graphs`, `runs` and what stands below them.
+Imports `graphs`, `runs` and the folders below them.
 """

@@ -26,10 +26,10 @@ def compare(
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
     plot: Annotated[Path | None, OUTPUT] = None,
 ) -> int:
-    """Compare the critic with majority vote, and other ways to spend as much, on one pool of samples per problem.
+    """Compare the critic with majority vote and other strategies at equal cost, on one pool of samples per problem.
 
-    The reference answers only grade. The same command again resumes; `critique-graph compare RUN` compares what is in
-    the folder of an earlier `compare`, or of a `run` with several samples, without calling a model.
+    Reference answers are used for grading only. The same command again resumes. `critique-graph compare RUN` compares
+    the results in the folder of an earlier `compare`, or of a `run` with several samples, without calling a model.
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, `hf:owner/name[:config[:split]]`, or
@@ -41,7 +41,9 @@ def compare(
     if problems is not None and Path(problems).is_dir():
         given = sorted(settings.model_fields_set) + ["out"] * (output.out is not None) + ["fresh"] * output.fresh
         if given:
-            raise InputError(f"--{given[0].replace('_', '-')} does not apply to a saved run: {problems} has its own.")
+            raise InputError(
+                f"--{given[0].replace('_', '-')} does not apply to a saved run: {problems} has its own settings."
+            )
         _show(compare_run(problems), plot, output)
         return 0
     try:

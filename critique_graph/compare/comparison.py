@@ -1,4 +1,4 @@
-"""What `critique-graph compare` found: the record, the verdict in a sentence, the table."""
+"""The records of what `critique-graph compare` found."""
 
 from typing import Literal, get_args
 
@@ -10,82 +10,83 @@ from critique_graph.runs.record import Ended
 Axis = Literal["calls", "tokens", "seconds"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 LEADS: tuple[Axis, ...] = ("tokens", "seconds", "calls")
-"""In the order in which they say most."""
+"""Axes of cost, the most informative first."""
 
 
 class Point(Record):
-    """A strategy with so many chains."""
+    """A strategy with a given number of chains: its accuracy and its cost."""
 
     chains: int
     accuracy: float
     calls_per_problem: float
     tokens_per_problem: float | None
-    """Read and written; cached ones count in full. None where a model does not report its usage."""
+    """Tokens read and written; cached tokens count in full. None if a model does not report its usage."""
     seconds_per_problem: float | None
     """Share of the run's time: each second of the run is split evenly between the calls running in it. None for runs
     of versions that did not record when a call began."""
 
 
 class Matched(Record):
-    """A strategy against majority vote at equal cost."""
+    """A strategy compared with majority vote at equal cost."""
 
     votes: float
-    """Of the majority vote; a fraction is a mix of two whole numbers."""
+    """Number of samples of the majority vote; a fraction interpolates between two whole numbers."""
     majority: float
-    """Its accuracy."""
+    """Accuracy of the majority vote."""
     gain: Rate
-    """The strategy's accuracy less that: paired bootstrap over problems."""
+    """Accuracy of the strategy minus that of the majority vote: paired bootstrap over problems."""
 
 
 class StrategyFigures(Record):
-    """What a strategy reaches, at what cost."""
+    """Accuracy and cost of a strategy."""
 
     label: str
     is_upper_bound: bool
-    """True: it looks at the reference answer, so it is no method."""
+    """Whether the strategy looks at the reference answer, so that it bounds methods but is not one."""
     chains: int
-    """Chains of the figures here: of a vote, as many as cost no more than majority vote of the whole pool."""
+    """Number of chains of these figures; a vote has as many as cost no more than majority vote of the whole pool."""
     accuracy: Rate
-    """Mean chance of a right answer; the interval (Wilson) is that of one draw a problem, wide if anything."""
+    """Mean probability of a correct answer; the interval (Wilson) is that of one draw per problem, rather too wide."""
     calls_per_problem: float
     tokens_per_problem: float | None
     seconds_per_problem: float | None
     against_majority: dict[Axis, Matched | None]
-    """At equal cost; None where majority vote of one response costs more, or that of the whole pool less, and for
-    majority vote itself."""
+    """The strategy against majority vote at equal cost; None if majority vote of one response costs more or that of the
+    whole pool costs less, and for majority vote itself."""
     curve: tuple[Point, ...]
+    """Accuracy and cost for each number of chains."""
 
 
 class Comparison(Ended):
-    """What `critique-graph compare --json` prints."""
+    """The result of a comparison, as `critique-graph compare --json` prints it."""
 
     problems: int
-    """Compared ones."""
+    """Number of problems that were compared."""
     unfinished: int
-    """Problems of the run that are not done: left out."""
+    """Number of problems of the run that are not done; they are left out."""
     ungraded: int
-    """Problems with an answer that could not be graded: left out."""
+    """Number of problems with an answer that could not be graded; they are left out."""
     samples: int
-    """Chains of a problem: critiqued and refined."""
+    """Number of chains of a problem, which are critiqued and refined."""
     votes: int
-    """Its samples for votes without a critic, those of the chains included."""
+    """Number of samples of a problem for votes without a critic, those of the chains included."""
     rounds: int
     strategies: dict[str, StrategyFigures]
     critic: CriticScore | None
-    """Its first verdict on every chain."""
+    """Score of the critic's first verdict on every chain."""
     harm: Rate | None
-    """Right first responses that the critic loop makes wrong. Chains of a problem are alike, so n and the interval are
-    those of problems, which is wide if anything."""
+    """Share of correct first responses that the critic loop makes wrong. Chains of one problem resemble each other, so
+    n and the interval count problems, which makes the interval rather too wide."""
     helpfulness: Rate | None
-    """Wrong ones that it makes right."""
+    """Share of wrong first responses that the critic loop makes correct."""
     break_even_tokens: float | None
-    """Fewest tokens per problem at which the vote of as many critic loops as these buy is at least as accurate as
-    majority vote; None where it never is within the pool, or tokens are not known."""
+    """Smallest number of tokens per problem at which a vote of critic loops is at least as accurate as majority vote of
+    the same tokens; None if that never happens within the pool, or tokens are unknown."""
     majority_tokens_to_match: float | None
-    """Tokens at which majority vote is as accurate as the critic loop with one chain; None where it never is."""
+    """Tokens per problem at which majority vote is as accurate as one chain of the critic loop; None if it never is."""
     verdict: str
     tokens: int
-    """Of the whole pool."""
+    """Tokens of the whole pool."""
 
     @property
     def size(self) -> str:

@@ -1,4 +1,4 @@
-"""What calls cost: how many, their tokens, and their share of the time a run took."""
+"""The cost of calls: their number, their tokens, and their share of the time of a run."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -9,20 +9,20 @@ from critique_graph.core.schema import Call
 
 @dataclass(frozen=True)
 class Cost:
-    """What calls took."""
+    """Cost of some calls."""
 
     calls: float = 0.0
     tokens: float = 0.0
-    """Read and written ones; cached ones count in full."""
+    """Tokens read and written; cached tokens count in full."""
     seconds: float = 0.0
-    """Their share of the run's time (`SharedTime`)."""
+    """Share of the run's time (`SharedTime`)."""
 
 
 class SharedTime:
-    """Divides the time of a run among its calls: each moment equally among those in flight then.
+    """Splits the time of a run among its calls: each moment evenly among the calls in flight.
 
-    Calls run side by side, and wait for one another, so that how long one took says little about what it cost. These
-    shares add up to the time in which any call was in flight. They depend on the run: its machine, its concurrency.
+    Calls run concurrently and wait for one another, so the duration of a call says little about its cost. The shares
+    add up to the time in which at least one call was in flight. They depend on the machine and the concurrency.
     """
 
     def __init__(self, calls: Iterable[Call]) -> None:
@@ -39,7 +39,7 @@ class SharedTime:
             in_flight += change
 
     def of(self, call: Call) -> float:
-        """Give a call's share in seconds; 0.0 where it is not recorded when it began."""
+        """Give a call's share in seconds; 0.0 if the start of the call was not recorded."""
         if call.started is None:
             return 0.0
         return self._until(call.started + call.seconds) - self._until(call.started)

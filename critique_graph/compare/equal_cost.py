@@ -1,9 +1,9 @@
-"""Every strategy of one pool against majority vote at equal calls, tokens and seconds.
+"""Compares every strategy on one pool with majority vote at equal calls, tokens and seconds.
 
-Majority vote of k responses is a curve of accuracy over mean cost; between k and k + 1 votes lies the mix of both that
-costs so much. A strategy is compared with that curve at its own mean cost, problem by problem (paired bootstrap, with
-the mix kept as it is). The paper compares k chains with a critic with 3k votes: where everything is refined, that is
-the comparison at equal calls.
+Majority vote of k responses gives a curve of accuracy over mean cost; for a cost between k and k + 1 votes, we
+interpolate between the two accuracies. A strategy is compared with that curve at its own mean cost, problem by problem
+(paired bootstrap, with fixed interpolation weights). The paper compares k chains with a critic to 3k votes: if every
+response is refined, that is the comparison at equal calls.
 """
 
 from collections import Counter
@@ -39,17 +39,17 @@ from critique_graph.runs.folder import RunState
 
 @dataclass(frozen=True)
 class _Curve:
-    """A strategy over the number of its chains."""
+    """Accuracy and cost of a strategy as functions of its number of chains."""
 
     strategy: Strategy
     budgets: list[int]
     chances: list[list[float]]
-    """For every budget, of every problem."""
+    """Probability of a correct answer, for every budget and every problem."""
     unit: dict[Axis, float]
-    """Mean cost of one chain; unknown ones are absent."""
+    """Mean cost of one chain; axes of unknown cost are absent."""
 
     def at(self, axis: Axis, cost: float) -> tuple[float, list[float]] | None:
-        """Give the chains that cost so much, and the chance on every problem; None outside the curve."""
+        """Give the number of chains at a cost, and the probability for every problem; None outside the curve."""
         chains = cost / self.unit[axis] if self.unit[axis] else 0.0
         chains = next((float(k) for k in self.budgets if abs(chains - k) < 1e-9 * k), chains)
         for index, (low, high) in enumerate(pairwise([*self.budgets, self.budgets[-1]])):
@@ -81,20 +81,20 @@ async def compare_traces(
     state: RunState = "complete",
     reason: str | None = None,
 ) -> Comparison:
-    """Compare all strategies that the traces of one run hold the calls of. No model is called.
+    """Compare all strategies whose calls are in the traces of one run. No model is called.
 
     Args:
-        traces: Of the run's finished problems, with the same settings, several samples, and references.
-        grader: Groups equal answers.
-        seconds: How long the run took.
-        run: Path of its folder.
-        unfinished: Problems that are not done.
-        seed: Of the bootstrap.
+        traces: Traces of the run's finished problems, with equal settings, several samples, and references.
+        grader: Grader that groups equal answers.
+        seconds: Duration of the run.
+        run: Path of the run's folder.
+        unfinished: Number of problems that are not done.
+        seed: Seed of the bootstrap.
         state: How the run ended.
-        reason: Why it stopped early.
+        reason: Why the run stopped early.
 
     Raises:
-        InputError: there is nothing to compare.
+        InputError: There is nothing to compare.
     """
     every = list(traces)
     _check(every, run)
@@ -103,7 +103,7 @@ async def compare_traces(
     found = [await pooled_problem(trace, grader, time) for trace in every]
     problems = [problem for problem in found if problem is not None]
     if not problems:
-        raise InputError(f"{run}: no problem of it has graded answers; strategies are compared by reference answers.")
+        raise InputError(f"{run}: no problem has graded answers; comparing strategies needs reference answers.")
     unknown = {
         "tokens": any(call.usage.unknown_calls for call in calls),
         "seconds": any(call.started is None for call in calls),
@@ -144,9 +144,9 @@ def _check(traces: Sequence[Trace], run: str) -> None:
     if not traces:
         raise InputError(f"{run}: there are no finished problems to compare.")
     if len({len(trace.chains) for trace in traces}) > 1 or len(traces[0].chains) < 2:
-        raise InputError(f"{run}: its problems have too few chains to vote; run it with --samples 8, say.")
+        raise InputError(f"{run}: its problems have too few chains to vote; run it with more, e.g. --samples 8.")
     if "rounds" not in traces[0].settings:
-        raise InputError(f"{run}: its traces do not hold the settings they were made with.")
+        raise InputError(f"{run}: its traces do not hold the settings of the run.")
 
 
 def _curve(strategy: Strategy, problems: Sequence[PooledProblem], axes: Sequence[Axis]) -> _Curve:
@@ -179,7 +179,7 @@ def _figures(curve: _Curve, majority: _Curve, axes: Sequence[Axis], seed: int) -
 
 
 def _break_even(loop: _Curve, majority: _Curve) -> float | None:
-    """Tokens at which the loop's curve is first not below the vote's: on a straight line between its points."""
+    """Give the tokens at which the loop's curve first reaches the vote's, interpolated linearly between its points."""
     before: tuple[float, float] | None = None
     for index, k in enumerate(loop.budgets):
         tokens = k * loop.unit["tokens"]
@@ -196,7 +196,7 @@ def _break_even(loop: _Curve, majority: _Curve) -> float | None:
 
 
 def _tokens_to_match(majority: _Curve, accuracy: float) -> float | None:
-    """Tokens at which the vote's curve first reaches an accuracy: on a straight line between its points."""
+    """Give the tokens at which the vote's curve first reaches an accuracy, interpolated linearly between its points."""
     points = [(k * majority.unit["tokens"], fmean(c)) for k, c in zip(majority.budgets, majority.chances, strict=True)]
     if points[0][1] >= accuracy:
         return points[0][0]
@@ -207,7 +207,7 @@ def _tokens_to_match(majority: _Curve, accuracy: float) -> float | None:
 
 
 def _flips(problems: Sequence[PooledProblem]) -> tuple[Rate, Rate]:
-    """Harm and helpfulness of the loop, over all chains."""
+    """Give harm and helpfulness of the loop, over all chains."""
     flips: Counter[tuple[bool, bool]] = Counter()
     having: Counter[bool] = Counter()
     for problem in problems:

@@ -1,4 +1,4 @@
-"""A picture of what `compare` found: accuracy against cost, a line for every vote, a mark for every other strategy."""
+"""Draws what `compare` found: accuracy against cost, a line for every vote, a mark for every other strategy."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 def check_plot(path: Path) -> None:
-    """Check that a picture can be drawn, before what it shows is computed.
+    """Check that a picture can be drawn, before its content is computed.
 
     Raises:
-        InputError: The file has another ending than `FORMATS`, or no folder.
+        InputError: The ending of the file is not in `FORMATS`, or its folder does not exist.
         MissingDependencyError: matplotlib is not installed.
     """
     if path.suffix.lower() not in FORMATS:
@@ -26,12 +26,12 @@ def check_plot(path: Path) -> None:
 
 
 def plot_comparison(comparison: Comparison, path: Path) -> None:
-    """Draw accuracy against tokens per problem, or against calls where tokens are not known; its ending says as what.
+    """Draw accuracy against tokens per problem, or against calls if tokens are unknown; the ending sets the format.
 
-    Upper bounds, which look at the reference, are dashed. Every strategy has one interval, that of its figures.
+    Upper bounds, which look at the reference, are dashed. Every strategy has one interval, that of its `accuracy`.
 
     Raises:
-        InputError, MissingDependencyError: as `check_plot`.
+        InputError, MissingDependencyError: As in `check_plot`.
     """
     check_plot(path)
     from matplotlib import colormaps

@@ -1,4 +1,4 @@
-"""Draws a pool of chains for every problem, and compares strategies on it; on a saved run, without calling a model."""
+"""Draws a pool of chains for every problem and compares strategies on it; a saved run needs no model calls."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -40,7 +40,7 @@ def compare_strategies(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Comparison:
-    """Compare the critic with majority vote at equal cost; the same call again resumes. What `compare` calls.
+    """Compare the critic with majority vote at equal cost, as `compare` does; the same call again resumes.
 
     Example:
         >>> comparison = compare_strategies("problems.jsonl", actor="hf:PATH", critic="hf:PATH", out="runs/pool")
@@ -49,13 +49,13 @@ def compare_strategies(
     Args:
         problems: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves, with reference
             answers.
-        out: Folder of the run; by default a new one under `runs/`. `compare_run` reads it again.
+        out: Folder of the run; by default a new one under `runs/`. `compare_run` can read it later.
         fresh: Start over in a folder that holds a run.
-        progress: Shows how the run goes; nothing by default.
+        progress: Display of the progress; nothing is shown by default.
         settings: Fields of `CompareSettings`; models are strings or chat models.
 
     Raises:
-        NothingDoneError: No problem was finished, so that there is nothing to compare.
+        NothingDoneError: No problem was finished, so there is nothing to compare.
         CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
@@ -84,13 +84,13 @@ def compare_strategies(
 
 
 def compare_run(folder: str | Path) -> Comparison:
-    """Compare all strategies that a run's journal holds the calls of: one of `compare`, or of `run` with samples.
+    """Compare all strategies whose calls are in the journal of a run: of `compare`, or of `run` with several samples.
 
     Args:
-        folder: The run's folder; of a run that still goes on, the problems finished so far count.
+        folder: Folder of the run; if it is still running, the problems finished so far are compared.
 
     Raises:
-        InputError: There is no such run in the folder, or nothing in it to compare.
+        InputError: The folder holds no such run, or the run has nothing to compare.
         RunError: The run is damaged.
     """
     folder = Path(folder)
@@ -117,7 +117,7 @@ def compare_run(folder: str | Path) -> Comparison:
 
 
 async def _load(*models: BaseChatModel) -> None:
-    """Have models in this process load, so that nobody's calls wait for it: their time is compared."""
+    """Load the models in this process before the run, so that loading does not count as time of a call."""
     key = CallKey("", "actor", "", 0)
     for model in models:
         if isinstance(model, ChatLocal):
@@ -125,6 +125,6 @@ async def _load(*models: BaseChatModel) -> None:
 
 
 def _outcome(result: Mapping[str, Any]) -> Outcome:
-    """Judge a pool by every call, those without a critic included."""
+    """Give the outcome of a pool from all of its calls, those without a critic included."""
     controls = ({"failure": failure} for failure in result["failures"])
     return outcome_of({"chains": [*result["chains"], *controls]})

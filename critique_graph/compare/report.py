@@ -1,4 +1,4 @@
-"""What `compare` says: its verdict in one sentence, and its tables."""
+"""The report of `compare`: its verdict in one sentence, and its tables."""
 
 from rich.console import Group
 from rich.table import Table
@@ -21,8 +21,8 @@ def verdict_of(comparison: Comparison) -> str:
         parts.append(f"majority vote is as accurate as one loop at {to_match:,.0f} tokens")
     elif loop.tokens_per_problem is not None:
         parts.append(f"majority vote of all {votes} samples is less accurate than one loop")
-    parts.append(f"the loop turns {_share(comparison.harm)} of right answers wrong and")
-    return "; ".join(parts) + f" {_share(comparison.helpfulness)} of wrong ones right."
+    parts.append(f"the loop turns {_share(comparison.harm)} of correct answers wrong and")
+    return "; ".join(parts) + f" {_share(comparison.helpfulness)} of wrong answers correct."
 
 
 def _main_clause(comparison: Comparison, loop: StrategyFigures, axis: Axis) -> str:
@@ -31,8 +31,8 @@ def _main_clause(comparison: Comparison, loop: StrategyFigures, axis: Axis) -> s
     matched = loop.against_majority[axis]
     if matched is None:
         return (
-            f"{at} per problem the critic loop reaches {loop.accuracy.percent()}, which majority vote of all "
-            f"{comparison.votes} samples cannot spend (take more with --votes)"
+            f"{at} per problem the critic loop reaches {loop.accuracy.percent()}; majority vote of all "
+            f"{comparison.votes} samples does not cost that much (draw more samples with --votes)"
         )
     gain = matched.gain
     assert gain.low is not None
@@ -66,7 +66,7 @@ def _share(rate: Rate | None) -> str:
 
 
 def comparison_tables(comparison: Comparison) -> Group:
-    """Lay out what every strategy reaches, at what cost; then its lead over majority vote at equal cost."""
+    """Lay out the accuracy and cost of every strategy, then its gain over majority vote at equal cost."""
     reached, leads = (Table(box=None, pad_edge=False, padding=(0, 1, 0, 0)) for _ in range(2))
     reached.add_column("strategy", style="bold", no_wrap=True)
     for name in ("chains", "accuracy", "calls", "tokens", "seconds"):

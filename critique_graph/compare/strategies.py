@@ -1,9 +1,9 @@
-"""What every strategy would have answered on one saved pool, and at what cost. No model is called.
+"""Computes what every strategy would have answered on one saved pool, and at what cost. No model is called.
 
-A strategy draws k chains of a problem's pool, makes one vote of each, and answers by the heaviest group of equal
-answers. Its value on a problem is the chance that this answer is right: the mean over all choices of k chains (exact by
-`maj_at_k` where votes weigh the same; else of `MOST_CHOICES` random ones where there are more); of t equally heavy
-groups each wins with chance 1/t.
+A strategy draws k chains of a problem's pool, each of which gives one weighted vote, and answers with the heaviest
+group of equal answers. Its value on a problem is the probability that this answer is correct, averaged over every
+subset of k chains (by `maj_at_k` if all weights are equal; otherwise over `MOST_CHOICES` random subsets if there are
+more). If t groups are equally heavy, each wins with probability 1/t.
 """
 
 import random
@@ -22,20 +22,20 @@ from critique_graph.metrics.at_k import maj_at_k, pass_at_k
 from critique_graph.nodes.vote import VERDICT_WEIGHT
 
 MOST_CHOICES = 200
-"""Choices of k chains that are looked at."""
+"""Maximum number of subsets of k chains that are averaged if weights differ."""
 _FINE_BUDGETS = 16
-"""Every k is looked at up to here; beyond, eight to each doubling."""
+"""Every k up to this number is computed; above it, eight values per doubling."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What one chain brings to a strategy's vote."""
+    """The vote of one chain in a strategy, and its cost."""
 
     answer: int | None
-    """The group of equal answers it is for; None where there is none to read, which wins nothing."""
+    """Group of equal answers that gets the vote; None, which never wins, if there is no readable answer."""
     cost: Cost
     weight: float = 1.0
-    """0 leaves it out, unless that would leave out all."""
+    """Weight of the vote; 0 excludes it, unless all votes would be excluded."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class PooledProblem:
 
     trace: Trace
     groups: dict[str, int]
-    """The group of every answer, as it was written."""
+    """Group of each answer, by the answer as it was written."""
     right: frozenset[int]
-    """The groups that equal the reference."""
+    """Groups whose answers equal the reference."""
     time: SharedTime
 
     def vote(self, response: Response | None, calls: Iterable[Response | Round | None], weight: float = 1.0) -> Draw:
-        """Make a vote of a response, at the cost of the calls that wrote `calls`."""
+        """Make the vote of a response, at the cost of the calls that wrote `calls`."""
         made = [called.call for called in calls if called is not None]
         cost = Cost(len(made), sum(c.usage.total_tokens for c in made), sum(map(self.time.of, made)))
         return Draw(self.group(response), cost, weight)
 
     def group(self, response: Response | None) -> int | None:
-        """Give the group of a response's answer; None without one to read, or where the response was cut off."""
+        """Give the group of a response's answer; None if it has no readable answer or was cut off."""
         if response is None or response.is_truncated or response.answer is None:
             return None
         return self.groups[response.answer]
@@ -73,13 +73,13 @@ class Strategy:
     name: str
     label: str
     draws: Callable[[PooledProblem], list[Draw]]
-    """One draw of every chain, or sample."""
+    """Gives one draw for every chain, or sample."""
     is_vote: bool = False
-    """False: it uses one chain, whichever of the pool."""
+    """Whether the strategy votes; otherwise it uses one random chain of the pool."""
     is_best_of: bool = False
-    """The reference chooses among the draws."""
+    """Whether the reference chooses among the draws."""
     is_upper_bound: bool = False
-    """It looks at the reference: not a method."""
+    """Whether the strategy looks at the reference, so that it is not a method."""
 
 
 async def pooled_problem(trace: Trace, grader: Grader, time: SharedTime) -> PooledProblem | None:
@@ -123,7 +123,7 @@ def calls_of(trace: Trace) -> list[Call]:
 
 
 def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], budgets: Sequence[int]) -> list[float]:
-    """Give the chance that a strategy answers a problem rightly, for every number of chains it may draw."""
+    """Give the probability that a strategy answers a problem correctly, for every number of chains in `budgets`."""
     is_correct = [draw.answer in problem.right for draw in draws]
     if strategy.is_best_of:
         return [pass_at_k(len(draws), sum(is_correct), k) for k in budgets]
@@ -136,7 +136,7 @@ def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], b
 
 
 def budgets(chains: int) -> list[int]:
-    """Give the numbers of chains to look at, up to all: every one while they are few, then ever sparser."""
+    """Give the numbers of chains to compute, up to all: every number while small, then fewer and fewer."""
     found, k = [], 1
     while k < chains:
         found.append(k)
@@ -145,11 +145,11 @@ def budgets(chains: int) -> list[int]:
 
 
 def available(settings: Mapping[str, object], trace: Trace) -> list[Strategy]:
-    """Give the strategies that a run's traces hold all calls of.
+    """Give the strategies all of whose calls are in the traces of a run.
 
     Args:
-        settings: The run's.
-        trace: One of them.
+        settings: Settings of the run.
+        trace: One of the run's traces.
     """
     has_critiques = bool(settings.get("rounds"))
     gate = settings.get("gate") if has_critiques else None
@@ -169,14 +169,14 @@ def available(settings: Mapping[str, object], trace: Trace) -> list[Strategy]:
 
 @dataclass(frozen=True)
 class LoopEnd:
-    """Where a chain ends, and what was called until then."""
+    """Last response of a chain under a gate, and everything that was called to get it."""
 
     response: Response | None
     calls: list[Response | Round | None]
 
 
 def loop_end(chain: Chain) -> LoopEnd:
-    """Give where a chain ends under the gate `when_wrong`: at the first critique that does not say wrong."""
+    """Give the end of a chain under the gate `when_wrong`: at the first critique that does not say wrong."""
     end = LoopEnd(chain.response, [chain.response])
     for turn in chain.rounds:
         end.calls.append(turn)
@@ -212,7 +212,7 @@ def _weighted(problem: PooledProblem) -> list[Draw]:
 
 
 def _judged(problem: PooledProblem, weights: Mapping[str | None, float]) -> list[Draw]:
-    """Votes of first responses, by the verdict on them."""
+    """Give votes of first responses, weighted by the verdict on them."""
     draws = []
     for chain in problem.trace.chains:
         first = chain.rounds[0] if chain.rounds else None
@@ -248,7 +248,7 @@ def _gated_by_reference(problem: PooledProblem) -> list[Draw]:
     return draws
 
 
-# The names are keys of `compare --json`.
+# The first names are keys of `compare --json`.
 GREEDY = Strategy("greedy", "greedy", _greedy)
 SAMPLE = Strategy("sample", "one sample", _sampled)
 MAJORITY = Strategy("majority", "majority vote", _sampled, is_vote=True)
@@ -263,7 +263,7 @@ ORACLE_CHOICE = Strategy("oracle_choice", "oracle choice", _sampled, is_vote=Tru
 
 
 def _vote(draws: Sequence[Draw], right: frozenset[int]) -> float:
-    """Chance that the heaviest answer is a right one."""
+    """Give the probability that the heaviest group is correct."""
     counted = [(draw.answer, draw.weight) for draw in draws if draw.weight] or [(draw.answer, 1.0) for draw in draws]
     weights: defaultdict[int, float] = defaultdict(float)
     for answer, weight in counted:

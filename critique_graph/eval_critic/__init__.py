@@ -1,4 +1,4 @@
 """The verb `eval-critic`: does the critic find the first wrong step?
 
-Imports `graphs`, `runs` and what stands below them.
+Imports `graphs`, `runs` and the folders below them.
 """

@@ -21,12 +21,13 @@ def eval_critic(
 ) -> int:
     """Measure whether the critic finds the first wrong step: accuracy and F1, by the protocol of ProcessBench.
 
-    F1 is the harmonic mean of the accuracy on responses with a wrong step and on those without. A critique that cannot
-    be read, and one that is missing, count as wrong. The same command again resumes.
+    F1 is the harmonic mean of the accuracy on responses with a wrong step and of that on responses without one. A
+    critique that is unreadable or missing counts as wrong. The same command again resumes.
 
     Args:
-        files: Responses with `steps` and the `label` of the first wrong one (0-based, -1 for none), as JSON, JSONL or
-            Parquet, or `hf:owner/name[:config[:split]]`; `miniature` (the default): its actor's, with exact labels.
+        files: Files (JSON, JSONL or Parquet) or `hf:owner/name[:config[:split]]` of responses with `steps` and
+            `label`, the 0-based index of the first wrong step (-1 for none). `miniature` (the default): responses of
+            its actor, with exact labels.
     """
     found = evaluate_critic(
         files or settings.sources, **dict(settings), **output.keywords(), progress=output.progress(Progress)
@@ -43,7 +44,7 @@ def evaluation_table(found: CriticEvaluation) -> Table:
 
     def add(name: str, scores: FirstErrors) -> None:
         table.add_row(name, plain(f"{scores.f1.percent()}, n = {scores.f1.n}"))
-        for part, rate in (("with a wrong step", scores.on_erroneous), ("without one", scores.on_correct)):
+        for part, rate in (("with a wrong step", scores.on_erroneous), ("without a wrong step", scores.on_correct)):
             table.add_row(f"  {part}", plain(f"{rate.percent()} as labelled, n = {rate.n}"))
 
     add("first-error F1", found)

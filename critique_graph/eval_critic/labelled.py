@@ -1,7 +1,7 @@
-"""Responses with a known first wrong step: ProcessBench-format files, and the miniature's own, by exact labels.
+"""Responses with a known first wrong step: from files in ProcessBench format, or the miniature's, labelled exactly.
 
-A row has `problem` (or another name of the question), `steps`, a list of texts, and `label`: the 0-based index of the
-first wrong step, or -1 where none is.
+A row has `problem` (or another name of the question), `steps`, a list of texts, and `label`, the 0-based index of the
+first wrong step, or -1 if no step is wrong.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from critique_graph.problems.rows import FileRow, file_rows, hub_rows
 
 
 class LabelledProblem(Problem):
-    """A question with a response to judge, in steps; without steps, the actor is to write one."""
+    """A question with the steps of a response to judge; without steps, the actor writes the response."""
 
     steps: tuple[str, ...] = ()
     label: int | None = None
-    """0-based index of the first wrong step, or `NO_ERROR`; None where it is found out from the response."""
+    """0-based index of the first wrong step, or `NO_ERROR`; None if it is computed from the response."""
 
     def to_input(self) -> dict[str, JsonValue]:
         return super().to_input() | {"steps": list(self.steps)}
@@ -33,7 +33,7 @@ class LabelledProblem(Problem):
 
 @dataclass(frozen=True)
 class Case:
-    """A response's steps, and which of them is the first wrong one."""
+    """The steps of a response, and the index of the first wrong one."""
 
     steps: tuple[str, ...]
     label: int
@@ -43,9 +43,9 @@ def labelled_problems(sources: tuple[str, ...], *, limit: int | None, seed: int)
     """Give the responses of several sources.
 
     Args:
-        sources: Files (as of `load_problems`), `hf:owner/name[:config[:split]]`, or `miniature`.
-        limit: Most of every source.
-        seed: Draws the miniature's problems.
+        sources: Files (as in `load_problems`), `hf:owner/name[:config[:split]]`, or `miniature`.
+        limit: Maximum number of responses from each source.
+        seed: Seed for drawing the miniature's problems.
 
     Raises:
         InputError: A source, or a row of it, cannot be used.
@@ -67,14 +67,14 @@ def labelled_problems(sources: tuple[str, ...], *, limit: int | None, seed: int)
 
 
 def miniature_cases(limit: int | None, seed: int) -> dict[str, Exercise]:
-    """Give the miniature's problems by id, with what it takes to label a response (`exact_case`)."""
+    """Give the miniature's exercises by the id of their problem; `exact_case` labels responses with them."""
     return {exercise.problem.id: exercise for exercise in _exercises(limit, seed)}
 
 
 def exact_case(exercise: Exercise, response: str) -> Case | None:
-    """Label a response to one of the miniature's problems, step by step from its own values.
+    """Label a response to one of the miniature's problems, checking each step with the values of the response.
 
-    None where every step is right and the answer is not: steps are missing or one too many, and no step is to blame.
+    None if every step is correct and the answer is not: steps are missing or superfluous, and no step is to blame.
     """
     steps = written_steps(response)
     error = first_error(check_response(exercise, response))

@@ -1,7 +1,7 @@
 """Measures whether a critic finds the first wrong step, by the protocol of ProcessBench (arXiv 2412.06559).
 
-A prediction is the first step that the critique calls wrong, or that there is none. What cannot be read as one counts
-as wrong, and is counted by reason.
+A prediction is the first step that the critique calls wrong, or that no step is wrong. A critique without a readable
+prediction counts as wrong, and is counted by reason.
 """
 
 from collections import Counter
@@ -30,27 +30,29 @@ from critique_graph.verbs.output import run_folder
 
 Unreadable = (
     Literal[
-        "unparsed",  # no verdict that can be read
-        "unlocated",  # the answer is called wrong, and no step
-        "unaligned",  # the first sentence called wrong is none of the response's
+        "unparsed",  # there is no readable verdict
+        "unlocated",  # the answer is called wrong, but no step
+        "unaligned",  # the first sentence called wrong is not in the response
     ]
     | FailureKind  # there is no critique: the call failed for good
 )
 
 
 class CriticEvaluation(FirstErrors, Ended):
-    """What `critique-graph eval-critic --json` prints: the scores over all responses, and where they come from."""
+    """The scores of a critic, overall and by source, as `critique-graph eval-critic --json` prints them."""
 
     responses: int
-    """With a label, judged or not."""
+    """Number of responses with a label, judged or not."""
     by_source: dict[str, FirstErrors]
+    """Scores for each source."""
     unreadable: dict[str, int]
-    """Responses without a prediction, by reason (`Unreadable`): they count as wrong."""
+    """Number of responses without a prediction, by reason (`Unreadable`); they count as wrong."""
     unlabelled: int
-    """Of the miniature: no whole response, or one whose steps are all right and whose answer is not. Left out."""
+    """Number of the miniature's responses that are left out: incomplete, or with a wrong answer and no wrong step."""
     failed: int
-    """The model could not be reached: left out, and tried again by the same command."""
+    """Number of responses left out because the model could not be reached; the same command tries them again."""
     pending: int
+    """Number of responses that the run has not reached."""
     tokens: int
 
 
@@ -62,12 +64,12 @@ class JudgedTrace(Trace):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a critique says of the first wrong step."""
+    """The first wrong step according to a critique."""
 
     step: int | None
-    """0-based, or `NO_ERROR`; None where it cannot be read."""
+    """0-based index of the step, or `NO_ERROR`; None if it cannot be read."""
     reason: Unreadable | None = None
-    """Why not."""
+    """Why `step` cannot be read; None if it can."""
 
 
 def predict(critique: Critique) -> Prediction:
@@ -88,7 +90,7 @@ def evaluate_critic(
     progress: Progress | None = None,
     **settings: Any,
 ) -> CriticEvaluation:
-    """Have a critic judge labelled responses, and score it; the same call again resumes. What `eval-critic` calls.
+    """Have a critic judge labelled responses, and score it, as `eval-critic` does; the same call again resumes.
 
     Example:
         >>> scores = evaluate_critic("processbench/gsm8k.json", critic="hf:PATH", out="runs/critic")
@@ -99,7 +101,7 @@ def evaluate_critic(
             `LabelledProblem` records.
         out: Folder of the run; by default a new one under `runs/`.
         fresh: Start over in a folder that holds a run.
-        progress: Shows how the run goes; nothing by default.
+        progress: Display of the progress; nothing is shown by default.
         settings: Fields of `EvalCriticSettings`; models are strings or chat models.
 
     Raises:
@@ -147,8 +149,8 @@ def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> Cr
     """Score the critiques of a run.
 
     Args:
-        run: The run.
-        case_of: Gives a response's steps and label; None to leave it out.
+        run: The finished run.
+        case_of: Gives the steps and the label of a response; None leaves the response out.
     """
     unreadable: Counter[str] = Counter()
     scored: dict[str, list[tuple[int | None, int]]] = {}
@@ -189,10 +191,10 @@ def _prediction(trace: JudgedTrace, case: Case) -> Prediction:
         return Prediction(None, chain.failure.kind if chain.failure else "unparsed")
     critique = chain.rounds[0].critique
     read = parse_critique(critique.text, chain.response.text, steps=case.steps)
-    return predict(read.model_copy(update={"final": critique.final}))  # None, where the critique was cut off
+    return predict(read.model_copy(update={"final": critique.final}))  # None if the critique was cut off
 
 
 def _outcome(result: Mapping[str, Any]) -> Outcome:
-    """Judge a result: a response that the critic's model refuses, as too long for it, is a finding about the critic."""
+    """Give the outcome of a result; a response that the critic's model refuses, e.g. as too long, counts as done."""
     outcome = outcome_of(result)
     return Outcome("done") if outcome.status == "quarantined" else outcome

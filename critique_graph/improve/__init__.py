@@ -1,4 +1,4 @@
-"""The verb `improve`: self-improvement with a critic in the loop; its graph drives runs and trainings.
+"""The verb `improve`: self-improvement with a critic in the loop, as a graph that drives runs and trainings.
 
 Imports everything but the command line.
 """

@@ -1,4 +1,4 @@
-"""`critique-graph improve`: an actor that learns from its own correct answers, and from those a critic led it to."""
+"""`critique-graph improve`: an actor learns from its own correct responses, and from those that a critic led to."""
 
 from importlib.util import find_spec
 from typing import Annotated
@@ -21,10 +21,11 @@ def improve(
     settings: Annotated[ImproveSettings, Parameter(name="*")] = ImproveSettings(),  # noqa: B008 - frozen
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
 ) -> int:
-    """Improve an actor: explore, refine what is wrong by critiques, train on what is right, evaluate, again.
+    """Improve an actor in iterations: explore, refine wrong responses, train on correct ones, evaluate.
 
-    Every problem needs its reference answer. The same command again resumes, in whatever stage it stopped.
-    OUT/best.json names the best model, by validation problems; every iteration's is in OUT/iteration-N/model.
+    Every problem needs a reference answer. The same command again resumes at the stage in which it stopped.
+    OUT/best.json names the model that is best on the validation problems; the model of each iteration is in
+    OUT/iteration-N/model.
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.

@@ -1,16 +1,16 @@
-"""Critique-in-the-loop self-improvement as a graph: its nodes are the stages of an iteration.
+"""Critique-in-the-loop self-improvement as a graph whose nodes are the stages of an iteration.
 
     resume ─► evaluate ─► explore ─► select ─► train ─► evaluate ─► (explore …)
 
-Unlike the other graphs, whose nodes work on one problem, these drive runs over problem sets (`improvement.py`), each in
-a folder that can be gone on with; the state holds names and records alone. The method is that of arXiv 2411.16579 as
-its official scripts run it (`selfimprove/`, commit 569e62e): sample N responses per problem, critique the wrong ones
-and refine each up to K times, keep what is right, train from the base, again. Where we differ:
+The nodes of other graphs work on one problem; these nodes drive runs over problem sets (`stages.py`), each in a folder
+from which it can be resumed. The state holds only names and records. The method is that of arXiv 2411.16579 as its
+official scripts run it (`selfimprove/`, commit 569e62e): sample N responses per problem, critique the wrong ones and
+refine each up to K times, keep the correct ones, train from the base, repeat. We differ in these points:
 
-1. `refine_until_right` stops at the first right refinement; the scripts draw K and keep one that is right.
-2. The guard against shortcuts (`is_shortcut`) counts no numbers of a reference solution: there need not be one.
-3. The best iteration is chosen on validation problems; the scripts keep the last.
-4. What `ImprovementContext` calls ours.
+1. `refine_until_right` stops at the first correct refinement; the scripts draw K and keep one that is correct.
+2. The guard against shortcuts (`is_shortcut`) does not count numbers of a reference solution, which may not exist.
+3. The best iteration is chosen on validation problems; the scripts keep the last one.
+4. The settings of `ImprovementContext` that are marked as ours.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def create_self_improve(
     concurrency: int = CONCURRENCY,
     **settings: Any,
 ) -> SelfImproveGraph:
-    """Create the self-improvement of an actor, uncompiled. The same input again goes on where it was left.
+    """Create the graph of an actor's self-improvement, uncompiled. The same input again resumes.
 
     Example:
         >>> graph = create_self_improve(iterations=1, samples=4, learning_rate=1e-3).compile()
@@ -74,16 +74,16 @@ def create_self_improve(
         >>> result["best"]["model"]  # "hf:runs/improved/iteration-1/model"
 
     Args:
-        actor: Explores first, and is improved: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH` or `miniature:actor`.
-        critic: Judges wrong responses. It is the same in every iteration. None or `none`: vanilla self-improvement.
-        base: What every training begins with; None: the actor.
-        test_critic: Plays one round in the evaluations; None: the critic; `none`: the actor is measured alone.
-        problems: To explore, to choose by, to test on; None: 300, 200 and 300 of the miniature.
-        grader: Reads and grades answers; mathematics by default.
-        trainer: Trains an actor; by default in another process, while no model of this one is loaded.
-        load: Gives the model of a string.
-        progress: Gives what shows a stage, by its title; nothing by default.
-        concurrency: Problems in flight at once.
+        actor: Model to improve, which explores first: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH` or `miniature:actor`.
+        critic: Model that judges wrong responses in every iteration. None or `none`: vanilla self-improvement.
+        base: Model from which every training starts; None: the actor.
+        test_critic: Critic of one round in the evaluations; None: `critic`; `none`: the actor is measured alone.
+        problems: Problems for training, validation and test; None: 300, 200 and 300 of the miniature.
+        grader: Reads and grades answers; by default mathematical ones.
+        trainer: Trains an actor; by default in another process, while this process has no model loaded.
+        load: Gives the model for a model string.
+        progress: Gives the display of a stage, by its title; nothing is shown by default.
+        concurrency: Number of problems in flight at once.
         settings: Fields of `ImprovementContext`.
 
     Raises:
@@ -125,7 +125,7 @@ def create_self_improve(
 def miniature_problems(
     *, training: int = 300, validation: int = 200, test: int = 300, seed: int = 0
 ) -> ImprovementProblems:
-    """Give problems of the miniature's three splits, which share none."""
+    """Give problems of the miniature's three splits, which share no problem."""
     return ImprovementProblems(
         training=list(load_problems("miniature", limit=training, seed=seed, split="train")),
         validation=list(load_problems("miniature", limit=validation, seed=seed, split="validation")),
@@ -134,7 +134,7 @@ def miniature_problems(
 
 
 class _Stages:
-    """The nodes. They block, and LangGraph runs them in threads where it has an event loop."""
+    """The nodes of the graph. They block; LangGraph runs them in threads if it has an event loop."""
 
     def __init__(self, improver: Improver, actor: str, base: str, defaults: ImprovementContext) -> None:
         self._improver = improver
@@ -183,7 +183,7 @@ class _Stages:
         kept = self._improver.select(context, index, out, explored, self._hard)
         if kept is None:
             tried = len(self._improver.problems.training) * context.samples
-            reason = f"iteration {index} kept nothing: of {tried} responses none was right"
+            reason = f"iteration {index} kept nothing: none of {tried} responses was correct"
             if self._improver.critic is not None:
                 reason += ", nor any refinement"
             return {"end": {"state": "stopped_early", "reason": reason}}
@@ -237,7 +237,7 @@ class _Stages:
         return in_force(self._defaults)
 
     def _recorded(self) -> dict[str, Any]:
-        """Give what the iterations of a folder have in common."""
+        """Give the settings that all iterations of a folder must share."""
         improver, sets = self._improver, self._improver.problems
         return {
             "actor": self._actor,

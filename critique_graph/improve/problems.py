@@ -1,4 +1,4 @@
-"""The problems of self-improvement: to learn from, to choose by, and to measure on."""
+"""The problems of self-improvement: for training, validation and test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,32 +19,32 @@ class ImprovementProblems:
     """The problems of self-improvement; no problem is in two of the sets."""
 
     training: Sequence[Problem]
-    """Explored and learned from; each has a reference answer."""
+    """Problems that are explored and learned from; each has a reference answer."""
     validation: Sequence[Problem]
-    """By these the best iteration is chosen."""
+    """Problems by which the best iteration is chosen."""
     test: Sequence[Problem]
-    """Only measured; empty: nothing is measured but the validation problems."""
+    """Problems that only measure; if empty, the validation problems measure."""
 
     @property
     def name(self) -> str:
-        """What settings record of the sets: a hash, so that a run resumes with the same problems alone."""
+        """Hash of the sets for the recorded settings, so that a run only resumes with the same problems."""
         return name_of_problems([*self.training, *self.validation, *self.test])
 
 
 VALIDATION, TEST = 200, 300
-"""Problems of the miniature, where no others are named."""
+"""Default numbers of problems from the miniature's own splits."""
 
 
 def improvement_problems(settings: ImproveSettings, problems: Problems | None = None) -> ImprovementProblems:
-    """Find the problems that settings ask for.
+    """Find the problems that the settings name.
 
     Args:
-        settings: They name the sets.
-        problems: The problems to learn from, where they are at hand.
+        settings: Settings that name the sets.
+        problems: The training problems themselves, if they are not to be read from a file.
 
     Raises:
-        InputError: A set cannot be used, those to learn from are for tests, one of them has no reference answer, or a
-            problem is in two sets.
+        InputError: A set cannot be used, the training problems are test problems, a problem has no reference answer,
+            or a problem is in two sets.
     """
     refuse_test_split(settings.problems)
     load = partial(load_problems, question_field=settings.question_field, answer_field=settings.answer_field)
@@ -67,10 +67,14 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     if settings.test is not None or is_miniature:
         test = read(settings.test or "miniature", settings.test_limit, "test")
     if not validation or not training:
-        raise InputError(f"{settings.problems}: too few problems to hold some out; name others with --validation.")
+        raise InputError(
+            f"{settings.problems}: too few problems to hold some out; name a validation set with --validation."
+        )
     asked = {problem.question for problem in (*validation, *test)}
     if shared := next((problem for problem in training if problem.question in asked), None):
-        raise InputError(f"problem {shared.id!r} is to be learned from, and measured on; leave it out of one set.")
+        raise InputError(
+            f"problem {shared.id!r} is a training problem and also a validation or test problem; remove it from one."
+        )
     return ImprovementProblems(training, validation, test)
 
 

@@ -1,4 +1,4 @@
-"""The records of self-improvement: what an actor is worth, what an iteration kept and learned, which is best."""
+"""The records of self-improvement: evaluations of actors, the data of each iteration, and the best actor."""
 
 import hashlib
 from collections import defaultdict
@@ -17,58 +17,59 @@ ITERATION_SCHEMA = "critique-graph.iteration/1"
 
 
 class ActorEvaluation(Record):
-    """An actor on problems it does not learn from, greedily; without test problems, on those for validation alone."""
+    """Greedy results of an actor on the test problems, or on the validation problems if there are no test problems."""
 
     model: str
-    """Model string."""
+    """Model string of the actor."""
     model_hash: str | None
-    """First 12 digits of the SHA-256 of the weights; None where they are not in a folder."""
+    """First 12 digits of the SHA-256 of the weights; None if they are not in a folder."""
     validation: Rate
-    """Accuracy without a critic on the validation problems: by this, the best is chosen."""
+    """Accuracy without a critic on the validation problems; it decides which actor is best."""
     accuracy: Rate
-    """Without a critic, on the test problems."""
+    """Accuracy without a critic on the test problems."""
     by_difficulty: dict[int, Rate]
-    """The same by level."""
+    """Accuracy without a critic on the test problems of each level."""
     accuracy_hard: Rate
-    """The same on hard problems: those of the upper half of the levels (ours)."""
+    """Accuracy without a critic on hard test problems: those in the upper half of the levels (ours)."""
     accuracy_with_critic: Rate | None
-    """One round with the test-time critic; None without one."""
+    """Accuracy on the test problems after one round with the test-time critic; None without one."""
     gain_of_critic: Rate | None
-    """Paired."""
+    """Accuracy with the test-time critic minus accuracy without it, paired; None without one."""
     by_difficulty_with_critic: dict[int, Rate]
+    """Accuracy with the test-time critic on the test problems of each level; empty without one."""
     evaluation_tokens: int
     evaluation_seconds: float
 
 
 class Kept(Record):
-    """What an exploration gave, and what of it is learned."""
+    """Results of an exploration, and the rows of it that are learned."""
 
     responses: Rate
-    """Of the first responses, those that are right; `n` counts the problems they are of, here and below."""
+    """Share of first responses that are correct; `n` counts their problems, here and below."""
     repaired: Rate
-    """Of the wrong ones that were critiqued, those that have a right refinement which was worked out."""
+    """Share of critiqued wrong responses that got a correct refinement which works out its answer."""
     kept_direct: int
-    """Rows of right first responses."""
+    """Number of rows from correct first responses."""
     kept_refined: int
-    """Rows of right refinements, as answers to the bare question."""
+    """Number of rows from correct refinements, as answers to the bare question."""
     dropped: dict[str, int]
-    """Of both, by reason."""
+    """Number of rows of both kinds that were not kept, by reason."""
     kept_by_difficulty: dict[int, Rate]
-    """Shares of levels among the kept rows."""
+    """Share of each level among the kept rows."""
     kept_hard: Rate
-    """Share of hard problems among them."""
+    """Share of hard problems among the kept rows."""
     covered: Rate
-    """Of the problems, those with a kept row."""
+    """Share of problems with a kept row."""
     covered_hard: Rate
-    """The same of the hard problems."""
+    """Share of hard problems with a kept row."""
     rows: int
-    """All that is learned: kept ones, and feedback, previous and original rows where asked for."""
+    """Number of rows that are learned: kept ones, and feedback, previous and original rows if asked for."""
     data_hash: str
     """First 12 digits of the SHA-256 of the file of rows."""
     failed: int
-    """Problems that could not be explored."""
+    """Number of problems that could not be explored."""
     exploration_tokens: dict[str, int]
-    """By role, and `total`."""
+    """Tokens of the exploration by role, and in `total`."""
     exploration_seconds: float
 
 
@@ -86,16 +87,16 @@ class Iteration(ActorEvaluation, Kept):
 
 
 class Best(Record):
-    """The best of all actors by accuracy without a critic on the validation problems; of equal ones the earliest."""
+    """Actor with the best accuracy without a critic on the validation problems; the earliest of equal ones."""
 
     index: int
-    """0 is the actor it began with."""
+    """Iteration of the actor; 0 is the actor before training."""
     model: str
     validation: Rate
 
 
 class ImprovementSummary(Ended):
-    """The findings of self-improvement, as `critique-graph improve --json` prints them."""
+    """The results of self-improvement, as `critique-graph improve --json` prints them."""
 
     start: ActorEvaluation | None
     iterations: tuple[Iteration, ...]
@@ -115,9 +116,9 @@ def evaluation_of(
 
     Args:
         model: Model string of the actor.
-        validation: Of the run on validation problems; without a critic, where there are test problems.
-        test: Of the run on test problems; None without these.
-        hard: Levels that are hard.
+        validation: Summary of the run on validation problems; without a critic if there are test problems.
+        test: Summary of the run on test problems; None if there are none.
+        hard: Levels that count as hard.
         has_critic: Whether the last of these runs had a critic.
     """
     measured = test or validation
@@ -149,16 +150,16 @@ def kept_of(
     rows: int,
     data_hash: str,
 ) -> Kept:
-    """Read what an exploration gave.
+    """Read the results of an exploration.
 
     Args:
-        selected: Rows that were kept, of right responses and right refinements.
-        explored: Of the exploration.
-        traces: Its traces.
-        problems: All that were explored.
-        hard: Levels that are hard.
-        rows: How many rows are learned.
-        data_hash: Of these.
+        selected: Kept rows from correct responses and correct refinements.
+        explored: Summary of the exploration.
+        traces: Traces of the exploration.
+        problems: All problems that were explored.
+        hard: Levels that count as hard.
+        rows: Number of rows that are learned.
+        data_hash: Hash of these rows.
     """
     right, sizes, repaired, wrong = list[int](), list[int](), list[int](), list[int]()
     for trace in traces:
@@ -198,13 +199,13 @@ def best_of(start: ActorEvaluation, iterations: Sequence[Iteration]) -> Best:
 
 
 def hard_levels(problems: Iterable[Problem]) -> frozenset[int]:
-    """Give the upper half of the levels there are: of 2 to 8, those above 5. Ours: the paper's bins are unknown."""
+    """Give the upper half of the problems' levels, e.g. 6 to 8 of 2 to 8 (ours: the paper's bins are unknown)."""
     levels = {problem.level for problem in problems if problem.level is not None}
     return frozenset(level for level in levels if 2 * level > min(levels) + max(levels))
 
 
 def shares_by_level(rows: Iterable[tuple[str, int | None]], hard: frozenset[int]) -> tuple[dict[int, Rate], Rate]:
-    """Give the share of every level, and of the hard ones together, among rows of (problem, level)."""
+    """Give the share of every level, and of all hard levels together, among rows of (problem, level)."""
     sizes: defaultdict[tuple[str, int | None], int] = defaultdict(int)
     for problem, level in rows:
         sizes[problem, level] += 1
@@ -217,7 +218,7 @@ def shares_by_level(rows: Iterable[tuple[str, int | None]], hard: frozenset[int]
 
 
 def weights_hash(model: str) -> str | None:
-    """Give a hash of a model's weights; None where they are not in a folder."""
+    """Give a hash of a model's weights; None if they are not in a folder."""
     folder = ModelString.parse(model).weights
     files = [] if folder is None else sorted(Path(folder).glob("*.safetensors"))
     if not files:

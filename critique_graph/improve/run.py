@@ -1,4 +1,4 @@
-"""Self-improvement over a problem set, in one folder: finds the problems, runs the graph, sums up."""
+"""Self-improvement over a problem set, in one folder: finds the problems, runs the graph, summarises the result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,20 +35,20 @@ def improve_actor(
     load: Callable[[Model], Any] = load_model,
     **settings: Any,
 ) -> ImprovementSummary:
-    """Improve an actor with a critic in the loop; the same call again goes on. What `critique-graph improve` calls.
+    """Improve an actor with a critic in the loop, as `critique-graph improve` does; the same call again resumes.
 
     Example:
         >>> summary = improve_actor("train.jsonl", actor="hf:PATH", critic="hf:PATH", out="runs/better")
         >>> summary.best.model
 
     Args:
-        problems: To learn from: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves, with
-            reference answers; or all three sets, as `ImprovementProblems`.
-        out: Folder of all that is made; by default a new one under `runs/`.
+        problems: Problems to learn from: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems
+            themselves, with reference answers; or all three sets, as `ImprovementProblems`.
+        out: Folder of all results; by default a new one under `runs/`.
         fresh: Start over in a folder that holds an improvement.
-        progress: Gives what shows a stage, by its title; nothing by default.
-        trainer: Trains an actor; by default in another process, while no model of this one is loaded.
-        load: Gives the model of a string.
+        progress: Gives the display of a stage, by its title; nothing is shown by default.
+        trainer: Trains an actor; by default in another process, while this process has no model loaded.
+        load: Gives the model for a model string.
         settings: Fields of `ImproveSettings`; critics are strings or chat models, the actor and the base are strings.
 
     Raises:
@@ -67,7 +67,7 @@ def improve_actor(
     with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
         if fresh:
             for old in folder.glob("iteration-*"):
-                wait_for_training(old / MODEL)  # it would write on into the new folder
+                wait_for_training(old / MODEL)  # otherwise it would write into the new folder
                 rmtree(old)
         test_critic = critics.get("test_critic", chosen.test_critic)
         graph = create_self_improve(
@@ -91,7 +91,7 @@ def improve_actor(
 
 
 def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSummary:
-    """Sum up what the graph gave."""
+    """Summarise the result of the graph."""
     start = None if result["start"] is None else ActorEvaluation.model_validate(result["start"])
     iterations = tuple(Iteration.model_validate(found) for found in result["iterations"])
     measured = [*([] if start is None else [start]), *iterations]
@@ -107,7 +107,7 @@ def summarise_improvement(result: dict[str, Any], *, run: str) -> ImprovementSum
 
 
 def _check(settings: ImproveSettings) -> None:
-    """Find what only a training would find, before anything is explored."""
+    """Check, before anything is explored, what otherwise only a training would find."""
     for model in (settings.actor, settings.base or settings.actor):
         trainable(model)
         load_model(model)
@@ -120,7 +120,7 @@ def _check(settings: ImproveSettings) -> None:
 
 
 def _critic(critic: Model, base_url: str | None) -> Model:
-    """Give a critic, checked: as a string where it is loaded and released here, as a model where it is on a server."""
+    """Check a critic, and give it: as a string if it is loaded and released here, as a model if it is on a server."""
     if critic == NO_CRITIC:
         return critic
     loaded = load_role(critic, base_url)

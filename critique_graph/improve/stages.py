@@ -1,12 +1,12 @@
-"""The stages of self-improvement, each a folder that can be gone on with: explore, select, train, evaluate.
+"""The stages of self-improvement, each in a folder from which it resumes: explore, select, train, evaluate.
 
-OUT/iteration-0/                 evaluation of the actor one begins with
+OUT/iteration-0/                 evaluation of the actor before training
 OUT/iteration-1/explore/         a run folder: traces of all responses, critiques and refinements
 OUT/iteration-1/kept.jsonl       rows that were kept
-OUT/iteration-1/rows.jsonl       rows that are learned: these, and others where asked for
+OUT/iteration-1/rows.jsonl       rows that are learned: the kept ones, and others if asked for
 OUT/iteration-1/model/           the trained actor; model.log is the training's log
 OUT/iteration-1/validation/, test/   run folders of the evaluation
-OUT/iteration-1/record.json      all figures; once it is there, the iteration is done
+OUT/iteration-1/record.json      all figures; written when the iteration is done
 """
 
 import hashlib
@@ -51,22 +51,22 @@ NO_CRITIC = "none"
 
 @dataclass(frozen=True)
 class Improver:
-    """Who explores, trains and judges, and on which problems."""
+    """The models, problems and tools of a self-improvement, and its stages as methods."""
 
     critic: Model | None
-    """Of the exploration; None: wrong responses are left as they are."""
+    """Critic of the exploration; None: wrong responses are not refined."""
     test_critic: Model | None
-    """Of the evaluation; None: the actor is measured alone."""
+    """Critic of the evaluations; None: the actor is measured alone."""
     problems: ImprovementProblems
     grader: Grader
     trainer: Trainer
     load: Callable[[Model], BaseChatModel]
     progress: Callable[[str], Progress]
-    """Gives what shows a stage, by its title."""
+    """Gives the display of a stage, by its title."""
     concurrency: int
 
     def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
-        """Sample responses to every training problem; with a critic, refine the wrong ones."""
+        """Sample responses to every training problem; with a critic, refine wrong responses."""
         settings = context.model_dump(
             include={"samples", "refinements", "temperature", "max_tokens", "critic_max_tokens"}
         ) | {"seed": context.seed + index}  # other draws in every iteration
@@ -84,7 +84,7 @@ class Improver:
     def select(
         self, context: ImprovementContext, index: int, out: Path, explored: Summary, hard: frozenset[int]
     ) -> Kept | None:
-        """Write the rows of an iteration; None where nothing was kept."""
+        """Write the rows of an iteration; None if nothing was kept."""
         folder = iteration_folder(out, index)
         explored_traces = folder / "explore"
         candidates = list(trace_candidates(read_traces(explored_traces), "actor"))
@@ -117,7 +117,7 @@ class Improver:
         )
 
     def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
-        """Train an actor; the models that generate are released before."""
+        """Train an actor, after releasing the models that generate."""
         settings = TrainSettings(
             **context.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"}),
             seed=context.seed + index,
@@ -128,9 +128,9 @@ class Improver:
     def evaluate(
         self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
     ) -> tuple[Summary, ActorEvaluation]:
-        """Measure an actor greedily; the run that was stopped, or else the last, comes with the figures.
+        """Measure an actor greedily; gives the summary of the last run that was started, and the figures.
 
-        The critic plays on the test problems, or on the others where there are none.
+        The critic plays on the test problems, or on the validation problems if there are no test problems.
         """
         sets = {"validation": self.problems.validation, "test": self.problems.test}
         measured = [name for name, problems in sets.items() if problems]
@@ -153,7 +153,7 @@ class Improver:
         actor: str,
         critic: Model | None,
     ) -> Summary:
-        """Have an actor answer problems greedily, and play one round where there is a critic."""
+        """Have an actor answer problems greedily, and play one round if there is a critic."""
         settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
         settings["rounds"] = 0 if critic is None else 1
         return self._run(
@@ -203,10 +203,10 @@ def iteration_folder(out: Path, index: int) -> Path:
 
 
 def trainable(actor: str) -> str:
-    """Give the string by which a training begins with an actor.
+    """Give the model string from which a training of the actor starts.
 
     Raises:
-        InputError: Its weights are not here.
+        InputError: The weights of the actor are not available here.
     """
     named = ModelString.parse(actor)
     if named.weights is None:

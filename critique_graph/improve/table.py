@@ -1,4 +1,4 @@
-"""What `improve` prints: its figures by iteration."""
+"""The table that `improve` prints: its figures by iteration."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from critique_graph.improve.records import ActorEvaluation, ImprovementSummary, 
 
 
 def improvement_table(summary: ImprovementSummary) -> str:
-    """Give the figures by iteration; a line may be wider than a terminal, where a cell of three lines reads worse."""
+    """Give the figures by iteration; lines may be wider than a terminal, because wrapped cells are harder to read."""
     measured: list[ActorEvaluation] = [*([summary.start] if summary.start else []), *summary.iterations]
     rows = [["", *("start" if number == 0 else f"iteration {number}" for number in range(len(measured)))]]
     rows += [[name, *map(figure, measured)] for name, figure in _MEASURED.items()]
@@ -22,14 +22,14 @@ def improvement_table(summary: ImprovementSummary) -> str:
 _MEASURED: dict[str, Callable[[ActorEvaluation], str]] = {
     "validation": lambda found: found.validation.percent(),
     "test, alone": lambda found: found.accuracy.percent(),
-    "test, hard ones": lambda found: found.accuracy_hard.percent(),
+    "test, hard problems": lambda found: found.accuracy_hard.percent(),
     "test, with critic": lambda found: found.accuracy_with_critic.percent() if found.accuracy_with_critic else "-",
 }
 _KEPT: dict[str, Callable[[Iteration], str]] = {
-    "right when explored": lambda found: found.responses.percent(),
+    "correct when explored": lambda found: found.responses.percent(),
     "wrong, repaired": lambda found: found.repaired.percent(),
     "rows, direct": lambda found: str(found.kept_direct),
     "rows, refined": lambda found: str(found.kept_refined),
-    "rows, of hard ones": lambda found: found.kept_hard.percent(),
-    "hard ones with rows": lambda found: found.covered_hard.percent(),
+    "rows, of hard problems": lambda found: found.kept_hard.percent(),
+    "hard problems with rows": lambda found: found.covered_hard.percent(),
 }

@@ -101,10 +101,10 @@ async def test_verdict_says_who_wins_at_equal_tokens_and_what_it_costs():
     comparison = await compared(TRACES)
 
     assert comparison.verdict == (
-        "At 50 tokens per problem the critic loop reaches 75.0 % [25.6, 96.3], which majority vote of all 4 samples "
-        "cannot spend (take more with --votes); it does not break even within the pool; majority vote of all 4 "
-        "samples is less accurate than one loop; the loop turns 16.7 % [1.3, 75.9] of right answers wrong and "
-        "66.7 % [15.9, 95.5] of wrong ones right."
+        "At 50 tokens per problem the critic loop reaches 75.0 % [25.6, 96.3]; majority vote of all 4 samples does not "
+        "cost that much (draw more samples with --votes); it does not break even within the pool; majority vote of all "
+        "4 samples is less accurate than one loop; the loop turns 16.7 % [1.3, 75.9] of correct answers wrong and "
+        "66.7 % [15.9, 95.5] of wrong answers correct."
     )
 
 

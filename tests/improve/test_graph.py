@@ -112,7 +112,7 @@ def test_iteration_that_keeps_nothing_ends_it_with_the_reason(tmp_path: Path) ->
     result = improved(tmp_path, trainer, iterations=3)
     assert len(result["iterations"]) == 1
     assert result["end"]["state"] == "stopped_early"
-    assert result["end"]["reason"] == "iteration 2 kept nothing: of 80 responses none was right, nor any refinement"
+    assert result["end"]["reason"] == "iteration 2 kept nothing: none of 80 responses was correct, nor any refinement"
     assert improved(tmp_path, trainer, iterations=3) == result
     assert len(trainer.orders) == 1
 

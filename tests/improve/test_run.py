@@ -42,7 +42,7 @@ def test_test_split_is_refused() -> None:
 
 
 def test_problem_that_is_measured_on_too_is_refused(file: str) -> None:
-    with pytest.raises(InputError, match="is to be learned from, and measured on"):
+    with pytest.raises(InputError, match="is a training problem and also a validation or test problem"):
         improvement_problems(ImproveSettings(problems=file, validation=file, validation_limit=3))
 
 

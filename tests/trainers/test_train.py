@@ -123,7 +123,7 @@ def test_evaluation_before_and_after_plays_the_loop(
     assert done["before"]["accuracy_first"]["n"] == done["after"]["accuracy_first"]["n"] == 3
     assert done["before"]["accuracy_first"] == done["after"]["accuracy_first"], "the actor is the same"
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "| critic right, n = 3, 3 | " in card
+    assert "| critic's verdict correct, n = 3, 3 | " in card
 
 
 def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,7 +153,7 @@ def test_loss_that_is_no_number_stops_the_training(
 def test_folder_of_another_training_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained(capsys, "critic", data, tmp_path / "model")
     said = refused(capsys, "actor", str(data), "--model", "miniature:actor", "--out", str(tmp_path / "model"))
-    assert "is of a training with task 'critic', not 'actor'" in said
+    assert "holds a training with task 'critic', not 'actor'" in said
 
 
 def test_rows_longer_than_may_be_are_counted_and_named(
