@@ -1,4 +1,4 @@
-"""From messages to a reply: retries, limits, faults, and who plays which role with which settings.
+"""Model calls, from messages to a reply: retries, limits, faults, and the model and settings of each role.
 
 Imports `core` and `grading`.
 """

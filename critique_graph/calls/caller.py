@@ -1,7 +1,7 @@
-"""One model call: its key and seed, its retries, and the reply or failure it ends as.
+"""One model call: its key and seed, its retries, and the reply or failure that results.
 
-This is the only retry layer (model classes are created with none), and the only place a reply enters the system: what
-leaves it is valid Unicode, of bounded size, with the model's reasoning kept apart.
+This is the only retry layer (model classes are created without retries), and the only place where a reply enters the
+system: every reply it gives is valid Unicode, of bounded size, with the model's reasoning kept separate.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
 DEADLINE_SECONDS = 1800.0
-"""Total for one call, retries and waiting in an engine's queue included."""
+"""Total time for one call, including retries and waiting in an engine's queue."""
 MAX_RETRY_AFTER_SECONDS = 120.0
-"""A server that asks for a longer pause is treated as down."""
+"""Longest pause a server may ask for; a server that asks for more is treated as unavailable."""
 MAX_REPLY_CHARS = 4_000_000
 _BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.5, 30.0
 
 
 class CallKey(NamedTuple):
-    """A call's place in the graph. It keys the journal and seeds the call, so neither depends on timing."""
+    """A call's place in the graph. It is the journal's key and determines the seed, so neither depends on timing."""
 
     problem: str
     role: Role
@@ -54,11 +54,11 @@ class CallLog(Protocol):
         """Give the reply recorded under `key`, or None."""
 
     def record(self, key: CallKey, reply: Reply) -> None:
-        """Keep a reply; must not block the event loop."""
+        """Keep a reply; this must not block the event loop."""
 
 
 def derive_seed(seed: int, *place: object) -> int:
-    """Give a 31-bit seed that depends on `seed` and `place` alone."""
+    """Give a 31-bit seed that depends only on `seed` and `place`."""
     digest = hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
@@ -77,7 +77,7 @@ class Caller:
 
     @property
     def can_continue(self) -> bool:
-        """True when the model can go on with a final message of its own."""
+        """True when the model can continue a final message that it began."""
         return can_continue(self.model)
 
     async def __call__(
@@ -89,14 +89,14 @@ class Caller:
         seed_key: CallKey | None = None,
         **options: Any,
     ) -> Reply | Failure:
-        """Give the journalled reply for `key`, or make the call. A failure is data, not an exception.
+        """Give the journalled reply for `key`, or make the call. A failure is returned as data, not raised.
 
         Args:
             messages: The conversation.
             key: The call's place in the graph.
-            temperature: Where it differs from the role's.
-            seed_key: The key whose seed to draw with, where several calls are to share one.
-            options: More arguments of the model's call, e.g. `continue_final_message=True`.
+            temperature: Temperature of this call, if it differs from the role's.
+            seed_key: The key whose seed is used, if several calls should share one.
+            options: Further arguments of the model's call, e.g. `continue_final_message=True`.
         """
         if self.log is not None and (recalled := self.log.recall(key)) is not None:
             return recalled
@@ -121,9 +121,13 @@ class Caller:
                     attempt += 1
                     try:
                         return await self._call_once(messages, settings, options, attempt)
-                    except GraphBubbleUp:  # an `interrupt()` inside a model is the graph's, not a fault
+                    except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
                         raise
-                    except (InputError, MissingDependencyError, RunError):  # the caller's to put right, not the call's
+                    except (
+                        InputError,
+                        MissingDependencyError,
+                        RunError,
+                    ):  # the user must correct these; a retry cannot
                         raise
                     except Exception as error:  # noqa: BLE001 - any model class may raise anything: it becomes a record
                         fault = classify(error)
@@ -163,19 +167,19 @@ class Caller:
 
 
 def can_continue(model: BaseChatModel) -> bool:
-    """Tell whether a model's calls take `continue_final_message`: to go on with a final message of its own."""
+    """Tell whether a model's calls take `continue_final_message`, which continues a final message of its own."""
     return bool(getattr(type(model), "continues_final_message", False))
 
 
 def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the settings the model's class declares as a field: a seed is not sent where there is none."""
+    """Keep the settings that the model's class declares as fields: e.g. a seed is only sent if it has one."""
     fields = type(model).model_fields
     known = {*fields, *(field.alias for field in fields.values())}
     return {name: value for name, value in settings.items() if name in known}
 
 
 def _valid_unicode(text: str) -> str:
-    """Replace lone surrogates: servers send them, and no file or database can store them."""
+    """Replace lone surrogates: servers send them, but files and databases cannot store them."""
     return text.encode("utf-8", "replace").decode()
 
 

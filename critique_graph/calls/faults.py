@@ -1,8 +1,7 @@
-"""What an exception of a model call means: its kind for the record, and whether another try can help.
+"""Classify an exception of a model call: its kind for the record, and whether a retry can help.
 
-Model classes raise the exceptions of their own client libraries. These are recognised by attributes and class
-names, which the libraries share (the SDKs of OpenAI and Anthropic, httpx, requests, aiohttp), so that none
-has to be imported.
+Model classes raise the exceptions of their own client libraries. They are recognised by attributes and class names that
+the libraries share (the SDKs of OpenAI and Anthropic, httpx, requests, aiohttp), so that none has to be imported.
 """
 
 import math
@@ -19,20 +18,20 @@ _RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
 _MAX_MESSAGE_CHARS = 300
 
 _KINDS_BY_CLASS_NAME: dict[str, FailureKind] = {
-    "ContextOverflowError": "rejected",  # LangChain's, also for servers that report it without a status
+    "ContextOverflowError": "rejected",  # from LangChain, also for servers that report it without a status
     "APIResponseValidationError": "invalid_reply",
     "APITimeoutError": "timeout",
     "TimeoutException": "timeout",  # httpx
     "Timeout": "timeout",  # requests
-    "TimeoutError": "timeout",  # the builtin, asyncio's and aiohttp's
+    "TimeoutError": "timeout",  # the builtin, and those of asyncio and aiohttp
     "APIConnectionError": "connection",
     "TransportError": "connection",  # httpx: refused, reset, broken protocol
     "ClientConnectionError": "connection",  # aiohttp
-    "ConnectionError": "connection",  # the builtin and requests'
+    "ConnectionError": "connection",  # the builtin, and that of requests
     "gaierror": "connection",
-    "APIError": "server",  # an error event within a stream: it has no status
+    "APIError": "server",  # an error event in a stream has no status
 }
-"""The first class of an exception's MRO that is listed decides; there, classes come before their bases."""
+"""The first listed class of an exception's MRO decides; in the MRO, classes come before their bases."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,14 @@ class Fault:
 
     kind: FailureKind
     message: str
-    """One line."""
+    """One line of text."""
     retryable: bool
     retry_after: float | None
-    """Seconds the server asked us to wait."""
+    """Seconds that the server asked the caller to wait."""
 
 
 def classify(error: BaseException) -> Fault:
-    """Say what `error`, raised by a model call, means."""
+    """Classify `error`, which a model call raised."""
     kind = _kind(error)
     retry_after = _retry_after(error)
     if isinstance(error, ModelCallError):
@@ -80,7 +79,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _retry_after(error: BaseException) -> float | None:
-    """Read the `Retry-After` header: seconds, or a date."""
+    """Read the `Retry-After` header: a number of seconds, or a date."""
     headers = getattr(getattr(error, "response", None), "headers", None)
     value = headers.get("retry-after") if headers is not None else None
     if value is None:

@@ -1,4 +1,4 @@
-"""Who plays which role in a graph, with the settings in force."""
+"""The models, grader and settings in force of a graph's invocation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ ContextT = TypeVar("ContextT", bound=GraphSettings, covariant=True)
 
 @dataclass(frozen=True)
 class Players(Generic[ContextT]):
-    """Who plays, by which settings unless the invocation says otherwise, and who grades."""
+    """The models that play the roles, the settings unless the invocation changes them, and the grader."""
 
     models: Mapping[Role, Model]
-    """By role; a role that code can play has a word such as `exact`."""
+    """Models by role; a role that code can play may have a word such as `exact` instead."""
     defaults: ContextT
     grader: Grader
     load: Callable[[Model], BaseChatModel]
-    """Gives the chat model of a string; rooms below `models` are handed it."""
+    """Loads the chat model that a string names; a function, because folders below `models` cannot import it."""
     log: CallLog | None = None
 
     def context(self) -> ContextT:
@@ -40,7 +40,7 @@ class Players(Generic[ContextT]):
         return getattr(self.context(), role) or self.models[role]
 
     def caller(self, role: Role) -> Caller:
-        """Give what makes the calls of `role` in this invocation."""
+        """Give the caller that makes the calls of `role` in this invocation."""
         context = self.context()
         temperature, max_tokens = context.sampling(role)
         return Caller(
@@ -54,6 +54,6 @@ class Players(Generic[ContextT]):
 
 
 def in_force(defaults: Settings) -> Settings:
-    """Give the settings of this invocation: what its context set, over what the graph was created with."""
+    """Give the settings of this invocation: those its context sets, and otherwise those of the graph's creation."""
     given = get_runtime(type(defaults)).context
     return defaults if given is None else defaults.model_copy(update=given.model_dump(exclude_unset=True))

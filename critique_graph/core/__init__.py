@@ -1,4 +1,4 @@
-"""Records, texts and how they are read: problems, steps, critiques, settings of a graph.
+"""The package's records and settings, and the code that reads and writes their texts.
 
-Imports nothing of the package.
+Imports no other folder of the package.
 """

@@ -13,27 +13,29 @@ _MARKUP = re.compile(
     r"|\\[\\\[\]()!,;: ]|[\s$*&#`_]+"
 )
 _TYPOGRAPHY = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2212", "''\"\"---")
-# Inexact quotes are found by sequences of this many characters; a share of the sentence must be found.
+# An inexact quotation is found by the sequences of this many characters that it shares with the text; at least the
+# share `_MIN_ALIKE` of the sentence must be found.
 _GRAM = 5
 _MIN_ALIKE = 0.6
 _MAX_ALIKE = 400
 _NUMBERED = re.compile(r"step\d{1,3}[-:.)]")
 _MIN_RATIO = 0.8
-"""Of a numbered sentence to the step of that number: twice the characters they share over those they have."""
+"""Least similarity of a numbered sentence to the step with its number: twice the shared characters over all of both."""
 _MAX_PLACES = 4
 _MAX_EFFORT = 2_000_000
-"""Characters searched in vain before alignment gives up: a hundred misquotes of a response of 2 KB."""
+"""Characters searched in vain before alignment gives up; about a hundred misquotes of a response of 2 KB."""
 _LOOKUP_EFFORT = 200
-"""What looking up one sequence counts for: it takes about as long as searching so many characters."""
+"""Effort counted for looking up one sequence: it takes about as long as searching this many characters."""
 
 
 def align_with(judged: Sequence[str], steps: Sequence[str]) -> list[int | None]:
     """Find the step that each sentence of a critique judges: its index in `steps`.
 
-    Compared without markup (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A
-    sentence is looked for after the one before it, then anywhere, then by the character sequences it shares,
-    for those quoted inexactly; at last, a short one with a number (`Step 3: ...`) in the step of that number. One
-    that covers several steps, or part of one, belongs to the step it begins in. None: nothing alike was found.
+    Markup is not compared (dollars, brackets and environments of formulas, `<<1+1=2>>`, spaces, case). A sentence is
+    searched for first after the previous sentence's place, then anywhere. An inexact quotation is then searched for by
+    the character sequences it shares with the steps. Last, a short sentence with a number (`Step 3: ...`) is compared
+    with the step of that number. A sentence that covers several steps, or part of one, belongs to the step in which it
+    begins. None means that nothing similar was found.
     """
     parts = [_plain(step) for step in steps]
     starts = list(accumulate(map(len, parts), initial=0))[:-1]
@@ -61,7 +63,7 @@ def _plain(text: str) -> str:
 
 
 class _Quoted:
-    """A text that is quoted from, sentence by sentence and mostly in order."""
+    """A text from which sentences are quoted, mostly in order."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -69,7 +71,7 @@ class _Quoted:
         self._effort = _MAX_EFFORT
 
     def find(self, sentence: str) -> int | None:
-        """Where `sentence` begins in the text; None when nothing alike is there, or effort is spent."""
+        """Where `sentence` begins in the text; None when nothing similar is there, or when the effort is used up."""
         if not sentence or self._effort <= 0:
             return None
         place = self._text.find(sentence, self._cursor)
@@ -112,7 +114,7 @@ class _Quoted:
 
 
 class _Numbered:
-    """Steps under the numbers their author gave them: for short ones quoted with a word or a sign amiss."""
+    """Steps by the numbers their author gave them, to find short steps that are quoted with a wrong word or sign."""
 
     def __init__(self, steps: Sequence[str]) -> None:
         self._steps: dict[str, tuple[int, str]] = {}
@@ -122,7 +124,7 @@ class _Numbered:
         self._effort = _MAX_EFFORT
 
     def find(self, sentence: str) -> int | None:
-        """Index of the step that has the sentence's number, if most of it is alike."""
+        """Index of the step with the sentence's number, if the two are similar enough."""
         label = _NUMBERED.match(sentence)
         if label is None or label[0] not in self._steps:
             return None

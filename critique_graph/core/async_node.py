@@ -21,9 +21,9 @@ def emit(event: str, **fields: Any) -> None:
 
 
 class BothWays(Runnable[State, Result]):
-    """An async node or router that `.invoke` can run too; there it gets an event loop of its own.
+    """An async node or router that `.invoke` can run too; then it gets its own event loop.
 
-    `RunnableLambda` would do, but on every call it inspects signatures and opens a callback run of its own.
+    `RunnableLambda` could do this, but it inspects signatures and opens its own callback run on every call.
     """
 
     def __init__(self, function: Callable[[State], Awaitable[Result]]) -> None:
@@ -43,7 +43,7 @@ class BothWays(Runnable[State, Result]):
 
 
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end, in an event loop of its own."""
+    """Run a coroutine to its end in its own event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -7,7 +7,7 @@
     Correctness of the final answer: Correct|Wrong
     Explanation: <why>
 
-Reading is tolerant, because critics are language models, and says in warnings what it had to tolerate.
+Critics are language models, so reading is tolerant; warnings say what had to be tolerated.
 """
 
 import re
@@ -45,7 +45,7 @@ _CONTENT = {"final_contradicts_steps", "step_not_aligned"}
 
 @dataclass
 class _Block:
-    """A block of the critique: of a step or of the final answer."""
+    """A block of the critique, about a step or about the final answer."""
 
     is_final: bool = False
     text: str = ""
@@ -59,7 +59,7 @@ class _Block:
 
     @property
     def verdict(self) -> Verdict | None:
-        """None when it is missing, unreadable, or both were given."""
+        """None when the verdict is missing or unreadable, or when both verdicts were given."""
         verdicts: set[Verdict] = {verdict for verdict in self.verdicts if verdict}
         return verdicts.pop() if len(verdicts) == 1 else None
 
@@ -67,35 +67,35 @@ class _Block:
 def parse_critique(text: str, response: str | None = None, *, steps: Sequence[str] | None = None) -> Critique:
     """Read a critique: each step's verdict and explanation, and the final verdict. Never fails; linear time.
 
-    With `response`, steps are aligned with its steps, or with `steps`, where it came in steps of its own; and verdict
-    lines which the response itself contains are not taken for the critic's where the critic merely repeats them. A
-    `<think>` block is not read.
+    With `response`, the critique's steps are aligned with the steps of the response, or with `steps` if the response
+    was given as a list of steps. Verdict lines that the response itself contains are not read as the critic's verdicts
+    where the critic only repeats them. A `<think>` block is not read.
 
-    A verdict is wrong if it says wrong or incorrect anywhere ("Correct, but wrong in context"). Of several
-    final blocks the last counts; if they contradict each other, none does and `final` is None. A missing
-    final verdict follows from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
+    A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"). If there are
+    several final blocks, the last one counts; if they contradict each other, none counts and `final` is None. A missing
+    final verdict is derived from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
 
     Warnings about the format (none if `quality` is `nominal`):
 
-    - `answer_step_folded`: an answer sentence without a verdict of its own was counted to the final block.
-    - `conflicting_final_verdicts`, `conflicting_step_verdicts`: both verdicts were given, so there is none.
+    - `answer_step_folded`: an answer sentence without its own verdict was moved into the final block.
+    - `conflicting_final_verdicts`, `conflicting_step_verdicts`: both verdicts were given, so none counts.
     - `explanation_missing`, `step_sentence_missing`, `step_verdict_missing`, `final_verdict_missing`.
-    - `explanation_misplaced`: without label, in two parts, or before any step.
-    - `final_verdict_derived`: there was none; it follows from the steps.
-    - `final_verdict_repeated`: several final blocks; the last one's explanation is kept.
-    - `invalid_unicode`: lone surrogates became question marks.
-    - `layout`: spacing, labels or markup other than the format's.
+    - `explanation_misplaced`: the explanation has no label, is in two parts, or comes before any step.
+    - `final_verdict_derived`: the final verdict was missing and is derived from the steps.
+    - `final_verdict_repeated`: there are several final blocks; the last one's explanation is kept.
+    - `invalid_unicode`: lone surrogates were replaced by question marks.
+    - `layout`: spacing, labels or markup differ from the format.
     - `reasoning_removed`: there was a `<think>` block.
-    - `text_before_critique`: not read.
-    - `too_many_labels`: the rest was not read.
+    - `text_before_critique`: text before the critique was not read.
+    - `too_many_labels`: the text after the last permitted label was not read.
     - `verdict_quoted`: a verdict line repeated from the response was read as text.
-    - `verdict_unreadable`: neither correct nor wrong, or both, as in the instruction.
-    - `verdict_wording`: not just `Correct` or `Wrong`.
+    - `verdict_unreadable`: the verdict is neither correct nor wrong, or both, as in the instruction.
+    - `verdict_wording`: the verdict is more than just `Correct` or `Wrong`.
 
     Warnings about the content:
 
     - `final_contradicts_steps`: correct although a step is wrong, or wrong although all steps are correct.
-    - `step_not_aligned`: a step like none of the response's.
+    - `step_not_aligned`: a step does not match any step of the response.
     """
     warnings: set[str] = set()
     if not _is_unicode(text):
@@ -121,10 +121,10 @@ def parse_critique(text: str, response: str | None = None, *, steps: Sequence[st
 
 
 def render_critique(critique: Critique) -> str:
-    """Write a critique in the format; `parse_critique` gives it back, if nothing is missing.
+    """Write a critique in the format; `parse_critique` reads it back unchanged if nothing is missing.
 
-    What is missing (a verdict, an explanation) is left out. A field that holds something like a label is put
-    on one line, so that it cannot be read as one.
+    A missing verdict or explanation is left out. A field that contains something like a label is put on one line, so
+    that it cannot be read as a label.
     """
     blocks = [
         {
@@ -146,7 +146,7 @@ def render_critique(critique: Critique) -> str:
 
 
 def _blocks(labels: list[Label], warnings: set[str]) -> list[_Block]:
-    """Put the labelled parts together to one block per step and final answer."""
+    """Combine the labelled parts into one block for each step and for the final answer."""
     blocks: list[_Block] = []
     for label in labels:
         current = blocks[-1] if blocks else None
@@ -191,7 +191,7 @@ def _add_verdict(block: _Block, value: str, warnings: set[str]) -> None:
 
 
 def _fold_answer(blocks: list[_Block], warnings: set[str]) -> None:
-    """Take an answer sentence without its own verdict out of the last step: the final block judges it."""
+    """Move an answer sentence without its own verdict out of the last step: the final block judges it."""
     step = blocks[-1]
     explanation, _, last_line = step.explanation.rpartition("\n")
     if not step.verdicts and not step.explanations and _ANSWER.search(step.text):

@@ -1,6 +1,6 @@
-"""The labelled parts of a critique's text, and the verdicts they hold: what `critique.py` puts together.
+"""Find the labelled parts of a critique's text and read their verdicts; `critique.py` combines them.
 
-Repetition in the patterns is possessive or bounded throughout, so that no text takes more than linear time.
+All repetition in the patterns is possessive or bounded, so that every text takes linear time.
 """
 
 import re
@@ -35,16 +35,16 @@ _FIGURE_LABEL = re.compile(_LABEL_TEMPLATE.format(more=_FIGURE_LABELS), _LABEL_F
 _SENTENCE = re.compile(r"step\s{1,3}sentence[^\n:\uff1a]{0,8}[:\uff1a]", re.IGNORECASE)
 _VERDICT_ONLY = re.compile(r"(?:correct|wrong|incorrect)\b[*_.]{0,3}\s{0,3}(?:explanation\b|\Z)", re.IGNORECASE)
 _MAX_LABELS = 1000
-"""A critique is read up to here; real ones have under a hundred."""
+"""Maximum number of labels that are read; real critiques have fewer than a hundred."""
 
 _MAX_WORDING = 200
-"""A verdict is looked for in this many characters."""
+"""Number of characters in which a verdict is searched for."""
 
 _FILLER = re.compile(
     r"^[ \t]*+(?:-{3,}+|\*{3,}+|_{3,}+|</?critique>|[#*_]{1,6}[ \t]*+step ?\d{1,3}[*_:]*+)[ \t]*+$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Lines that carry nothing: rules, our own tags, headings like `### Step 2`."""
+"""Lines without content: rules, our own tags, headings like `### Step 2`."""
 _TRAILING_SPACE = re.compile(r"(?:(?<=\S)|^)[^\S\n]++$", re.MULTILINE)
 
 _WRONG = re.compile(
@@ -95,7 +95,7 @@ def find_labels(text: str, response: str | None, warnings: set[str]) -> list[Lab
 
 
 def read_verdict(wording: str) -> Verdict | None:
-    """Read what stands behind `Correctness of ...:`; any word for wrong wins over one for correct."""
+    """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct."""
     wording = wording[:_MAX_WORDING]
     if _EITHER.search(wording):
         return None
@@ -105,7 +105,7 @@ def read_verdict(wording: str) -> Verdict | None:
 
 
 def without_labels(value: str) -> str:
-    """Give `value` such that none of its lines can be read as a label: on one line, if need be."""
+    """Give `value` in a form in which no line can be read as a label: on one line, if necessary."""
     second_line = value.find("\n") + 1
     if second_line and (_FIGURE_LABEL.search(value, second_line) or _FILLER.search(value, second_line)):
         return " ".join(value.split())
@@ -113,9 +113,9 @@ def without_labels(value: str) -> str:
 
 
 def _body(text: str, response: str | None, warnings: set[str]) -> str:
-    """The critique itself: without reasoning before it and a code fence around it."""
+    """The critique without reasoning before it and without a code fence around it."""
     body = text.replace("\r\n", "\n").replace("\r", "\n")
-    # A response with such a tag may be quoted, and a quotation must not hide what the critic wrote before it.
+    # A response that contains such a tag may be quoted; the quotation must not hide what the critic wrote before it.
     if has_reasoning_tag(body) and (response is None or not has_reasoning_tag(response)):
         body = after_reasoning(body)
         warnings.add("reasoning_removed")
@@ -128,9 +128,9 @@ def _body(text: str, response: str | None, warnings: set[str]) -> str:
 def _without_quoted(matches: list[re.Match[str]], response: str, warnings: set[str]) -> list[re.Match[str]]:
     """Leave out the verdict lines that only repeat what the response claims about itself.
 
-    A response may hold `Correctness of the final answer: Correct`, and the critic may quote that line. So a
-    verdict which the response claims does not count inside a step sentence whose own verdict is still to
-    come, and not as the final one while there are steps to come.
+    A response may contain `Correctness of the final answer: Correct`, and the critic may quote that line. So a verdict
+    that the response claims does not count inside a step sentence whose own verdict is still to come, and it does not
+    count as the final verdict while more steps follow.
     """
     found = {(claim["kind"].lower(), claim["wording"]) for claim in _CLAIM.finditer(response)}
     claims = {("step" if kind == "step" else "final", read_verdict(wording)) for kind, wording in found}
@@ -166,7 +166,7 @@ def _verdicts_ahead(matches: list[re.Match[str]]) -> list[bool]:
 
 
 def _clean(value: str) -> str:
-    """Drop filler lines and trailing spaces; the first line stands behind its label and is never filler."""
+    """Drop filler lines and trailing spaces; the first line follows its label and is never filler."""
     first, _, rest = value.partition("\n")
     return _TRAILING_SPACE.sub("", f"{first}\n{_FILLER.sub('', rest)}").strip()
 

@@ -1,10 +1,10 @@
-"""Exceptions a caller may want to catch, and how errors are told in one line.
+"""Exceptions a caller may want to catch, and functions that describe an error in one line.
 
     CritiqueGraphError
     ├── InputError             a problem file, flag or setting that cannot be used   (CLI exit 2)
     ├── MissingDependencyError an extra that is not installed                        (CLI exit 2)
     ├── RunError               a run folder that cannot be used or written           (CLI exit 2)
-    ├── NothingDoneError       a run that ended before any problem did
+    ├── NothingDoneError       a run that ended before any problem was finished
     └── ModelCallError         one model call failed for good; carries a `Failure`
 
 A bad *model output* is never an exception: it is recorded as data.
@@ -18,7 +18,7 @@ class CritiqueGraphError(Exception):
 
 
 class InputError(CritiqueGraphError):
-    """A problem file, flag or setting that cannot be used; the message names the value and the way out."""
+    """A problem file, flag or setting that cannot be used; the message names the value and how to correct it."""
 
 
 class MissingDependencyError(CritiqueGraphError):
@@ -47,11 +47,11 @@ class ModelCallError(CritiqueGraphError):
         super().__init__(f"{failure.kind}: {failure.message}")
         self.failure = failure
         self.can_retry = can_retry
-        """False where the same call cannot succeed any more, whatever its kind: its engine is gone."""
+        """False when repeating the call cannot help, whatever the kind, e.g. because its engine has ended."""
 
 
 def first_line(error: Exception) -> str:
-    """Give the first line of an error's message; its class where it has none."""
+    """Give the first line of an error's message, or the name of its class if there is no message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 

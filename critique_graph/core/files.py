@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their place, synced, then renamed."""
+"""Write files that are either whole or absent: a temporary file beside them is written, synced, then renamed."""
 
 import os
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from critique_graph.core.errors import RunError
 
 
 def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
-    """Replace `path` by `chunks`; a crash or a full disk at any moment leaves the old file.
+    """Replace the content of `path` by `chunks`; a crash or a full disk at any moment leaves the old file.
 
     Raises:
-        RunError: the file cannot be written.
+        RunError: The file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -25,12 +25,12 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}.") from error
     finally:
-        with suppress(OSError):  # renamed, or never made
+        with suppress(OSError):  # it was renamed, or never created
             temporary.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut."""
+    """Make a rename inside `folder` survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

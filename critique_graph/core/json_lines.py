@@ -1,4 +1,4 @@
-"""Files of JSON lines: one value a line, written whole or not at all, read one at a time."""
+"""Files of JSON lines: one value per line; a file is written whole or not at all, and read line by line."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 
 
 def json_line(value: Any) -> bytes:
-    """Write a record, or anything that JSON can hold, as one line."""
+    """Write a record, or any value that JSON can represent, as one line."""
     return orjson.dumps(value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value) + b"\n"
 
 
 def write_json_lines(file: Path, values: Iterable[Any]) -> int:
-    """Replace `file` by values, one a line, and count them; a crash leaves the old file."""
+    """Replace `file` by the values, one per line, and return their number; a crash leaves the old file."""
     count = 0
 
     def lines() -> Iterator[bytes]:
@@ -33,7 +33,7 @@ def write_json_lines(file: Path, values: Iterable[Any]) -> int:
 
 
 def read_json_lines(file: Path) -> Iterator[tuple[int, Any]]:
-    """Give every line's number, counted from 1, and its value; empty lines are passed over.
+    """Give the number of each line, counted from 1, and its value; empty lines are skipped.
 
     Raises:
         InputError: A line is not JSON.
@@ -46,15 +46,15 @@ def read_json_lines(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def read_records(file: Path, record: type[AnyRecord], name: str) -> Iterator[AnyRecord]:
-    """Give every line as a record; empty lines are passed over.
+    """Give every line as a record; empty lines are skipped.
 
     Args:
         file: The file.
         record: The record's class.
-        name: What a line should be, for the error: `a trace`.
+        name: What a line should be, for the error message, e.g. `a trace`.
 
     Raises:
-        InputError: A line is no such record.
+        InputError: A line is not such a record.
     """
     for number, line in _numbered(file):
         try:

@@ -1,7 +1,7 @@
-"""Reasoning kept apart from the answer: what a model writes between `<think>` and `</think>` before it replies.
+"""Separate a model's reasoning, the text between `<think>` and `</think>`, from the answer that follows.
 
-`ReasoningSplitter` takes a reply that streams, and `split_reasoning` a whole one. `after_reasoning` finds the answer in
-a text of unknown origin, such as a critique from somebody else's data.
+`ReasoningSplitter` takes a reply that is streamed, and `split_reasoning` a whole one. `after_reasoning` finds the
+answer in a text of unknown origin, such as a critique from other people's data.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class Piece(NamedTuple):
 
 
 class ReasoningSplitter:
-    """Takes a reply apart while it arrives; space around the reasoning is in neither part.
+    """Separates a reply into reasoning and answer while it arrives; space around the reasoning is in neither part.
 
     Only a block at the beginning of a reply counts.
 
@@ -30,14 +30,14 @@ class ReasoningSplitter:
     """
 
     def __init__(self, *, is_inside: bool = False) -> None:
-        """Begin a reply, or, `is_inside`, in the middle of its reasoning."""
+        """Begin a reply; with `is_inside`, begin in the middle of its reasoning."""
         self._is_undecided = not is_inside
         self._is_inside = is_inside
         self._drops_space = is_inside
         self._pending = ""
 
     def feed(self, text: str) -> Iterator[Piece]:
-        """Take more of the reply; give what can be told apart so far."""
+        """Take more of the reply; give the pieces whose part is already certain."""
         self._pending += text
         if self._is_undecided:
             begun = self._pending.lstrip()
@@ -60,7 +60,7 @@ class ReasoningSplitter:
         yield from self._piece(text)
 
     def end(self) -> Iterator[Piece]:
-        """Give what was held back; the reply is over."""
+        """End the reply and give the text that was held back."""
         text, self._pending = self._pending, ""
         yield from self._piece(text.rstrip() if self._is_inside else text)
 
@@ -75,8 +75,8 @@ class ReasoningSplitter:
 def split_reasoning(text: str) -> tuple[str | None, str]:
     """Split a whole reply into its reasoning (None without any) and the answer.
 
-    Beside a block at the beginning of the reply, a block that the token limit cut off counts, and one that the chat
-    template opened, of which only the end is in the reply.
+    Three kinds of block count: one at the beginning of the reply, one that the token limit cut off, and one that the
+    chat template opened, so that only its end is in the reply.
     """
     is_opened = text.lstrip().startswith(OPEN)
     if not is_opened and CLOSE not in text:
@@ -88,7 +88,7 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
 
 
 def after_reasoning(text: str) -> str:
-    """Give what stands after the last block of reasoning, wherever that is; without one the whole text."""
+    """Give the text after the last block of reasoning, wherever it is; without such a block, give the whole text."""
     return text.rpartition(CLOSE)[2].partition(OPEN)[0]
 
 
@@ -98,11 +98,11 @@ def has_reasoning_tag(text: str) -> bool:
 
 
 def is_inside_reasoning(text: str) -> bool:
-    """Say whether `text` ends within reasoning: a block is open."""
+    """Say whether `text` ends inside reasoning, that is, in a block that is still open."""
     return text.rfind(OPEN) > text.rfind(CLOSE)
 
 
 def _without_beginning_of(tag: str, text: str) -> str:
-    """Cut off what may be the beginning of `tag` at the end of `text`."""
+    """Remove from the end of `text` what may be the beginning of `tag`."""
     lengths = range(len(tag) - 1, 0, -1)
     return next((text[:-n] for n in lengths if text.endswith(tag[:n])), text)

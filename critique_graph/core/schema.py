@@ -1,7 +1,7 @@
-"""The records everything else passes around: problems, responses, critiques, chains, traces.
+"""The records that the rest of the package passes around: problems, responses, critiques, chains, traces.
 
-All are frozen pydantic models. Graph state holds their plain JSON form (`model_dump(mode="json")`): custom classes
-in LangGraph state will be blocked on restore. Readers ignore fields they do not know.
+All are frozen pydantic models. Graph state holds their plain JSON form (`model_dump(mode="json")`), because LangGraph
+will refuse to restore custom classes. Readers ignore fields they do not know.
 """
 
 from collections.abc import Iterable
@@ -31,33 +31,33 @@ PATH_SOURCES: tuple[PathSource, ...] = get_args(PathSource)
 FUNNEL_STAGES: tuple[FunnelStage, ...] = get_args(FunnelStage)
 PathDropReason = Literal[
     # paths
-    "answer_right",  # it was to be flawed, and its answer equals the reference
-    "answer_wrong",  # it was to be correct
-    "ungraded",  # no answer to read, or one that cannot be compared
-    "truncated",  # the token limit cut it off
+    "answer_right",  # the path should be flawed, but its answer equals the reference
+    "answer_wrong",  # the path should be correct, but its answer is not
+    "ungraded",  # the answer cannot be read, or cannot be compared
+    "truncated",  # the token limit cut the path off
     "duplicate",  # the same text as an earlier path of the problem, or an earlier critique of the path
-    "enough",  # the problem has as many of the strategy as asked for
-    "not_corrupted",  # the corruptor wrote no other step
+    "enough",  # the problem already has the requested number of paths of the strategy
+    "not_corrupted",  # the corruptor did not change the step
     # annotate
     "unreadable",  # the critique has no readable verdict, or not every step is one of the path's
-    "verdict_disagrees",  # with the reference
-    "step_disagrees",  # its first wrong step is not where the error is known to be
-    "leak",  # it speaks of the reference answer, which only the annotator knows
+    "verdict_disagrees",  # the final verdict contradicts the reference
+    "step_disagrees",  # the first step judged wrong is not the step known to be wrong
+    "leak",  # the critique mentions the reference answer, which only the annotator knows
     # filter
-    "too_few_right",  # refinements with the critique
-    "no_lift",  # refinements with the critique are right no more often than those without it
-    "does_harm",  # refinements of a correct path are wrong
+    "too_few_right",  # too few refinements with the critique are correct
+    "no_lift",  # refinements with the critique are not correct more often than those without it
+    "does_harm",  # too many refinements of a correct path are wrong
     # any
     "failed",  # a model call failed for good
 ]
 Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
 FailureKind = Literal[
-    "connection",  # nothing answered, or the line broke
+    "connection",  # no server answered, or the connection broke
     "timeout",  # the call's total deadline passed
     "server",  # 5xx, 429, an engine that died
-    "rejected",  # the server or engine refused this very request (4xx, too long for the context)
-    "invalid_reply",  # an answer that is not one: no choice, empty text, too large, not Unicode
+    "rejected",  # the server or engine refused this request (4xx, too long for the context)
+    "invalid_reply",  # the reply cannot be used: no choice, empty text, too large, not Unicode
     "error",  # anything else the model class raised
 ]
 ChainStop = Literal[
@@ -67,7 +67,7 @@ ChainStop = Literal[
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent
-    "not_located",  # self-talk: called wrong, and no step of it
+    "not_located",  # self-talk: the critic called the path wrong, but none of its steps
     "not_continued",  # self-talk: the repair changed steps before the one to repair
     "failed",  # a model call failed for good; `failure` says how
 ]
@@ -92,7 +92,7 @@ class Problem(Record):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
     def to_input(self) -> dict[str, JsonValue]:
-        """Give what a graph takes."""
+        """Give the input of a graph."""
         return {"id": self.id, "question": self.question, "reference": self.reference}
 
 
@@ -121,16 +121,16 @@ class Usage(Record):
 
 
 class Call(Record):
-    """How a text came about: which model, with which seed, at what cost."""
+    """How a text was produced: by which model, with which seed, at what cost."""
 
     model: str
     seed: int | None = None
     finish_reason: str | None = None
     usage: Usage = Usage()
     started: float | None = None
-    """Unix time at which its last attempt began."""
+    """Unix time at which the last attempt began."""
     seconds: float = 0.0
-    """That attempt took, waiting for the engine included."""
+    """Duration of the last attempt, waiting for the engine included."""
     attempts: int = 1
     reasoning: str | None = None
     """What the model wrote before its answer (a reasoning field or a `<think>` block); never parsed."""
@@ -145,7 +145,7 @@ class Failure(Record):
 
 
 class Reply(Record):
-    """One finished model call: the text, without reasoning, and how it came about."""
+    """One finished model call: the text without its reasoning, and how it was produced."""
 
     text: str
     call: Call
@@ -156,7 +156,7 @@ class Grade(Record):
 
     outcome: Literal["correct", "incorrect", "ungraded"]
     reason: str | None = None
-    """Why an answer is ungraded or how it was decided, e.g. `no_answer`, `timeout`, `too_complex`."""
+    """Why an answer is ungraded, or how the grade was decided, e.g. `no_answer`, `timeout`, `too_complex`."""
 
     @property
     def is_correct(self) -> bool:
@@ -168,7 +168,7 @@ class Response(Record):
 
     text: str
     answer: str | None
-    """The final answer read from `text`; None when there is none to read."""
+    """The final answer read from `text`; None when the text presents none."""
     call: Call
     grade: Grade | None = None
 
@@ -179,7 +179,7 @@ class Response(Record):
 
     @property
     def is_correct(self) -> bool | None:
-        """Whether this is a complete response with the reference's answer; None where it is not graded."""
+        """Whether this is a complete response whose answer equals the reference; None when it is not graded."""
         if self.grade is None or self.grade.outcome == "ungraded":
             return None
         return self.grade.is_correct and not self.is_truncated
@@ -193,11 +193,11 @@ class StepVerdict(Record):
     verdict: Verdict | None
     explanation: str = ""
     step_index: int | None = None
-    """0-based index of the response's step this judges; None when it matches none."""
+    """0-based index of the response's step that is judged; None when no step matches."""
 
 
 class Critique(Record):
-    """A critique's text with what could be read from it. Every text has one: parsing never fails."""
+    """A critique's text, and what could be read from it. Parsing never fails, whatever the text."""
 
     text: str
     steps: tuple[StepVerdict, ...] = ()
@@ -207,17 +207,17 @@ class Critique(Record):
     """0-based position in `steps` of the first step judged wrong; None when there is none."""
     warnings: tuple[str, ...] = ()
     quality: Literal["nominal", "tolerated", "partial", "unparsed"] = "unparsed"
-    """`nominal`: the exact format; `tolerated`: read whole, with warnings; `partial`: some part is missing;
+    """`nominal`: the exact format; `tolerated`: everything was read, with warnings; `partial`: some part is missing;
     `unparsed`: no verdict at all."""
 
     @property
     def first_wrong_step(self) -> int | None:
-        """0-based index of the response's step that is judged wrong first; None when there is no such step."""
+        """0-based index of the response's first step that is judged wrong; None when there is no such step."""
         return None if self.first_error is None else self.steps[self.first_error].step_index
 
     @property
     def is_readable(self) -> bool:
-        """True when the critique has a final verdict, and steps that are all the response's and judged."""
+        """True when the critique has a final verdict and steps, and every step is judged and found in the response."""
         return (
             self.final is not None
             and len(self.steps) > 0
@@ -232,7 +232,7 @@ class Round(Record):
     call: Call
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
-    """Refinements drawn before it and not kept, where several are drawn with one critique."""
+    """Refinements drawn before `refinement` and not kept, when several are drawn with one critique."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
@@ -247,7 +247,7 @@ class Chain(Record):
 
     index: int
     response: Response | None = None
-    """None only when the first call failed."""
+    """The first response; None only when its call failed."""
     rounds: tuple[Round, ...] = ()
     stop: ChainStop | None = None
     failure: Failure | None = None
@@ -260,7 +260,7 @@ class Chain(Record):
 
     @property
     def latest(self) -> Response | None:
-        """The response the chain stands by: the last complete one, else the last one."""
+        """The response that counts for the chain: the last complete one, or the last one if none is complete."""
         responses = self.responses
         complete = [response for response in responses if not response.is_truncated]
         return (complete or responses or (None,))[-1]
@@ -280,19 +280,19 @@ class Chain(Record):
 
 
 class KnownError(Record):
-    """What is known of a flawed path's error, other than that its answer is wrong."""
+    """What is known about the error of a flawed path, besides the fact that its answer is wrong."""
 
     step: int | None = None
-    """0-based index of the first wrong step, among the steps of `split_steps`."""
+    """0-based index of the first wrong step, among the steps that `split_steps` gives."""
     type: ErrorType | None = None
     description: str | None = None
-    """What was changed, for the annotator."""
+    """Description of the change, for the annotator."""
 
 
 class Trial(Record):
-    """Refinements of a path with its critique, and as many without: the Monte-Carlo filter's evidence.
+    """Refinements of a path with its critique, and as many without: the evidence of the Monte-Carlo filter.
 
-    Fewer than asked for where the decision was certain before the last.
+    Fewer refinements than asked for are made when the decision is certain before the last one.
     """
 
     asked: int
@@ -300,7 +300,7 @@ class Trial(Record):
     right_with: int
     right_without: int
     refinement: str | None = None
-    """The first right one with the critique."""
+    """The first correct refinement with the critique."""
 
 
 class Drop(Record):
@@ -311,19 +311,19 @@ class Drop(Record):
 
 
 class ReasoningPath(Record):
-    """One path that critiques are written about, correct ones included, and all that became of it."""
+    """One path that critiques are written about, flawed or correct, and everything that was done with it."""
 
     name: str
-    """Unique within its problem, e.g. `rg2-0`, or `rg2-0.1` with a second critique; the key of its calls."""
+    """Unique name within the problem, e.g. `rg2-0`, or `rg2-0.1` with a second critique; the key of its calls."""
     critique_number: int = 0
-    """0-based number of the critique among those of the same path."""
+    """0-based number of the critique among the critiques of the same path."""
     strategy: PathSource
     response: Response | None = None
-    """None only where a call failed, or a corruptor wrote nothing."""
+    """The path's text; None only when a call failed or the corruptor wrote nothing."""
     known: KnownError = KnownError()
     critique: Critique | None = None
     calls: tuple[Call, ...] = ()
-    """Of everything but the response and its refinements: the corruptor's and the annotator's, in this order."""
+    """Calls other than those of the response and its refinements: the corruptor's and then the annotator's."""
     trial: Trial | None = None
     drop: Drop | None = None
     failure: Failure | None = None
@@ -331,7 +331,7 @@ class ReasoningPath(Record):
     @model_validator(mode="before")
     @classmethod
     def _with_critique_number(cls, given: Any) -> Any:
-        """Take the number out of `name` where a path was written before paths had the field."""
+        """Derive the number from `name` if the path was written before paths had the field."""
         if isinstance(given, dict) and "critique_number" not in given:
             number = str(given.get("name")).partition(".")[2]
             return {**given, "critique_number": int(number) if number.isdecimal() else 0}
@@ -339,16 +339,16 @@ class ReasoningPath(Record):
 
     @property
     def path_name(self) -> str:
-        """The name that all critiques of one path share."""
+        """The part of the name that all critiques of one path share."""
         return self.name.removesuffix(f".{self.critique_number}") if self.critique_number else self.name
 
     @property
     def critique_reasoning(self) -> str | None:
-        """What the annotator wrote before the critique; its call is the last."""
+        """What the annotator wrote before the critique; the annotator's call is the last one."""
         return None if self.critique is None else self.calls[-1].reasoning
 
     def dropped(self, stage: FunnelStage, reason: PathDropReason, failure: Failure | None = None) -> "ReasoningPath":
-        """Give this path as dropped."""
+        """Give this path marked as dropped."""
         return self.model_copy(update={"drop": Drop(stage=stage, reason=reason), "failure": failure})
 
 
@@ -361,14 +361,14 @@ class BallotEntry(Record):
 
 
 class Ballot(Record):
-    """How the answer was chosen. Unparsed chains are listed and stay in the denominator of every share."""
+    """How the answer was chosen. Unparsed chains are listed, and count in the denominator of every share."""
 
     rule: VoteRule
     entries: tuple[BallotEntry, ...] = ()
     unparsed: tuple[int, ...] = ()
     """Chains without a readable answer."""
     excluded: tuple[int, ...] = ()
-    """Chains the rule left out (`critic_filtered`: judged wrong)."""
+    """Chains that the rule left out (`critic_filtered`: chains judged wrong)."""
     winner: str | None = None
     is_tie: bool = False
     """True when the seeded tie rule decided."""
@@ -385,16 +385,16 @@ class Trace(Record):
     ballot: Ballot
     answer: str | None
     correct: bool | None
-    """None when there is no reference or the answer could not be graded."""
+    """Whether the answer is correct; None when there is no reference or the answer could not be graded."""
     grade: Grade | None = None
     usage: dict[str, Usage]
-    """Keys `actor`, `critic`, `total`."""
+    """Tokens by role, under the keys `actor`, `critic` and `total`."""
     seconds: float
     greedy: Response | None = None
-    """Of `compare`: the response at temperature 0."""
+    """`compare` only: the response at temperature 0."""
     retries: tuple[Response | None, ...] = ()
-    """Of `compare`: a refinement of every chain's first response, without a critique; None where it was cut off."""
+    """`compare` only: a refinement without a critique of every chain's first response; None if that was cut off."""
     uncritiqued: tuple[Response, ...] = ()
-    """Of `compare`: further responses like the chains' first ones, for the votes without a critic."""
+    """`compare` only: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)

@@ -1,7 +1,7 @@
-"""Base of all settings, and the groups that `--help` sorts their flags into.
+"""Base of all settings, and the groups into which `--help` sorts their flags.
 
-One model of settings a verb is the single source of its flags, its YAML and what its run folder records; the string
-below a field is its help.
+The settings model of a verb is the single source of its flags, its YAML keys and the settings its run folder records;
+the string below a field is its help.
 """
 
 from cyclopts import Group, Parameter
@@ -16,6 +16,6 @@ OUTPUT = Parameter(group=Group("Output", sort_key=6))
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and an unknown one is an error."""
+    """Base of all settings: they are frozen, and an unknown setting is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

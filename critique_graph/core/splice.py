@@ -1,7 +1,7 @@
-"""Self-talk: a path with the critic's words spliced in after every step, mistakes and their repair included.
+"""Self-talk: a path with the critic's words inserted after every step, mistakes and their repair included.
 
-The paper reflects after each step instead of after the whole answer; how it words that is not known, the forms here are
-ours. A talk is read off a chain: every critique of it, and every repair, is a round.
+The paper reflects after each step instead of after the whole answer; its wording is not known, so the forms here are
+ours. A talk is read from a chain in which every critique, with the repair that follows it, is a round.
 """
 
 import re
@@ -12,57 +12,57 @@ from critique_graph.core.schema import Chain, Critique, Failure, Record, Respons
 from critique_graph.core.steps import is_answer, split_steps
 
 SAID: dict[Verdict, str] = {"correct": "Correct.", "wrong": "Wrong."}
-"""What the exact form says of a step before the critic's explanation: words that critiques have, too."""
+"""What the exact form says about a step before the critic's explanation: words that critiques use too."""
 
 TalkDropReason = Literal[
     "duplicate",  # the same talk as an earlier one of the problem
     "truncated",  # the token limit cut off a response or the talk
-    "ungraded",  # no answer to read, or one that cannot be compared
+    "ungraded",  # the answer cannot be read, or cannot be compared
     "unreadable",  # a critique cannot be read, or contradicts itself
-    "false_alarm",  # the path was right as it was first written, and the critic called it wrong
-    "not_located",  # the critic called the path wrong, and no step of it
+    "false_alarm",  # the path was correct as first written, but the critic called it wrong
+    "not_located",  # the critic called the path wrong, but none of its steps
     "not_continued",  # the actor changed steps before the one to repair
-    "given_up",  # still judged wrong after the last repair
-    "answer_wrong",  # the critic finds no error any more; the reference does
+    "given_up",  # the path is still judged wrong after the last repair
+    "answer_wrong",  # the critic finds no error any more, but the answer does not equal the reference
     "answer_lost",  # the smoothed talk gives another answer
-    "step_lost",  # a step is not in the smoothed talk any more
+    "step_lost",  # a step is missing from the smoothed talk
     "failed",  # a model call failed for good
 ]
 
 
 class Thought(Record):
-    """One step, and what the critic said of it."""
+    """One step, and what the critic said about it."""
 
     step: str
     verdict: Verdict | None = None
-    """None for the answer that ends the talk, and for a step the critic passed over."""
+    """Verdict on the step; None for the answer that ends the talk, and for a step the critic left out."""
     explanation: str = ""
     reasoning: str = ""
-    """What the critic thought of the step before it wrote that, where this was asked for and can be told apart."""
+    """The critic's reasoning about the step, if it was requested and can be assigned to the step."""
 
 
 class SelfTalk(Record):
-    """One path, what the critic and its repairs made of it, and the talk."""
+    """One path, its critiques and repairs, and the talk made from them."""
 
     chain: Chain
-    """The path as it was first written, and rounds of critiques and repairs; its grades are of the reference."""
+    """The path as first written, with its rounds of critique and repair; the grades come from the reference."""
     thoughts: tuple[Thought, ...] = ()
-    """The steps in the order of the talk, repaired ones before what replaced them."""
+    """The steps in the order of the talk; a repaired step comes before the step that replaced it."""
     response: Response | None = None
-    """The talk; None where it was dropped before there was one."""
+    """The talk; None if the path was dropped before the talk was written."""
     drop: TalkDropReason | None = None
     failure: Failure | None = None
 
     @property
     def repairs(self) -> int:
-        """How many steps of the talk are mistakes, each put right after it."""
+        """How many steps of the talk are mistakes; each is corrected directly after it."""
         return sum(thought.verdict == "wrong" for thought in self.thoughts)
 
 
 def place_of_error(response: str, critique: Critique) -> int | None:
-    """Give the 0-based index of the step to repair: the first wrong one; where only the answer is wrong, the answer.
+    """Give the 0-based index of the step to repair: the first wrong step, or the answer if only the answer is wrong.
 
-    None where no step can be named.
+    None when no step can be named.
     """
     if critique.first_error is not None:
         return critique.first_wrong_step
@@ -71,12 +71,14 @@ def place_of_error(response: str, critique: Critique) -> int | None:
 
 
 def spliced(chain: Chain, *, with_reasoning: bool = False) -> tuple[Thought, ...]:
-    """Splice the critiques of a chain into its path; its last critique finds no error.
+    """Insert the critiques of a chain into its path; the chain's last critique finds no error.
 
-    With reasoning, a step also has the line that the critic's has under the step's number (`Step 3: ...`), if any.
+    With reasoning, a step also gets the line that the critic's reasoning has under the step's number (`Step 3: ...`),
+    if there is one.
 
-    A repair goes on from before the wrong step, so what followed that step is not in the talk, and neither are repairs
-    of later steps where an earlier one is found to be wrong after all. A mistake that is made again is told once.
+    A repair continues from before the wrong step. So the steps that followed the wrong step are not in the talk, and
+    neither are repairs of later steps when an earlier step is found to be wrong afterwards. A mistake that is made
+    again is told once.
     """
     assert chain.response is not None
     path, mistakes = chain.response.text, list[tuple[int, Thought]]()
@@ -113,14 +115,15 @@ def spliced(chain: Chain, *, with_reasoning: bool = False) -> tuple[Thought, ...
 
 
 def told(thoughts: Iterable[Thought]) -> str:
-    """Write thoughts in the exact form: each step on a line, and what is thought and said of it on the next ones."""
+    """Write thoughts in the exact form: each step on a line, then the reasoning and the verdict about it."""
     return "\n".join(line for thought in thoughts for line in _lines(thought))
 
 
 def trajectory(chain: Chain, *, with_reasoning: bool = False) -> list[str]:
-    """Give the same one level up: whole paths and whole critiques in turn, these after their reasoning if asked for.
+    """Give the same history as whole responses: response, critique, repaired response, and so on.
 
-    It ends in the path that is right; one that was right as it was first written is followed by its critique.
+    The critiques come after their reasoning if it is asked for. The list ends in the correct response; a response that
+    was correct as first written is followed by its critique.
     """
     assert chain.response is not None
     parts = [chain.response.text.strip()]
@@ -133,7 +136,7 @@ def trajectory(chain: Chain, *, with_reasoning: bool = False) -> list[str]:
 
 
 def steps_of(thoughts: Sequence[Thought]) -> list[str]:
-    """Give the steps that a talk must keep: all but its answer, whose value is graded."""
+    """Give the steps that a talk must keep: all except its answer, whose value is graded."""
     return [thought.step for thought in thoughts if not (thought is thoughts[-1] and is_answer(thought.step))]
 
 
@@ -145,7 +148,7 @@ def _reason(critique: Critique) -> str:
 
 
 def _reasoning(judged: Round, index: int) -> str:
-    """Give what the critic's reasoning has under a step's number; nothing where it does not number steps."""
+    """Give the line of the critic's reasoning under a step's number; empty if the reasoning does not number steps."""
     found = re.search(rf"^step {index + 1}: *(.+)$", judged.call.reasoning or "", re.IGNORECASE | re.MULTILINE)
     return found[1].strip() if found else ""
 

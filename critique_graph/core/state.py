@@ -1,4 +1,4 @@
-"""State and settings of the graphs: plain JSON types, so that any checkpointer can restore them."""
+"""State, input and output of the graphs: plain JSON types, so that any checkpointer can restore them."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,23 +10,23 @@ from critique_graph.core.schema import Chain, ReasoningPath, Usage
 
 
 class ActorCriticInput(TypedDict):
-    """What a caller gives."""
+    """Input that a caller gives a graph."""
 
     question: str
     reference: NotRequired[str | None]
-    """Read by the grader alone, and by the gate `oracle`; no prompt ever contains it."""
+    """The reference answer. Only the grader and the `oracle` gate read it; no prompt ever contains it."""
     id: NotRequired[str]
-    """Names the problem in seeds and journals; a hash of the question when absent."""
+    """The problem's id in seeds and journals; a hash of the question if it is absent."""
 
 
 class ActorCriticState(ActorCriticInput):
-    """What the nodes pass on. `chains` holds `Chain` records as JSON."""
+    """State that the nodes pass on. `chains` holds `Chain` records as JSON."""
 
     chains: NotRequired[list[dict[str, Any]]]
 
 
 class ActorCriticOutput(TypedDict):
-    """What a caller gets: `Chain`, `Ballot`, `Grade` and `Usage` records as JSON."""
+    """Output for the caller: `Chain`, `Ballot`, `Grade` and `Usage` records as JSON."""
 
     answer: str | None
     correct: bool | None
@@ -37,13 +37,13 @@ class ActorCriticOutput(TypedDict):
 
 
 class PoolState(ActorCriticState):
-    """State of the graph that `compare` draws its pool with."""
+    """State of the graph with which `compare` draws its pool."""
 
     usage: NotRequired[dict[str, Any]]
 
 
 class PoolOutput(ActorCriticOutput):
-    """What it gives: the chains' records, and as JSON of `Response` and `Failure` what was done without a critic."""
+    """Output of that graph: the chains' records, and `Response` and `Failure` records of the calls without a critic."""
 
     greedy: dict[str, Any] | None
     retries: list[dict[str, Any] | None]
@@ -52,18 +52,18 @@ class PoolOutput(ActorCriticOutput):
 
 
 class JudgeInput(ActorCriticInput):
-    """What is given where the critic alone plays."""
+    """Input of the graph in which the critic judges one response."""
 
     steps: NotRequired[list[str]]
-    """The response to judge, step by step; without it the actor writes one."""
+    """The response to judge, as a list of steps; if it is absent, the actor writes a response."""
 
 
 class JudgeState(JudgeInput, ActorCriticState):
-    """State there."""
+    """State of the judge graph: the input and its one chain."""
 
 
 def problem_id(state: ActorCriticInput) -> str:
-    """Give the problem's id; without one, a hash of the question stands in."""
+    """Give the problem's id, or a hash of the question if there is no id."""
     return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]
 
 
@@ -86,14 +86,14 @@ def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 class AutoCritiqueState(ActorCriticInput):
-    """State of the graphs that make data. `paths` holds `ReasoningPath` records as JSON, in order of their names."""
+    """State of the graphs that make critique data. `paths` holds `ReasoningPath` records as JSON, ordered by name."""
 
     paths: NotRequired[list[dict[str, Any]]]
     usage: NotRequired[Annotated[dict[str, Any], add_usages]]
 
 
 class AutoCritiqueOutput(TypedDict):
-    """What a caller gets: `ReasoningPath` and `Usage` records as JSON."""
+    """Output for the caller: `ReasoningPath` and `Usage` records as JSON."""
 
     paths: list[dict[str, Any]]
     usage: dict[str, dict[str, Any]]
@@ -113,7 +113,7 @@ def write_paths(paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any
 
 
 class SelfTalkOutput(TypedDict):
-    """What a caller gets: `SelfTalk` and `Usage` records as JSON."""
+    """Output for the caller: `SelfTalk` and `Usage` records as JSON."""
 
     talks: list[dict[str, Any]]
     usage: dict[str, dict[str, Any]]

@@ -13,7 +13,7 @@ from typing import Literal
 
 _Separation = Literal["section", "number", "paragraph", "line"]
 
-# Formulas, code and drawings are overwritten by these before line and sentence ends are looked for.
+# Formulas, code and drawings are replaced by these characters before ends of lines and sentences are searched for.
 _INLINE, _DISPLAY = "\x01", "\x02"
 _FULL_STOP = "\x03"  # the last character of a formula that ends a sentence: `$x = 3.$`
 _DISPLAY_END = "\x04"  # the last character of any other displayed formula
@@ -59,7 +59,7 @@ _SENTENCES_OF_A_PARAGRAPH = 3
 
 @dataclass(frozen=True)
 class _Line:
-    """A line that is not blank: `start` and `end` enclose its text without surrounding space."""
+    """A line that is not blank; `start` and `end` enclose its text without the space around it."""
 
     start: int
     end: int
@@ -74,7 +74,7 @@ class _Line:
 
     @cached_property
     def is_lead(self) -> bool:
-        """Whether it introduces what follows: a heading, or a line ending in a colon."""
+        """Whether it introduces the following text: a heading, or a line that ends in a colon."""
         if self.text.rstrip("*_ ").endswith(":"):
             return True
         return _HEADING.match(self.text) is not None and not self.is_answer
@@ -91,7 +91,7 @@ class _Block:
 
     lines: list[_Line]
     holds_list: bool = False
-    """A colon introduced a bulleted list, which may go on."""
+    """Whether a colon introduced a bulleted list, which may continue."""
 
     @property
     def start(self) -> int:
@@ -105,16 +105,16 @@ class _Block:
 def split_steps(response: str) -> tuple[str, ...]:
     """Split a response into its reasoning steps: verbatim slices of it, in order.
 
-    The coarsest separation the author used decides:
+    The most general separation that the author used decides:
 
     1. steps numbered by the author (`Step 1:`, `### Step 1`, `**Step 1**`, else `1.`), at least two of them;
     2. paragraphs between blank lines, at least three;
-    3. lines; one of three sentences or more is a paragraph and is split into its sentences.
+    3. lines; a line of three sentences or more is a paragraph and is split into its sentences.
 
-    What introduces something (a heading, a line ending in a colon) goes with what follows, a displayed
-    formula or a list with what it continues. "The answer is ..." is always a step of its own: critics judge
-    it as one in 36 of the 200 released critiques and pass it over in the others, and alignment copes with
-    both. Left out are horizontal rules and an opening "Let's think step by step:", which critics never judge.
+    A line that introduces something (a heading, a line ending in a colon) belongs to the text that follows it. A
+    displayed formula or a list belongs to the text that it continues. "The answer is ..." is always its own step:
+    critics judge it as a step in 36 of the 200 released critiques and leave it out in the others, and alignment handles
+    both. Horizontal rules and an opening "Let's think step by step:" are left out, because critics never judge them.
     """
     masked = _mask(response)
     preamble = _PREAMBLE.match(masked)
@@ -135,17 +135,17 @@ def split_steps(response: str) -> tuple[str, ...]:
 
 
 def is_answer(step: str) -> bool:
-    """Tell a step that gives the answer ("The answer is ...") from one that reasons."""
+    """Tell whether a step gives the answer ("The answer is ...") instead of reasoning."""
     return _ANSWER.match(step) is not None
 
 
 def text_before(response: str, index: int) -> str:
-    """Give a response up to its step `index`, without the space before that."""
+    """Give a response up to its step `index`, without the space before that step."""
     return response[: _place(response, index)].rstrip()
 
 
 def text_with(response: str, index: int, step: str) -> str:
-    """Give a response up to its step `index`, and another step in its place."""
+    """Give a response up to its step `index`, followed by another step in place of that one."""
     return response[: _place(response, index)] + step
 
 
@@ -155,7 +155,7 @@ def text_through(response: str, index: int) -> str:
 
 
 def _place(response: str, index: int) -> int:
-    """Where a step begins: steps are slices of the response, in order."""
+    """Where a step begins; steps are slices of the response, in order."""
     place = 0
     for step in split_steps(response)[:index]:
         place = response.index(step, place) + len(step)
@@ -209,7 +209,7 @@ def _opaque_spans(text: str) -> Iterator[tuple[int, int, int, bool]]:
 
 
 def _is_inline(text: str, opener: re.Match[str], closer: re.Match[str]) -> bool:
-    """Tell a formula from sums of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
+    """Tell a formula from amounts of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
     if opener[0] != "$":
         return True
     inner = text[opener.end() : closer.start()]
@@ -261,7 +261,7 @@ def _continues(block: _Block, line: _Line, separation: _Separation) -> bool:
 
 
 def _cuts(masked: str, block: _Block, separation: _Separation, *, is_last: bool) -> list[int]:
-    """Where a block is cut further: at its sentences if it is a long line, else before the answer."""
+    """Where a block is cut further: between sentences if it is a long line, otherwise before the answer."""
     if separation != "line" and not is_last:
         return []
     number = _ITEMS["number"].match(masked, block.start)
@@ -276,9 +276,9 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def is_shortcut(refinement: str, response: str) -> bool:
-    """Tell a refinement that gives an answer without working it out: with three numbers less than before, or fewer.
+    """Tell whether a refinement gives an answer without working it out: it has at least three numbers fewer.
 
-    The official code's guard against answers copied from a critique (`selfimprove/inference.py`), which also counts the
-    numbers of a reference solution; here there need not be one.
+    This is the official code's guard against answers copied from a critique (`selfimprove/inference.py`), which also
+    counts the numbers of a reference solution; here a reference solution is not required.
     """
     return len(_NUMBER.findall(refinement)) < len(_NUMBER.findall(response)) - 2

@@ -1,4 +1,4 @@
-"""Versions of what is installed, as manifests of runs record them and `doctor` prints them."""
+"""Versions of installed packages, which manifests of runs record and `doctor` prints."""
 
 import platform
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Give the versions of Python and of `packages`, without importing one; None where it is not installed."""
+    """Give the versions of Python and of `packages` without importing them; None if a package is not installed."""
     return {"python": platform.python_version(), **{package: _version(package) for package in packages}}
 
 

@@ -1,6 +1,6 @@
-"""What this machine's accelerator is and can do: asked by the `hf:` engine, the trainers and `doctor`.
+"""Find this machine's accelerator and what it can do, for the `hf:` engine, the trainers and `doctor`.
 
-`torch-npu` registers itself with torch where it is installed, so an Ascend NPU is found like any other device.
+`torch-npu`, where installed, registers itself with torch, so an Ascend NPU is found like any other device.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 _BACKENDS = {"cuda": "nccl", "npu": "hccl"}
-"""Of torch.distributed, by device; others have `gloo`."""
+"""Backend of torch.distributed by device; other devices use `gloo`."""
 
 
 @dataclass(frozen=True)
@@ -17,20 +17,20 @@ class Accelerator:
 
     device: torch.device
     has_bf16: bool
-    """Whether training in bfloat16 is supported, and pays."""
+    """Whether training in bfloat16 is supported and faster."""
     backend: str
-    """What processes that train together talk by."""
+    """Backend through which processes that train together communicate."""
     optimizer: str
-    """Transformers' name of the fastest AdamW."""
+    """Name, in transformers, of the fastest AdamW."""
 
     @property
     def dtype(self) -> torch.dtype | str:
-        """What to load weights as: as they are stored, but on a CPU, where half precision is several times slower."""
+        """Type to load weights in: as stored, except on a CPU, where half precision is several times slower."""
         return torch.float32 if self.device.type == "cpu" else "auto"
 
 
 def find_accelerator(name: str = "auto") -> Accelerator:
-    """Give the device called `name`; `auto` is the accelerator (CUDA, NPU, MPS) if there is any, else the CPU."""
+    """Give the device called `name`; `auto` is the accelerator (CUDA, NPU, MPS) if there is one, else the CPU."""
     device = _device(name)
     return Accelerator(
         device=device,
@@ -41,7 +41,7 @@ def find_accelerator(name: str = "auto") -> Accelerator:
 
 
 def free_memory() -> None:
-    """Give memory that no tensor uses back to the device."""
+    """Return memory that no tensor uses to the device."""
     empty = getattr(getattr(torch, _device("auto").type, None), "empty_cache", None)
     if empty is not None:
         empty()

@@ -1,4 +1,4 @@
-"""One request to a local model, from messages to text: what a `ChatLocal` hands to its engine."""
+"""One request to a local model, from messages to text: a `ChatLocal` passes it to its engine."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -16,25 +16,25 @@ class Sampling(BaseModel):
     temperature: float = Field(ge=0)
     top_p: float = Field(gt=0, le=1)
     max_tokens: int | None = Field(gt=0)
-    """None generates until the model ends its turn or its context is full."""
+    """Maximum number of tokens; None generates until the model ends its turn or its context is full."""
     seed: int | None
     stop: tuple[str, ...]
     top_logprobs: int | None = Field(ge=0)
-    """How many rivals to report beside each token's log probability; None reports nothing."""
+    """How many alternatives to report beside each token's log probability; None reports no log probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came of a request."""
+    """The outcome of a request."""
 
     text: str
     finish_reason: str
     input_tokens: int
     output_tokens: int
-    """Every sampled token, the one that ends the turn included."""
+    """Number of sampled tokens, including the one that ends the turn."""
     cached_tokens: int
     logprobs: tuple[dict[str, Any], ...] | None
-    """One entry an output token, as in `logprobs.content` of OpenAI's chat completions."""
+    """One entry per output token, as in `logprobs.content` of OpenAI's chat completions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +45,7 @@ class Request:
     sampling: Sampling
     continue_final_message: bool = False
     template_arguments: dict[str, Any] = field(default_factory=dict)
-    """Given to the chat template, e.g. `{"enable_thinking": False}`."""
+    """Arguments of the chat template, e.g. `{"enable_thinking": False}`."""
     adapter: str | None = None
     """Folder of a LoRA adapter."""
     on_text: Callable[[str], None] | None = None

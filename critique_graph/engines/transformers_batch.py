@@ -1,8 +1,8 @@
 """Many requests generating at once with a transformers model: the decoding loop under `ChatTransformers`.
 
-Rows join and leave the running batch between any two tokens, where `model.generate` computes every row until
-the longest is done. Sampling draws one uniform number a token from the row's own generator, so a seed gives
-the same text whatever else is in the batch, up to floating-point differences between batch shapes.
+Rows join and leave the running batch between any two tokens, whereas `model.generate` computes every row until the
+longest is done. Sampling draws one uniform number per token from the row's own generator, so a seed gives the same
+text whatever else is in the batch, up to floating-point differences between batch shapes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 from critique_graph.engines.transformers_row import BatchRow, TokenLogprobs
 
 PREFILL_TOKENS = 4096
-"""Padded prompt tokens of one forward pass: bounds its memory and how long running rows wait for new ones."""
+"""Padded prompt tokens of one forward pass; limits its memory and how long running rows wait for new ones."""
 
 ROOM = 64
-"""Free columns in a new buffer of keys and values: its contents are copied once in so many tokens."""
+"""Free columns in a new buffer of keys and values; a full buffer is copied, once per this many tokens."""
 
 _KeysValues = tuple[Tensor, Tensor]
-"""One layer's, each of shape (rows, heads, tokens, head size)."""
+"""Keys and values of one layer, each of shape (rows, heads, tokens, head size)."""
 
 
 class Batch:
-    """The rows that generate together. `admit` rows at any time, `step` until `rows` is empty."""
+    """The rows that generate together. `admit` rows at any time; call `step` until `rows` is empty."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.rows: list[BatchRow] = []
@@ -36,10 +36,10 @@ class Batch:
         self._cache_name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
         self._slots = _Slots()
         self._logits = torch.empty(0)
-        """Of each row's next token, shape (rows, vocabulary)."""
+        """Logits of each row's next token, shape (rows, vocabulary)."""
 
     def admit(self, rows: Sequence[BatchRow]) -> None:
-        """Compute the prompts of `rows`, equal ones once, and let them take part in the next step."""
+        """Compute the prompts of `rows`, equal ones once, and let the rows take part in the next step."""
         by_prompt: dict[tuple[int, ...], list[BatchRow]] = {}
         for row in rows:
             by_prompt.setdefault(row.prompt, []).append(row)
@@ -55,7 +55,7 @@ class Batch:
                 self.rows += by_prompt[prompt]
 
     def step(self) -> None:
-        """Give every row its next token, drop the rows that are done, and compute the others' next logits."""
+        """Give every row its next token, drop the rows that are done, and compute the next logits of the others."""
         if not self.rows:
             return
         tokens = sample(self._logits, self.rows)
@@ -106,14 +106,14 @@ class Batch:
 
 
 def sample(logits: Tensor, rows: Sequence[BatchRow]) -> list[int]:
-    """Draw each row's next token at its temperature (0 takes the likeliest) within its `top_p`.
+    """Draw each row's next token at its temperature (0 takes the most probable token) within its `top_p`.
 
     One uniform number of 24 bits is looked up in the cumulative distribution over the vocabulary in its own
-    order: tokens keep their place when another batch shape moves the logits by a rounding error.
+    order: tokens keep their place when another batch shape changes the logits by a rounding error.
 
     Args:
         logits: Shape (rows, vocabulary), float32.
-        rows: Of each, `random` is advanced once, unless its temperature is 0.
+        rows: The `random` of each row is advanced once, unless its temperature is 0.
     """
     likeliest = logits.argmax(-1)
     if all(row.sampling.temperature == 0 for row in rows):
@@ -166,15 +166,15 @@ def _left_padding_mask(lengths: Sequence[int], width: int, device: torch.device)
 class _Slots:
     """Keys and values of the running rows: in every layer's buffers, right-aligned at column `end`.
 
-    A leaving row is overwritten by the last one, a new row is written behind it, a new token is a column
-    written in place: `DynamicCache` copies everything for each of these (60 % of a small model's time on a
-    CPU).
+    A row that leaves is overwritten by the last row, a new row is written after the last one, and a new token is a
+    column written in place. `DynamicCache` copies everything for each of these changes (60 % of a small model's time on
+    a CPU).
     """
 
     def __init__(self) -> None:
         self.layers: list[_SlotLayer] = []
         self.lengths: list[int] = []
-        """Tokens of each row."""
+        """Number of tokens of each row."""
         self.start = 0
         self.end = 0
 
@@ -183,7 +183,7 @@ class _Slots:
         return self.end - self.start
 
     def add(self, prefilled: Sequence[_KeysValues], sources: Sequence[int], lengths: Sequence[int]) -> None:
-        """Append rows `sources` of each layer's left-padded `prefilled`, of `lengths` tokens each."""
+        """Append the rows `sources` of each layer's left-padded `prefilled`; their numbers of tokens are `lengths`."""
         first, longest = len(self.lengths), max(lengths)
         if not self.layers:
             self.layers = [_SlotLayer(self, keys, values) for keys, values in prefilled]
@@ -197,7 +197,7 @@ class _Slots:
         self.lengths.extend(lengths)
 
     def remove(self, row: int) -> None:
-        """Drop a row; the last row takes its place. Memory is freed with the last one."""
+        """Drop a row; the last row takes its place. When the last row is dropped, the memory is freed."""
         last = len(self.lengths) - 1
         if last == 0:
             self.layers, self.lengths, self.start, self.end = [], [], 0, 0
@@ -210,7 +210,7 @@ class _Slots:
         self.start = self.end - max(self.lengths)
 
     def reserve(self, rows: int, *, left: int = 0, right: int = 0) -> None:
-        """Make sure that the buffers hold `rows` rows and so many more columns on each side."""
+        """Make sure that the buffers hold `rows` rows and the given number of free columns on each side."""
         held, _, columns, _ = self.layers[0].key_buffer.shape
         if rows <= held and left <= self.start and self.end + right <= columns:
             return
@@ -233,7 +233,7 @@ class _Slots:
 
 
 class _SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers is partly untyped
-    """One layer of `_Slots`, as the model's forward pass wants to see it."""
+    """One layer of `_Slots`, in the form that the model's forward pass expects."""
 
     def __init__(self, slots: _Slots, keys: Tensor, values: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -246,7 +246,7 @@ class _SlotLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers
         return self.slots.width
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write the new token's column and give everything up to it."""
+        """Write the new token's column and give all columns up to it."""
         rows, start, end = slice(len(self.slots.lengths)), self.slots.start, self.slots.end
         self.key_buffer[rows, :, end : end + 1] = key_states
         self.value_buffer[rows, :, end : end + 1] = value_states

@@ -1,8 +1,8 @@
 """One transformers model and the thread that generates with it: the engine of `ChatTransformers`.
 
-Requests come from any thread or event loop and wait in one queue; those that wait together run together. The
-thread starts with the first request and ends when nothing is left to do; the weights go when no chat model
-refers to the engine any more.
+Requests come from any thread or event loop and wait in one queue; requests that wait together run together. The thread
+starts with the first request and ends when nothing is left to do; the weights are freed when no chat model refers to
+the engine any more.
 """
 
 import atexit
@@ -28,7 +28,7 @@ IDLE_SECONDS = 2.0
 """How long the thread waits for more work before it ends; the next request starts another."""
 
 EXIT_SECONDS = 10.0
-"""How long the end of the process waits for the thread: one killed inside torch takes the process down with it."""
+"""How long the end of the process waits for the thread; a thread killed inside torch crashes the process."""
 
 _ATTENTION_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
@@ -57,7 +57,7 @@ class TransformersEngine:
                 self._thread.start()
 
     def end(self) -> None:
-        """End the thread before its next step, with whatever it was doing; for the end of the process."""
+        """End the thread before its next step, whatever it is doing; for the end of the process."""
         with self._changed:
             self._is_ending, thread = True, self._thread
             self._changed.notify()
@@ -89,7 +89,7 @@ class TransformersEngine:
         return self._loaded
 
     def _next(self, *, running: int) -> list[Request] | None:
-        """Take what can join `running` rows; None, and the end of the thread, when idle for long."""
+        """Take the requests that can join `running` rows; None, and the end of the thread, after a long idle time."""
         with self._changed:
             has_work = running or self._changed.wait_for(lambda: self._waiting or self._is_ending, IDLE_SECONDS)
             if not has_work or self._is_ending:
@@ -102,11 +102,11 @@ class TransformersEngine:
 _engines: "WeakValueDictionary[tuple[str, str, str, int], TransformersEngine]" = WeakValueDictionary()
 _engines_lock = threading.Lock()
 _loading = threading.Lock()
-"""Held while a model is loaded: transformers loading two at once can leave one with random or without weights."""
+"""Held while a model is loaded: if transformers loads two at once, one can get random weights or none."""
 
 
 def shared_engine(path: str, *, device: str, dtype: str, max_batch_size: int) -> TransformersEngine:
-    """Give the process's one engine for these settings."""
+    """Give the engine for these settings; the process has only one for each."""
     key = (path, device, dtype, max_batch_size)
     with _engines_lock:
         if (engine := _engines.get(key)) is None:
@@ -121,7 +121,7 @@ def _end_threads() -> None:
 
 
 class _LoadedModel:
-    """Weights and tokenizer; turns requests into rows."""
+    """The weights and the tokenizer of a model; it turns requests into rows."""
 
     def __init__(self, path: str, device: str, dtype: str) -> None:
         accelerator = find_accelerator(device)

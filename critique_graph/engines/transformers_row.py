@@ -1,4 +1,4 @@
-"""A request of `ChatTransformers` while it generates: takes tokens, gives text, and knows when to end."""
+"""A request of `ChatTransformers` while it generates: it takes tokens, gives text, and knows when to end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _PENDING_TOKENS = 8
-"""Tokens that may wait for the rest of a character; more, and the model really wrote broken bytes."""
+"""Maximum number of tokens that wait for the rest of a character; beyond that, the model wrote broken bytes."""
 
 _PROMPT_TAIL_TOKENS = 8
-"""Decoded before the output: decoders that strip a text's first space must not strip a continuation's."""
+"""Prompt tokens decoded before the output, so that decoders that strip a text's first space keep the output's."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprobs:
-    """What the model gave a sampled token and its rivals, before temperature and top_p."""
+    """Log probabilities of a sampled token and its alternatives, before temperature and top_p."""
 
     logprob: float
     top: tuple[tuple[int, float], ...]
-    """(token id, log probability), likeliest first."""
+    """(token id, log probability), the most probable first."""
 
 
 class BatchRow:
-    """A request while it generates: takes tokens, gives text, and knows when to end."""
+    """A request while it generates: it takes tokens, gives text, and knows when to end."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class BatchRow:
         self.sampling = request.sampling
         self.random = Random(request.sampling.seed)
         self.cached_tokens = 0
-        """Prompt tokens that were computed for another row."""
+        """Number of prompt tokens that were already computed for another row."""
         self._limit = limit
         self._end_tokens = end_tokens
         self._text = _TextStream(tokenizer, prompt[-_PROMPT_TAIL_TOKENS:])
         self._sent = 0
         self._held = max(map(len, self.sampling.stop), default=1) - 1
-        """How many last characters may be the beginning of a stop string: not streamed yet."""
+        """Number of last characters that may be the beginning of a stop string and are not streamed yet."""
         self._logprobs: list[dict[str, Any]] = []
         self._tokenizer = tokenizer
         self._count = 0
@@ -104,9 +104,9 @@ class BatchRow:
 class _TextStream:
     """Text of tokens that arrive one by one, in time linear in their number.
 
-    Only the last tokens are decoded again, with those before them as context, and a character whose bytes are
-    not all there yet is waited for (the method of text-generation-inference;
-    `tokenizers.decoders.DecodeStream` does the same, but raises on some byte sequences).
+    Only the last tokens are decoded again, with those before them as context; a character waits until all its bytes
+    have arrived (the method of text-generation-inference; `tokenizers.decoders.DecodeStream` does the same, but raises
+    on some byte sequences).
     """
 
     def __init__(self, tokenizer: "Tokenizer", context: Sequence[int]) -> None:
@@ -114,7 +114,7 @@ class _TextStream:
         self._tokenizer = tokenizer
         self._recent = list(context)
         self._known = len(context)
-        """How many of the recent tokens are in `text` already."""
+        """Number of recent tokens that are in `text` already."""
 
     def add(self, token: int) -> str:
         """Give the text with one more token."""

@@ -1,7 +1,7 @@
-"""A vLLM engine in a thread of its own: what `ChatVLLM` hands its requests to.
+"""A vLLM engine in its own thread: `ChatVLLM` passes its requests to it.
 
-The thread runs the event loop that vLLM's asynchronous engine lives in; requests come from any thread and loop. Written
-for vLLM 0.32, and kept to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
+The thread runs the event loop of vLLM's asynchronous engine; requests come from any thread and loop. Written for vLLM
+0.32, and limited to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 STOP_SECONDS = 20.0
-"""How long a stopping engine may take to end its processes."""
+"""How long an engine that is being stopped may take to end its processes."""
 
 _TAIL_TOKENS = 12
-"""Tokens of a prompt's end that show whether its template opened a block of reasoning."""
+"""Tokens at a prompt's end that show whether its template opened a block of reasoning."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What distinguishes one engine from another."""
+    """Settings that distinguish one engine from another."""
 
     model: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Of `vllm.AsyncEngineArgs`, e.g. `{"gpu_memory_utilization": 0.45}`."""
+    """Arguments of `vllm.AsyncEngineArgs`, e.g. `{"gpu_memory_utilization": 0.45}`."""
 
     @property
     def key(self) -> str:
-        """Equal for equal settings."""
+        """A key that is equal for equal settings."""
         return json.dumps([self.model, dict(self.arguments)], sort_keys=True, default=str)
 
 
@@ -60,15 +60,15 @@ class VLLMEngine:
 
     @property
     def is_usable(self) -> bool:
-        """False after `close`, a start that failed, or the death of vLLM's processes."""
+        """False after `close`, a failed start, or the death of vLLM's processes."""
         return self._finalizer.alive and not self._core.is_broken
 
     def submit(self, request: Request) -> None:
-        """Queue a request; its `future` gets the completion, `InputError` or `ModelCallError`."""
+        """Queue a request; its `future` gets the completion, an `InputError` or a `ModelCallError`."""
         self._core.submit(request)
 
     def close(self) -> None:
-        """End the engine's processes and free their memory; requests in flight fail."""
+        """End the engine's processes and free their memory; requests that are running fail."""
         self._finalizer()
 
 
@@ -77,7 +77,7 @@ _engines_lock = threading.Lock()
 
 
 def shared_engine(settings: EngineSettings) -> VLLMEngine:
-    """Give the process's one engine for these settings."""
+    """Give the engine for these settings; the process has only one for each."""
     with _engines_lock:
         engine = _engines.get(settings.key)
         if engine is None or not engine.is_usable:
@@ -86,7 +86,7 @@ def shared_engine(settings: EngineSettings) -> VLLMEngine:
 
 
 class _Core:
-    """The thread's side of an engine; it holds no reference to its `VLLMEngine`, so that one can be collected."""
+    """The part of an engine that its thread uses. It has no reference to its `VLLMEngine`, so that can be collected."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
@@ -129,7 +129,7 @@ class _Core:
             thread.join(STOP_SECONDS)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A Ctrl-C in the terminal goes to vLLM's processes too, which inherit this: they end when this process says so.
+        # Ctrl-C in the terminal also reaches vLLM's processes, which inherit this mask: this process tells them to end.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         asyncio.set_event_loop(loop)
         try:
@@ -139,7 +139,7 @@ class _Core:
             llm, self._llm = self._llm, None
             if llm is not None:
                 llm.shutdown()
-            del llm  # here, and not when the interpreter has half ended
+            del llm  # here, before the interpreter begins to shut down
             _cancel_all(asyncio.all_tasks(loop), loop)  # vLLM's own
             loop.close()
 
@@ -150,7 +150,7 @@ class _Core:
         request.future.add_done_callback(lambda future: self._cancel(future, task))
 
     def _cancel(self, future: "Future[Completion]", task: "asyncio.Task[None]") -> None:
-        """Free the slot of a request whose caller does not wait any more."""
+        """Free the slot of a request whose caller no longer waits."""
         if future.cancelled() and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(task.cancel)
 
@@ -166,10 +166,12 @@ class _Core:
             request.settle(self._as_failure(error))
 
     async def _started(self) -> None:
-        """Start vLLM, once; every request that waits for it gets the error if it does not."""
+        """Start vLLM once; if the start fails, every request that waits for it gets the error."""
         if self._starting is None:
             self._starting = asyncio.get_running_loop().create_future()
-            self._starting.add_done_callback(lambda future: future.exception())  # seen, also when nobody waits
+            self._starting.add_done_callback(
+                lambda future: future.exception()
+            )  # marks the error as retrieved, even if nobody waits
             try:
                 self._start()
             except InputError as error:
@@ -180,7 +182,7 @@ class _Core:
         await asyncio.shield(self._starting)
 
     def _start(self) -> None:
-        """Blocks the thread's loop, in which nothing else runs before there is an engine."""
+        """Block the thread's loop: nothing else runs in it before there is an engine."""
         check_files(self._settings.model)
         log = prepare_environment()
         try:
@@ -188,7 +190,7 @@ class _Core:
             from vllm.platforms import current_platform
 
             defaults: dict[str, Any] = {"load_format": "safetensors", "disable_log_stats": True}
-            if current_platform.is_cpu():  # where half precision is several times slower, mostly
+            if current_platform.is_cpu():  # half precision is several times slower there, mostly
                 defaults["dtype"] = "float32"
             arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
             with stderr_to(log):
@@ -217,7 +219,7 @@ class _Core:
         return reply.completion()
 
     def _prompt(self, request: Request) -> tuple[list[int], str]:
-        """Give the prompt's tokens, and what its template wrote that belongs to the reply."""
+        """Give the prompt's tokens, and the text its template wrote that belongs to the reply."""
         try:
             tokens: list[int] = self._tokenizer.apply_chat_template(
                 list(request.messages),
@@ -288,7 +290,7 @@ class _Reply:
     """A reply while it arrives."""
 
     def __init__(self, opening: str, tokenizer: Any, *, rivals: int | None) -> None:
-        """`rivals`: how many log probabilities stand beside a token's own; None gives none at all."""
+        """`rivals`: number of log probabilities beside a token's own; None gives no log probabilities at all."""
         self._rivals = rivals
         self._texts = [opening] if opening else []
         self._tokenizer = tokenizer
@@ -297,7 +299,7 @@ class _Reply:
         self._finish_reason = "stop"
 
     def take(self, output: "RequestOutput") -> str:
-        """Receive what is new; gives its text."""
+        """Receive the new output and give its text."""
         (new,) = output.outputs
         text: str = new.text
         self._texts.append(text)
@@ -321,10 +323,10 @@ class _Reply:
         )
 
     def _described(self, new: "CompletionOutput") -> Iterator[dict[str, Any]]:
-        """Give log probabilities of new tokens and their rivals, in the form of OpenAI's chat completions."""
+        """Give log probabilities of new tokens and their alternatives, in the form of OpenAI's chat completions."""
         for token, candidates in zip(new.token_ids, new.logprobs or (), strict=False):
             entry = self._entry(token, candidates[token].logprob)
-            ranked = sorted(candidates.items(), key=lambda item: item[1].rank)  # the token itself may be one too many
+            ranked = sorted(candidates.items(), key=lambda item: item[1].rank)  # the token itself may be an extra entry
             yield entry | {"top_logprobs": [self._entry(t, c.logprob) for t, c in ranked[: self._rivals]]}
 
     def _entry(self, token: int, logprob: float) -> dict[str, Any]:

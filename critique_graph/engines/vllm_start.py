@@ -1,6 +1,6 @@
-"""What surrounds the start of a vLLM engine: files, environment, log, and why it failed.
+"""The surroundings of a vLLM engine's start: files, environment, log, and why a start failed.
 
-What vLLM logs goes to a file, and so does what its processes print; its last words explain a start that failed.
+The log of vLLM and the output of its processes go to a file; its last lines explain a start that failed.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from critique_graph.core.errors import InputError, first_line
 
 _ENVIRONMENT = {
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork of a process with threads, or with CUDA in use, is broken
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # forking a process that has threads or uses CUDA does not work
     "VLLM_NO_USAGE_STATS": "1",
 }
 _LOGGING = "critique-graph-logging.json"
@@ -23,7 +23,7 @@ _MEMORY = re.compile(r"out of memory|available memory|larger than the available|
 
 
 def check_files(model: str) -> None:
-    """Refuse a folder that holds no model to serve.
+    """Refuse a folder that does not contain a model that can be served.
 
     Raises:
         InputError: There is no configuration, or there are no safetensors weights.
@@ -41,7 +41,7 @@ def check_files(model: str) -> None:
 
 
 def start_failure(model: str, error: Exception, log: Path | None) -> str:
-    """Say in a line why vLLM did not start, and what can be done about it."""
+    """Say in one line why vLLM did not start, and what can be done about it."""
     words = log.read_text(errors="replace") if log is not None and log.is_file() else ""
     causes = re.findall(r"\b\w+(?:Error|Exception): .+", words)
     cause = first_line(error)
@@ -59,7 +59,7 @@ def start_failure(model: str, error: Exception, log: Path | None) -> str:
 
 
 def prepare_environment() -> Path | None:
-    """Set what vLLM reads before it is imported; gives its log file, None where the user has settings for that."""
+    """Set the environment that vLLM reads on import; give its log file, or None if the user configured logging."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if os.environ.get("VLLM_CONFIGURE_LOGGING") == "0":
@@ -85,9 +85,10 @@ def prepare_environment() -> Path | None:
 
 @contextmanager
 def stderr_to(log: Path | None) -> Iterator[None]:
-    """Processes that start in here have the log as their stderr; this one's Python code keeps its own.
+    """Give processes that start in this block the log as their stderr; this process's Python code keeps its own.
 
-    vLLM's processes print tracebacks whose gist the error of a failed start tells; nothing else can redirect them.
+    vLLM's processes print tracebacks, whose main point is in the error of a failed start; nothing else can redirect
+    them.
     """
     if log is None or not _is_stderr(sys.stderr):
         yield
@@ -105,7 +106,7 @@ def stderr_to(log: Path | None) -> Iterator[None]:
 
 
 def _is_stderr(stream: object) -> bool:
-    """Whether a stream writes to the process's stderr, and there is one."""
+    """Whether a stream writes to the process's stderr; False if there is no stderr."""
     try:
         return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
     except (AttributeError, OSError, ValueError):

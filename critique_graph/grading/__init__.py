@@ -1,4 +1,4 @@
-"""Reads answers and decides whether two of them are equal.
+"""Read answers from responses and decide whether two answers are equal.
 
 Imports `core`.
 """

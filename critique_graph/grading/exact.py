@@ -1,6 +1,6 @@
 """Compare answers that are numbers, or lists of numbers, exactly: no floating point, no symbolic algebra.
 
-This decides most answers in microseconds. What is left, down to single elements of lists, is for math-verify.
+This decides most answers in microseconds. math-verify compares the rest, including single elements of lists.
 """
 
 import re
@@ -39,24 +39,24 @@ _LIST = re.compile(r"(?P<open>[(\[]|\\\{|)(?P<items>[^()\[\]]+,[^()\[\]]+?)(?P<c
 
 @dataclass(frozen=True, slots=True)
 class ExactNumber:
-    """A rational number as it was written."""
+    """A rational number in the form it was written."""
 
     value: Fraction
     places: int = 0
-    """Decimal places written."""
+    """Number of decimal places written."""
     digits: int = 0
-    """Significant digits written, if it is a decimal."""
+    """Number of significant digits written, if it is a decimal."""
     is_percent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in one spelling, and what it is made of where it is a number or a list."""
+    """An answer in normalised spelling, with its parts if it is a number or a list."""
 
     text: str
     number: ExactNumber | None = None
     name: str | None = None
-    """Variable the number is given to: `x` in `x=5`."""
+    """Variable that is set to the number: `x` in `x=5`."""
     items: tuple[str, ...] = ()
     """Elements of a list, written in `brackets`."""
     brackets: str = ""
@@ -72,8 +72,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 @lru_cache(maxsize=8_192)
 def parse_answer(answer: str) -> Answer:
-    """Read an answer: a number, a list, or only a normalised text."""
-    if number := _parse_decimal(answer) or _parse_fraction(answer):  # most need no normalising
+    """Read an answer as a number, a list, or otherwise a normalised text."""
+    if number := _parse_decimal(answer) or _parse_fraction(answer):  # most answers need no normalising
         return Answer(answer, number)
     text = normalise(answer)
     if number := _parse_number(text):
@@ -91,7 +91,7 @@ def parse_answer(answer: str) -> Answer:
 
 
 def compare_exactly(a: Answer, b: Answer) -> bool | Pairs:
-    """Whether two answers are equal, or the pairs of texts left to math-verify: equal if all of them are. Symmetric."""
+    """Whether two answers are equal, or the pairs of texts left to math-verify: equal if all pairs are. Symmetric."""
     if a.text == b.text or (a.text.isalpha() and a.text.casefold() == b.text.casefold()):
         return True
     if a.number and b.number and (a.name is None or b.name is None or a.name == b.name):
@@ -190,7 +190,7 @@ def _hundredth(number: ExactNumber) -> ExactNumber:
 
 
 def _are_close(a: ExactNumber, b: ExactNumber) -> bool:
-    """Equal, or one is the other rounded or cut (to 6 places, 4 digits at least), or apart by float noise."""
+    """Equal, or one is the other rounded or cut (to at least 6 places and 4 digits), or they differ by float noise."""
     if a.value == b.value:
         return True
     if not (a.digits or b.digits):
@@ -203,7 +203,7 @@ def _are_close(a: ExactNumber, b: ExactNumber) -> bool:
 
 
 def _is_shortened(number: ExactNumber, value: Fraction) -> bool:
-    """Whether `number` is `value` rounded or cut to the places it is written with."""
+    """Whether `number` is `value` rounded or cut to the number of places it is written with."""
     if number.places < 6 or number.digits < 4:
         return False
     last_place = 10**number.places

@@ -1,16 +1,16 @@
 r"""Find the final answer in a response, and the reference answer in a data set's gold text.
 
-What counts as an answer is what the text presents as one: a box, else a stated answer. There is no "last
-number in the text" rule: on responses that end in a plain sentence it often picks a number that is not the
-answer, and nobody can see that it guessed. Such responses have no readable answer.
+An answer is what the text presents as one: a box, or else a stated answer. There is no rule "last number in the text":
+in responses that end in a plain sentence, it often picks a number that is not the answer, and nobody can see that it
+guessed. Such responses have no readable answer.
 """
 
 import re
 
 _SCANNED_TAIL = 32_768
-"""Characters searched, counted from the end of a text: an answer comes last, and time stays bounded."""
+"""Characters searched, counted from the end of a text: an answer comes last, and the time stays limited."""
 _LONGEST_ANSWER = 2_000
-"""Characters kept of an answer; graders refuse far shorter ones as too complex."""
+"""Maximum number of characters kept of an answer; graders refuse much shorter ones as too complex."""
 
 _BOX_OR_BRACE = re.compile(
     r"\\{1,2}(?:begin)?(?P<box>boxed|fbox)\s*\{"  # models also write \\boxed (escaped twice) and \beginboxed
@@ -25,10 +25,10 @@ _CLAUSE_END = re.compile(r"\n|\.(?=\s|$)|,?\s\(?(?:because|since|which|so)\b")
 
 
 def extract_answer(text: str) -> str | None:
-    r"""Final answer that `text` presents, or None when it presents none.
+    r"""Final answer that `text` presents, or None if it presents none.
 
-    In this order: the last balanced, non-empty `\boxed{}` or `\fbox{}` (the innermost of nested ones); the
-    last `#### 18` line; what follows the last "answer is", "answer:" or line-opening "A:". Takes linear time.
+    In this order: the last balanced, non-empty `\boxed{}` or `\fbox{}` (the innermost of nested ones); the last
+    `#### 18` line; the text after the last "answer is", "answer:" or a line that begins with "A:". Takes linear time.
     """
     tail = text[-_SCANNED_TAIL:]
     for find in (_last_box, _last_gsm8k, _last_stated):
@@ -44,7 +44,7 @@ def extract_reference(text: str) -> str | None:
 
 
 def read_answer(text: str) -> str | None:
-    """Answer in a response, or `text` itself where that is a bare answer: one line that presents no other."""
+    """Answer in a response, or `text` itself if it is a bare answer: one line that presents no other answer."""
     answer = extract_answer(text)
     if answer is not None:
         return answer
@@ -53,7 +53,7 @@ def read_answer(text: str) -> str | None:
 
 
 def _last_box(text: str) -> str | None:
-    """Content of the balanced box that opens last; an escaped brace neither opens nor closes."""
+    """Content of the balanced box that opens last; an escaped brace neither opens nor closes a box."""
     open_boxes: list[int | None] = []  # per open brace: where a box's content starts, None for any other brace
     found: str | None = None
     found_at = -1
@@ -81,7 +81,7 @@ def _last_gsm8k(text: str) -> str | None:
 
 
 def _last_stated(text: str) -> str | None:
-    """What follows the last "answer is", up to the end of its formula or sentence."""
+    """The text after the last "answer is", up to the end of its formula or sentence."""
     start = -1
     for match in _STATED.finditer(text):
         start = match.end()
@@ -95,7 +95,7 @@ def _last_stated(text: str) -> str | None:
 
 
 def _clean(answer: str) -> str:
-    """Strip an answer of space, emphasis, math delimiters and final stops, and cut it to the longest kept."""
+    """Strip space, emphasis, math delimiters and final stops from an answer, and cut it to the maximum length."""
     answer = answer[: 2 * _LONGEST_ANSWER].strip().strip("*_ \n")
     while answer.endswith((".", "$")) and not answer.endswith("\\$"):
         answer = answer[:-1].rstrip()

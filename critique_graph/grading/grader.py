@@ -10,16 +10,16 @@ What counts as equal:
 | `0.30000000000000004` and `0.3` | equal: with 15 digits or more, 12 count |
 | `1,234`, `1 234`, `1\,234`, `1{,}234` | thousands, if the whole answer is one number; `(1,234)` is a pair |
 | `50%` | equals `0.5` and `50` (so equality is not transitive here) |
-| `5 cm`, `5\text{ m}^2`, `\$5`, `5 dollars`, `5^\circ` | equal `5`: units, currency, degrees are dropped |
-| `(1,2)` and `1,2` | equal; `(2,1)` is neither; `[1,2]` is an interval, `[1,2,3]` the same as `(1,2,3)` |
+| `5 cm`, `5\text{ m}^2`, `\$5`, `5 dollars`, `5^\circ` | equal to `5`: units, currency and degrees are dropped |
+| `(1,2)` and `1,2` | equal; `(2,1)` equals neither; `[1,2]` is an interval; `[1,2,3]` equals `(1,2,3)` |
 | `\{1,2\}`, `1,2` and `2 and 1` | equal: order counts only if one side has round or square brackets |
 | `x=5` and `5`; `y=2x` and `2x` | equal; `x=5` and `y=5` are not |
 | `x\in[1,2]`, `1\le x\le 2` and `[1,2]` | equal |
 | `3:2` and `6:4` | equal: ratios are quotients |
-| `1011_2` and `1011` | equal: the base is not looked at |
+| `1011_2` and `1011` | equal: the base is ignored |
 | `\text{(B)}`, `(B)` and `B` | equal; `(B) 12` is not |
-| `\text{Navin}` and `navin`, `X` and `x` | equal: the case of a word or letter is not looked at |
-| `4 or 5` for `4` | not equal: a list is not one of its elements |
+| `\text{Navin}` and `navin`, `X` and `x` | equal: upper and lower case are not distinguished |
+| `4 or 5` and `4` | not equal: a list does not equal one of its elements |
 | `i` and `\sqrt{-1}`, `1.5 million` and `1500000` | known misses: equal, but not recognised |
 """
 
@@ -35,32 +35,32 @@ from critique_graph.grading.extract import extract_answer, extract_reference, re
 from critique_graph.grading.pool import Equality, WorkerPool
 
 MAX_LENGTH = 1_000
-"""Characters of an answer; a longer one is not compared."""
+"""Maximum number of characters of an answer; a longer one is not compared."""
 MAX_DEPTH = 8
-"""Nested brackets of an answer; parsing time doubles with each level."""
+"""Maximum depth of nested brackets in an answer; parsing time doubles with each level."""
 
 
 class Grader(Protocol):
-    """Reads answers and decides whether they are equal; a domain plugs in by implementing it."""
+    """Reads answers and decides whether they are equal; a new domain implements this protocol."""
 
     def extract(self, text: str) -> str | None:
-        """The final answer a response gives, or None when there is none to read."""
+        """The final answer that a response gives, or None if no answer can be read."""
         ...
 
     async def grade(self, prediction: str | None, reference: str) -> Grade:
         """Grade of a response, or of its answer, against the reference.
 
-        A response without a readable answer is `incorrect`: it did not answer. What could not be decided is
-        `ungraded` with a reason, and never counts as incorrect.
+        A response without a readable answer is `incorrect`, because it did not answer. A comparison that could not be
+        decided is `ungraded` with a reason, and never counts as incorrect.
         """
         ...
 
     async def equivalent(self, a: str, b: str) -> bool:
-        """Whether two answers are the same, whichever comes first; False when that could not be decided."""
+        """Whether two answers are equal, in either order; False if that could not be decided."""
         ...
 
     async def aclose(self) -> None:
-        """Release what the grader holds."""
+        """Release the resources that the grader holds."""
         ...
 
 
@@ -81,17 +81,17 @@ _TOO_COMPLEX = _GRADES["too_complex"]
 
 
 class MathGrader:
-    """Grades mathematical answers: numbers exactly, all else with math-verify in worker processes.
+    """Grades mathematical answers: numbers exactly, all others with math-verify in worker processes.
 
-    Reasons: `exact` or `symbolic` for how it was decided; `no_answer` and `unreadable_answer` are incorrect;
+    Reasons: `exact` or `symbolic` says how a grade was decided; `no_answer` and `unreadable_answer` are incorrect;
     `no_reference`, `unreadable_reference`, `too_complex`, `timeout` (2 s of CPU time), `memory` (1 GiB) and
-    `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct to incorrect.
+    `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct into incorrect.
 
     Works from any event loop, and from several at once. Workers start with the first answer that needs one.
 
     Args:
-        workers: Worker processes at most; each holds about 60 MB.
-        memo_size: Decided pairs to remember; votes of one problem repeat the same few.
+        workers: Maximum number of worker processes; each needs about 60 MB.
+        memo_size: Number of decided pairs to remember; the votes of one problem repeat the same few pairs.
     """
 
     def __init__(self, *, workers: int = 2, memo_size: int = 65_536) -> None:
@@ -116,12 +116,12 @@ class MathGrader:
         await asyncio.to_thread(self._pool.close)
 
     def grade_blocking(self, prediction: str | None, reference: str) -> Grade:
-        """`grade` for callers without an event loop; blocks the calling thread."""
+        """Like `grade`, for callers without an event loop; blocks the calling thread."""
         decided = self._decide(prediction, reference)
         return decided if isinstance(decided, Grade) else _GRADES[decided.result()]
 
     def _decide(self, prediction: str | None, reference: str) -> "Grade | Future[Equality]":
-        """Grade where that takes microseconds, else the worker's result to come."""
+        """Give the grade if that takes microseconds, else a future of the worker's result."""
         expected = extract_reference(reference)
         if expected is None:
             return _NO_REFERENCE
@@ -136,14 +136,14 @@ class MathGrader:
         return _EXACT[compared] if isinstance(compared, bool) else self._compare(compared)
 
     def _compare(self, pairs: Pairs) -> "Grade | Future[Equality]":
-        """Compare in a worker, unless the pairs are known or are being compared already."""
+        """Compare in a worker, unless the result is known or the pairs are already being compared."""
         with self._lock:
             if pairs in self._memo:
                 return _GRADES[self._memo[pairs]]
             if pairs in self._pending:
                 return self._pending[pairs]
             comparison = self._pending[pairs] = self._pool.submit(pairs)
-        comparison.add_done_callback(partial(self._remember, pairs))  # may run here and now: not under the lock
+        comparison.add_done_callback(partial(self._remember, pairs))  # it may run immediately, so not under the lock
         return comparison
 
     def _remember(self, pairs: Pairs, comparison: "Future[Equality]") -> None:
@@ -158,7 +158,7 @@ class MathGrader:
 
 @cache
 def default_grader() -> MathGrader:
-    """The grader this process shares; its workers end with the process."""
+    """The grader that this process shares; its workers end with the process."""
     return MathGrader()
 
 
@@ -168,13 +168,13 @@ def grade(prediction: str, reference: str) -> Grade:
     >>> grade(r"So we get \boxed{\frac{1}{2}}.", "#### 0.5").outcome
     'correct'
 
-    Blocks while a worker compares (not for numbers); in a coroutine use `MathGrader.grade`.
+    Blocks while a worker compares the answers (numbers need none); in a coroutine use `MathGrader.grade`.
     """
     return default_grader().grade_blocking(prediction, reference)
 
 
 def _follow(shared: "Future[Equality]") -> "Future[Equality]":
-    """A future of one's own: cancelling it, or closing its event loop, leaves the shared one alone."""
+    """A separate future: cancelling it, or closing its event loop, does not affect the shared one."""
     own: Future[Equality] = Future()
 
     def copy(done: "Future[Equality]") -> None:

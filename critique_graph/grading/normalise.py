@@ -1,6 +1,6 @@
-"""One spelling for answers that are written differently: Unicode, LaTeX layout, units, plain-text formulas.
+"""Give answers that are written differently the same spelling: Unicode, LaTeX layout, units, plain-text formulas.
 
-The result is LaTeX that math-verify reads; equal results mean equal answers. Computing is left to `exact`.
+The result is LaTeX that math-verify can read; equal results mean equal answers. `exact` does the computing.
 """
 
 import re
@@ -68,8 +68,8 @@ _SPACE = re.compile(r" +(?![A-Za-z0-9])|(?<![A-Za-z0-9]) +")
 
 
 def normalise(answer: str) -> str:
-    """Answer as LaTeX without layout, currency, degree signs and units; spaces only where they part words."""
-    text = " ".join(answer.split())  # first, as runs of spaces would make some patterns below slow
+    """The answer as LaTeX without layout, currency, degree signs and units; spaces only where they separate words."""
+    text = " ".join(answer.split())  # first, because runs of spaces would make some patterns below slow
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else "sqrt", text)
     text = unicodedata.normalize("NFKC", text.translate(_UNICODE_MATH))
     for pattern, replacement in _REWRITES:

@@ -1,8 +1,8 @@
-"""Worker processes for math-verify: started when needed, one task at a time each, killed and replaced singly.
+"""Worker processes for math-verify: started on demand, each with one task at a time, killed and replaced singly.
 
-The blocking wait on a worker's pipe happens in threads the pool owns, so it serves any event loop, several at
-once, and callers without one. Not `multiprocessing`: its children run the caller's main script again, and its
-pools cannot tell which worker to kill.
+The blocking wait on a worker's pipe happens in threads that the pool owns, so the pool serves any event loop, several
+at once, and callers without one. It does not use `multiprocessing`, whose children run the caller's main script again
+and whose pools cannot tell which worker to kill.
 """
 
 import json
@@ -43,7 +43,7 @@ _TASKS_PER_CHILD = 1_000
 
 
 class _WorkerDiedError(Exception):
-    """The worker, or its child, ended without a result and not by its CPU limit."""
+    """The worker or its child ended without a result, and not because of its CPU limit."""
 
 
 class _Worker:
@@ -55,13 +55,13 @@ class _Worker:
         self._is_ready = False
         arguments = (str(number) for number in (cpu_seconds, _MEMORY_BYTES, _TASKS_PER_CHILD))
         self._process = subprocess.Popen(  # noqa: S603 - our own script, by this interpreter
-            # -P: the script's folder does not go on the path, where its neighbours would shadow other modules
+            # -P keeps the script's folder off the path, where the modules in it would shadow others.
             [sys.executable, "-P", str(_WORKER_SCRIPT), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            start_new_session=True,  # Ctrl-C does not reach it, and one signal ends it with its child
+            start_new_session=True,  # Ctrl-C does not reach it, and one signal ends it together with its child
         )
 
     @property
@@ -91,13 +91,13 @@ class _Worker:
         return "timeout"
 
     def _wait_ready(self) -> None:
-        """Wait until math-verify is loaded, which counts against no comparison."""
+        """Wait until math-verify is loaded; this time counts against no comparison."""
         if self._read(time.monotonic() + _START_SECONDS) is None:
             raise _WorkerDiedError
         self._is_ready = True
 
     def _read(self, deadline: float) -> dict[str, str | int | None] | None:
-        """Next message, or None when the deadline passed."""
+        """Next message, or None if the deadline has passed."""
         assert self._process.stdout is not None
         poll = select.poll()
         poll.register(self._process.stdout, select.POLLIN)
@@ -114,7 +114,7 @@ class _Worker:
     def kill(self) -> None:
         """End the worker and its child. The pipes stay open: another thread may be reading from them."""
         if self.is_alive:
-            with suppress(ProcessLookupError):  # it ended by itself just now
+            with suppress(ProcessLookupError):  # it has just ended by itself
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
@@ -129,9 +129,9 @@ class WorkerPool:
     """Compares pairs of answers with math-verify, each under a CPU and a memory limit.
 
     Args:
-        workers: Processes at most; each holds about 60 MB.
+        workers: Maximum number of processes; each needs about 60 MB.
         cpu_seconds: CPU time per comparison (up to one second more, as the kernel counts whole seconds).
-        wall_seconds: Backstop per comparison, for when the CPU limit does not bite. Long, because wall time
+        wall_seconds: Backstop per comparison, for when the CPU limit has no effect. It is long, because wall time
             says more about the machine's load than about the answer.
     """
 
@@ -145,17 +145,17 @@ class WorkerPool:
         self._is_closed = False
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grading")
-        weakref.finalize(self, _close_all, self._workers)  # when forgotten, and at interpreter exit
+        weakref.finalize(self, _close_all, self._workers)  # when the pool is garbage-collected, and at interpreter exit
 
     def submit(self, pairs: Pairs) -> "Future[Equality]":
         """Compare answers with references, in LaTeX: `equal` if all are.
 
-        The future never fails; closing the pool cancels it if it has not begun.
+        The future never fails; closing the pool cancels it if the comparison has not begun.
         """
         return self._threads.submit(self._compare, pairs)
 
     def close(self) -> None:
-        """Kill the workers and wait for the threads; a comparison under way ends as `worker_died`."""
+        """Kill the workers and wait for the threads; a running comparison ends as `worker_died`."""
         with self._lock:
             self._is_closed = True
             for worker in self._workers:
@@ -164,7 +164,7 @@ class WorkerPool:
         _close_all(self._workers)
 
     def _compare(self, pairs: Pairs) -> Equality:
-        for _ in range(2):  # one retry, for a death that this comparison's CPU use does not explain
+        for _ in range(2):  # one retry, if the worker died for another reason than this comparison's CPU use
             try:
                 worker = self._take()
             except OSError as error:

@@ -1,4 +1,4 @@
-"""Grades on records: of one response, and of every response of a chain."""
+"""Grade records: one response, or every response of a chain."""
 
 import asyncio
 
@@ -7,9 +7,9 @@ from critique_graph.grading.grader import Grader
 
 
 async def graded_response(response: Response, reference: str | None, grader: Grader) -> Response:
-    """Give a response with its grade; as it is where there is no reference.
+    """Give a response with its grade; without a reference, give it unchanged.
 
-    A response that was cut off is graded as one without an answer, whatever stands in it.
+    A response that was cut off is graded as one without an answer, whatever it contains.
     """
     if reference is None:
         return response
@@ -18,7 +18,7 @@ async def graded_response(response: Response, reference: str | None, grader: Gra
 
 
 async def graded_chain(chain: Chain, reference: str | None, grader: Grader) -> Chain:
-    """Give a chain with the grades of its first response and of every refinement."""
+    """Give a chain in which the first response and every refinement are graded."""
 
     async def graded_round(judged: Round) -> Round:
         if judged.refinement is None:

@@ -1,12 +1,12 @@
-"""The process that runs math-verify: a script started by `pool`, never imported by the package.
+"""The process that runs math-verify: `pool` starts it as a script; the package never imports it.
 
-It loads math-verify once and forks; the child answers tasks, one at a time, and the parent only waits. Before
-each task the child re-arms its CPU limit. The kernel ends a child that exceeds it, also inside one long call
-into C (where no signal handler and no other thread would run); the next child is there within milliseconds.
+It loads math-verify once and forks; the child answers tasks, one at a time, and the parent only waits. Before each
+task the child renews its CPU limit. The kernel ends a child that exceeds the limit, even during one long call into C
+(where no signal handler and no other thread would run); the next child is ready within milliseconds.
 
-Protocol: JSON lines. `{"task": 1, "pairs": [["answer", "reference"]]}` in; `{"task": 1, "result": "…"}` out. A
-child that died is reported as `{"task": null, "status": -24}` (negative: the signal). When its input ends, so
-does the worker.
+The protocol is JSON lines: `{"task": 1, "pairs": [["answer", "reference"]]}` in; `{"task": 1, "result": "…"}` out. A
+child that died is reported as `{"task": null, "status": -24}` (negative: the signal). The worker ends when its input
+ends.
 """
 
 import json
@@ -24,7 +24,7 @@ from sympy.logic.boolalg import Boolean  # type: ignore[import-untyped]
 _INPUT_ENDED, _RECYCLED = 0, 3
 _EXTRACTION = [LatexExtractionConfig()]
 _DIGITS = 100
-"""Digits compared. With math-verify's default of 15, 1/10^20 would equal 1/(2*10^20)."""
+"""Number of digits compared. With math-verify's default of 15, 1/10^20 would equal 1/(2*10^20)."""
 
 
 def compare(pairs: list[list[str]]) -> str:
@@ -52,7 +52,7 @@ def _read(text: str) -> object | None:
 
 
 def _are_equal(a: object, b: object) -> bool:
-    """Symmetric, as math-verify is not: relations match in either direction, lists and sets only in both."""
+    """Symmetric, unlike math-verify: relations match in either direction, lists and sets only in both."""
     forward = _verify(a, b)
     kinds = (a, b)
     if any(isinstance(kind, Boolean) for kind in kinds):
@@ -82,7 +82,7 @@ def _verify(gold: object, target: object) -> bool:
 
 def _serve(cpu_seconds: int, tasks: int) -> int:
     """Answer tasks until the input ends or `tasks` are done."""
-    # Unbuffered: what this child does not answer stays in the pipe for the next.
+    # Unbuffered, so that requests this child does not answer stay in the pipe for the next child.
     requests = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - lasts as long as the process
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     longest = sys.maxsize if hard == resource.RLIM_INFINITY else hard
@@ -107,11 +107,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # elsewhere the limit is refused or without effect
+    if sys.platform == "linux":  # on other systems the limit is refused or has no effect
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     logging.disable()
     compare([[r"\sqrt{8}+\frac{x}{2}", r"(1,2\sqrt{2}]"]])  # loads the parser's tables before the first fork
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries report there what becomes a result anyway
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C libraries report errors there that become a result anyway
     _reply(task=None, result="ready")
     while True:
         child = os.fork()

@@ -1,6 +1,6 @@
-"""Numbers that are only reported, each with its formula, its source and what it gives at the edges.
+"""Numbers that are only reported, each with its formula, its source and its value in edge cases.
 
-Rates have intervals (`intervals.py`); how strategies compare at equal cost is in `strategies.py` and `comparison.py`.
+Rates have intervals (`intervals.py`); `strategies.py` and `comparison.py` compare strategies at equal cost.
 """
 
 from collections import Counter
@@ -13,21 +13,21 @@ DIFFICULTY_LEVELS = 5
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Probability that at least one of `k` responses is right, unbiased: 1 - C(n-c, k) / C(n, k).
+    """Probability that at least one of `k` responses is correct, unbiased: 1 - C(n-c, k) / C(n, k).
 
-    Chen et al. 2021 (arXiv 2107.03374), eq. 1: the share of all choices of `k` out of the `n` sampled that hold a right
-    one. 1.0 when fewer than `k` are wrong.
+    Chen et al. 2021 (arXiv 2107.03374), eq. 1: the share of all subsets of `k` of the `n` sampled responses that
+    contain a correct one. 1.0 when fewer than `k` are wrong.
 
     >>> pass_at_k(4, 1, 2)
     0.5
 
     Args:
         n: Responses sampled for the question; at least `k`.
-        c: How many of them are right.
+        c: How many of them are correct.
         k: Budget.
 
     Raises:
-        ValueError: `c` is not of `n`, or `k` not between 1 and `n`.
+        ValueError: `c` is not between 0 and `n`, or `k` is not between 1 and `n`.
     """
     if not 0 <= c <= n:
         raise ValueError(f"c must be between 0 and n, got {c} of {n}.")
@@ -36,21 +36,22 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def maj_at_k(votes: Sequence[Hashable | None], right: Hashable | None, k: int) -> float:
-    """Probability that a majority vote of `k` responses is right: the exact mean over all choices of `k` of the votes.
+    """Probability that a majority vote of `k` responses is correct: the exact mean over all subsets of `k` votes.
 
-    The most frequent answer wins. Of `t` equally frequent ones each wins with probability 1/t, which is what a tie
-    decided by chance gives on average. An unparsed response takes its place among the `k` and wins nothing; a choice
-    of none but such is wrong. With k = 1 this is the share of right votes, with k = n the vote of all.
+    The most frequent answer wins. Each of `t` equally frequent answers wins with probability 1/t, which is the average
+    if ties are decided by chance. An unparsed response counts as one of the `k` and wins nothing; a subset of only
+    unparsed responses is wrong. With k = 1 this is the share of correct votes, with k = n the vote of all.
 
-    Counted, not sampled: for every number r of right votes, the ways in which no other answer has more than r.
+    Counted, not sampled: for every number r of correct votes, the number of subsets in which no other answer has more
+    than r votes.
 
     >>> maj_at_k(["22", "22", "7", None], "22", 3)
     0.75
 
     Args:
-        votes: The answers of all responses sampled for the question, None where one could not be read. Answers are
-            the same if they are equal in Python: group them by mathematical equivalence first.
-        right: The right one; None when no response has it.
+        votes: The answers of all responses sampled for the question, None if one could not be read. Answers are the
+            same if they are equal in Python: group them by mathematical equivalence first.
+        right: The correct answer; None when no response has it.
         k: Budget.
 
     Raises:
@@ -70,20 +71,21 @@ def maj_at_k(votes: Sequence[Hashable | None], right: Hashable | None, k: int) -
 
 
 def vote_share(votes: Sequence[Hashable | None]) -> float:
-    """Share of the votes that the most frequent answer has; unparsed ones stay in the denominator, and win nothing.
+    """Share of the votes that the most frequent answer has; unparsed votes count in the denominator, and win nothing.
 
     Raises:
-        ValueError: there are no votes.
+        ValueError: There are no votes.
     """
     _check_budget(1, len(votes))
     return max(Counter(vote for vote in votes if vote is not None).values(), default=0) / len(votes)
 
 
 def vote_stability(votes: Sequence[Hashable | None], k: int) -> float:
-    """Probability that a majority vote of `k` of the votes names the winner of all: how far more votes could matter.
+    """Probability that a majority vote of `k` of the votes has the same winner as all votes.
 
-    That of `maj_at_k`, with the winner of all in the place of the right answer (ours; the paper shows stability as a
-    figure). The mean of both where two answers lead; 0.0 where no vote can be read.
+    It shows how much further votes could change. It is computed like `maj_at_k`, with the winner of all votes in place
+    of the correct answer (ours; the paper shows stability as a figure). If two answers lead, it is the mean of both;
+    0.0 if no vote can be read.
     """
     counts = Counter(vote for vote in votes if vote is not None)
     leaders = [answer for answer, count in counts.items() if count == max(counts.values())]
@@ -94,11 +96,11 @@ def vote_stability(votes: Sequence[Hashable | None], k: int) -> float:
 def difficulty_level(n: int, c: int) -> int:
     """Difficulty of a question by the actor's own pass rate c/n: 1 (0.8 to 1) to 5 (below 0.2).
 
-    Five levels by the accuracy over 100 samples are the paper's; these edges, 0.2, 0.4, 0.6 and 0.8, which count to the
-    easier side, are ours. They mean little for few samples.
+    Five levels by the accuracy over 100 samples come from the paper; the edges 0.2, 0.4, 0.6 and 0.8, each of which
+    belongs to the easier level, are ours. The levels mean little for few samples.
 
     Raises:
-        ValueError: `c` is not of `n`, or there are no samples.
+        ValueError: `c` is not between 0 and `n`, or there are no samples.
     """
     if n < 1 or not 0 <= c <= n:
         raise ValueError(f"c must be between 0 and n, and n at least 1, got {c} of {n}.")
@@ -106,12 +108,12 @@ def difficulty_level(n: int, c: int) -> int:
 
 
 def _ways(counts: Sequence[int], *, most: int, seats: range) -> dict[tuple[int, int], int]:
-    """Count the choices of votes, at most `most` for an answer, by their number and that of the answers with `most`.
+    """Count the subsets of votes, at most `most` per answer, by their size and the number of answers with `most` votes.
 
     Args:
-        counts: Votes there are for every answer.
-        most: For one answer.
-        seats: Numbers of votes to choose.
+        counts: Number of votes for every answer.
+        most: Maximum number of votes for one answer.
+        seats: Sizes of the subsets.
     """
     ways = {(0, 0): 1}
     for index, count in enumerate(counts):

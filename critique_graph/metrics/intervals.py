@@ -1,7 +1,8 @@
 """Rates with their confidence intervals: one proportion, and the difference of two measured on the same problems.
 
-Score-based intervals, because runs are small: they stay inside the possible range and keep their width at 0 and 100 %.
-Where a problem counts for a fraction, as the mean over many draws from a pool, differences are bootstrapped.
+The intervals are score-based, because runs are small: such intervals stay inside the possible range and keep their
+width at 0 and 100 %. Where a problem counts for a fraction, such as the mean over many draws from a pool, differences
+are bootstrapped.
 """
 
 import random
@@ -14,7 +15,7 @@ from critique_graph.core.schema import Record
 
 
 class Rate(Record):
-    """A proportion, or a difference of two, with its confidence interval. Without data everything but `n` is None."""
+    """A proportion, or a difference of two, with its confidence interval. Without data all fields but `n` are None."""
 
     value: float | None
     low: float | None
@@ -30,17 +31,17 @@ class Rate(Record):
 
 
 RESAMPLES = 2000
-"""Of a bootstrap: a 95 % interval leaves out the 50 lowest and the 50 highest."""
+"""Resamples of a bootstrap: a 95 % interval leaves out the 50 lowest and the 50 highest values."""
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
     """Share of successes with its score interval (Wilson 1927, without continuity correction).
 
     Args:
-        successes: Where each of the `n` counts for a share between 0 and 1, their sum; the interval is then too wide,
-            if anything, as such shares vary less than successes.
-        n: Trials.
-        confidence: Coverage aimed at, between 0 and 1.
+        successes: Number of successes. If each of the `n` trials counts for a share between 0 and 1, the sum of the
+            shares; the interval is then rather too wide, because such shares vary less than successes.
+        n: Number of trials.
+        confidence: Intended coverage, between 0 and 1.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must be between 0 and n, got {successes} of {n}.")
@@ -52,16 +53,16 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
 
 
 def paired_difference(before: Sequence[bool], after: Sequence[bool], confidence: float = 0.95) -> Rate:
-    """Share right `after` minus share right `before`, on the same problems, with its interval.
+    """Share correct `after` minus share correct `before`, on the same problems, with its interval.
 
-    The interval squares and adds the Wilson limits of both shares, less what their correlation explains (Newcombe 1998,
-    "Improved confidence intervals for the difference between binomial proportions based on paired data", Statistics in
-    Medicine 17, method 10). It is valid for small samples and few, or no, problems that change.
+    The interval squares and adds the Wilson limits of both shares, minus the part that their correlation explains
+    (Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on paired
+    data", Statistics in Medicine 17, method 10). It is valid for small samples, and if few or no problems change.
 
     Args:
-        before: Whether each problem was right the first time.
+        before: Whether each problem was correct the first time.
         after: The same problems, in the same order.
-        confidence: Coverage aimed at, between 0 and 1.
+        confidence: Intended coverage, between 0 and 1.
     """
     n, z = len(before), _normal_quantile(confidence)
     if len(after) != n:
@@ -88,15 +89,16 @@ def paired_bootstrap(
 ) -> Rate:
     """Mean of `after` minus mean of `before`, on the same problems, with a percentile interval (Efron 1979).
 
-    Problems are drawn with replacement, both values of one together. For values that are not just right or wrong; for
-    those `paired_difference` is better, as this interval has no width where all problems differ by the same.
+    Problems are drawn with replacement, and both values of a problem together. This is for values other than correct
+    and wrong; for those `paired_difference` is better, because this interval has no width if all problems differ by the
+    same amount.
 
     Args:
-        before: A value of each problem.
+        before: One value per problem.
         after: The same problems, in the same order.
-        confidence: Coverage aimed at, between 0 and 1.
-        seed: Draws the problems.
-        resamples: How often.
+        confidence: Intended coverage, between 0 and 1.
+        seed: Seed of the draws.
+        resamples: Number of draws.
     """
     if len(before) != len(after):
         raise ValueError(f"before and after must be of the same problems, got {len(before)} and {len(after)}.")
@@ -112,15 +114,16 @@ def paired_bootstrap(
 
 
 def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float = 0.95) -> Rate:
-    """Share of items that are hits, where items come in clusters, as rows do by problem; `n` counts the clusters.
+    """Share of items that are hits, where items come in clusters, such as rows by problem; `n` counts the clusters.
 
     The normal interval of a ratio estimator, linearised (Cochran 1977, "Sampling techniques", section 6.4), for
-    clusters drawn independently. Where all items agree it has no width: Wilson's, for as many clusters, stands in.
+    clusters drawn independently. If all items agree, that interval has no width, and Wilson's for the number of
+    clusters replaces it.
 
     Args:
-        hits: Of every cluster, how many items are hits.
-        sizes: Of every cluster, how many items it has.
-        confidence: Coverage aimed at, between 0 and 1.
+        hits: Number of hits in every cluster.
+        sizes: Number of items in every cluster.
+        confidence: Intended coverage, between 0 and 1.
     """
     n, total, z = sum(size > 0 for size in sizes), sum(sizes), _normal_quantile(confidence)
     if total == 0:
@@ -140,14 +143,14 @@ def _wilson_limits(successes: float, n: int, z: float) -> tuple[float, float]:
     centre = successes + z * z / 2
     spread = z * sqrt(successes * (n - successes) / n + z * z / 4)
     scale = n + z * z
-    # Rounding must not leave 1e-17 where the limit is exactly 0 or 1.
+    # Without this case, rounding would leave 1e-17 where the limit is exactly 0 or 1.
     low = 0.0 if successes == 0 else (centre - spread) / scale
     high = 1.0 if successes == n else (centre + spread) / scale
     return low, high
 
 
 def _distance(a: float, b: float, correlation: float) -> float:
-    """Length of the difference of two correlated errors; the maximum keeps rounding from going below zero."""
+    """Length of the difference of two correlated errors; the maximum keeps rounding from making it negative."""
     return sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
 
 

@@ -1,4 +1,4 @@
-"""How well a critic judges: right verdicts, helpful and harmful critiques, first errors found."""
+"""How well a critic judges: correct verdicts, helpful and harmful critiques, first errors found."""
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -7,31 +7,31 @@ from critique_graph.core.schema import Record, Verdict
 from critique_graph.metrics.intervals import Rate, wilson
 
 NO_ERROR = -1
-"""Label of a response without a wrong step, and the prediction of a critic that finds none (ProcessBench)."""
+"""Label of a response without a wrong step, and prediction of a critic that finds none (ProcessBench)."""
 
 
 def accuracy(outcomes: Sequence[bool]) -> Rate:
-    """Share of right answers, with Wilson's interval; without data no value."""
+    """Share of correct answers, with Wilson's interval; no value without data."""
     return wilson(sum(outcomes), len(outcomes))
 
 
 def helpfulness(before: Sequence[bool], after: Sequence[bool]) -> Rate:
-    """Share of the wrong answers that became right (wrong → right); without a wrong one no value."""
+    """Share of the wrong answers that became correct (wrong → correct); no value if none was wrong."""
     _check_paired(before, after)
     return accuracy([now for was, now in zip(before, after, strict=True) if not was])
 
 
 def harm(before: Sequence[bool], after: Sequence[bool]) -> Rate:
-    """Share of the right answers that became wrong (right → wrong); without a right one no value."""
+    """Share of the correct answers that became wrong (correct → wrong); no value if none was correct."""
     _check_paired(before, after)
     return accuracy([not now for now in compress(after, before)])
 
 
 class CriticScore(Record):
-    """The critic's verdicts on graded responses, and its discriminability: how many agree with the grade.
+    """The critic's verdicts on graded responses, and its discriminability: how many verdicts agree with the grade.
 
-    Counted both ways, as published figures differ: a critique without a verdict counts as disagreeing (Critique-RL's
-    reward), or, `of_parsed`, is left out (Critique-RL's evaluation).
+    Discriminability is counted in two ways, because published figures differ: a critique without a verdict counts as
+    disagreeing (Critique-RL's reward), or is left out (`of_parsed`; Critique-RL's evaluation).
     """
 
     right_called_correct: int
@@ -49,10 +49,10 @@ class CriticScore(Record):
 
 
 def discriminability(verdicts: Mapping[tuple[bool, Verdict | None], int]) -> CriticScore:
-    """Count how far verdicts agree with grades.
+    """Count how many verdicts agree with the grades.
 
     Args:
-        verdicts: How many there are of each pair: whether the response is right, and the verdict on it.
+        verdicts: Number of responses for each pair: whether the response is correct, and the verdict on it.
     """
     right = {verdict: verdicts.get((True, verdict), 0) for verdict in ("correct", "wrong", None)}
     wrong = {verdict: verdicts.get((False, verdict), 0) for verdict in ("correct", "wrong", None)}
@@ -78,27 +78,28 @@ class FirstErrors(Record):
     """How often a critic finds the first wrong step, by the protocol of ProcessBench (arXiv 2412.06559, section 4)."""
 
     on_erroneous: Rate
-    """Responses with a wrong step whose first one is named exactly."""
+    """Share of the responses with a wrong step for which exactly the first wrong step is named."""
     on_correct: Rate
-    """Responses without one of which that is said."""
+    """Share of the responses without a wrong step for which none is named."""
     f1: Rate
-    """Harmonic mean of the two; its interval is that of both intervals' ends, which is on the wide side."""
+    """Harmonic mean of the two; its interval, rather wide, joins the means of both lower and both upper ends."""
     exact: Rate
-    """All responses judged as labelled, whatever the share of erroneous ones."""
+    """Share of all responses that are judged as labelled, whatever the proportion of erroneous ones."""
 
 
 def first_errors(predicted: Sequence[int | None], labels: Sequence[int]) -> FirstErrors:
     """Score predictions of the first wrong step.
 
-    F1 has no value without responses of both kinds, and is 0.0 where neither is ever judged as labelled.
+    F1 has no value unless there are responses of both kinds, and is 0.0 if no response of one kind is judged as
+    labelled.
 
     Args:
-        predicted: 0-based index of the first wrong step, `NO_ERROR` for none; None, which is never right, where no
-            prediction can be read.
-        labels: The same, as it is.
+        predicted: 0-based index of the first wrong step, `NO_ERROR` for none; None if no prediction can be read, which
+            is never correct.
+        labels: The true index for each response, or `NO_ERROR`.
 
     Raises:
-        ValueError: they are not of the same responses.
+        ValueError: The two are not about the same responses.
     """
     if len(predicted) != len(labels):
         raise ValueError(f"predicted and labels must be of the same responses, got {len(predicted)} and {len(labels)}.")

@@ -1,4 +1,4 @@
-"""The embedded miniature: a task, and a pair of tiny models that solve, critique and refine it."""
+"""The miniature: a built-in task, and a pair of tiny models that solve, critique and refine its problems."""
 
 from critique_graph.miniature.shipped import weights_path
 from critique_graph.miniature.task import generate_problems

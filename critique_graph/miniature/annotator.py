@@ -1,6 +1,6 @@
 """`miniature:annotator`: exact critiques of answers to the miniature's problems, as a chat model.
 
-It reads the problem's sentences back into operations, so it needs neither the generator's seed nor the hints.
+It reads the problem's sentences back into operations, so it needs neither the generator's seed nor hints.
 """
 
 import html
@@ -33,7 +33,7 @@ class ExactAnnotator(BaseChatModel):
         return "miniature-annotator"
 
     def read(self, question: str, response: str) -> Exercise | None:
-        """Read the problem that a response is to be judged by; None where it is not one of the miniature's."""
+        """Read the problem by which a response is judged; None if it is not one of the miniature's problems."""
         return read_exercise(question)
 
     def _generate(
@@ -48,7 +48,7 @@ class ExactAnnotator(BaseChatModel):
         if exercise is None or not check_response(exercise, fenced.get("response", "")):
             why = "miniature:annotator reads the miniature's own problems alone, and answers with equations"
             raise ModelCallError(Failure(kind="rejected", message=why), can_retry=False)
-        usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}  # it is no language model
+        usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}  # it is not a language model
         message = AIMessage(
             critique_text(exercise, fenced["response"]),
             additional_kwargs={"reasoning_content": reasoning(exercise, fenced["response"])},
@@ -71,7 +71,7 @@ def read_exercise(question: str) -> Exercise | None:
     for sentence in sentences:
         found = next(((symbol, is_new, m) for symbol, is_new, form in _FORMS if (m := form.fullmatch(sentence))), None)
         if found is None:
-            continue  # an aside
+            continue  # a sentence that does not matter
         symbol, is_new, words = found
         if is_new:
             previous, name = (name, latest), words["new"]
@@ -89,7 +89,7 @@ def read_exercise(question: str) -> Exercise | None:
 
 
 def _as_pattern(form: str) -> re.Pattern[str]:
-    """Turn a sentence's form into what reads it back."""
+    """Turn the template of a sentence into the pattern that reads it back."""
     text = re.escape(form)
     for field in ("name", "new", "other", "noun"):
         text = text.replace(re.escape(f"{{{field}}}"), rf"(?P<{field}>\w+)", 1)

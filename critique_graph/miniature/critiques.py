@@ -1,12 +1,15 @@
 """Exact critiques of miniature responses, with the reasoning a tiny critic can follow.
 
-The critic thinks first. It notes what the problem gives for each step; then, for every step, it works out the right
-equation, ones and tens apart, given the values written before it, and takes its value from the written one. The
-critique that follows stops at the first wrong step. Each part has its reason: a tiny model that repeats a step before
-it has worked it out repairs the step while it copies it; one that looks for what a late step needs only when it comes
-to it takes another step's number; one that is not sure of a sum, or sees few wrong values, copies the written value, so
-the sums are split into ones it can be sure of; it learns to subtract two numbers in minutes, but not, in an hour, to
-say whether they are the same; and a verdict it has just thought of is easier to repeat than a difference to judge.
+The critic reasons first. It notes what the problem gives for each step. Then, for every step, it works out the correct
+equation, ones and tens separately, from the values written before it, and subtracts the step's correct value from the
+written one. The critique that follows stops at the first wrong step. Each part has its reason:
+
+- A tiny model that repeats a step before it has worked it out repairs the step while it copies it.
+- A model that searches for the number of a late step only when it reaches that step takes the number of another step.
+- A model that is not sure of a sum, or sees few wrong values, copies the written value. So the sums are split into
+  parts it can be sure of.
+- A model learns to subtract two numbers in minutes, but does not learn in an hour to say whether they are equal.
+- A verdict that the model has just reasoned out is easier to repeat than a difference is to judge.
 """
 
 from typing import cast
@@ -32,12 +35,12 @@ MISSING, LEFT_OVER = "Steps are missing.", "There are too many steps."
 
 
 def critique_completion(exercise: Exercise, response: str) -> str:
-    """What the critic should write about a response: reasoning, then the critique."""
+    """The text that the critic should write about a response: reasoning, then the critique."""
     return THINK_OPEN + reasoning(exercise, response) + THINK_CLOSE + critique_text(exercise, response)
 
 
 def reasoning(exercise: Exercise, response: str) -> str:
-    """What a critic should think before: notes of the problem, then every step worked out and compared."""
+    """The reasoning a critic should write first: notes of the problem, then every step worked out and compared."""
     checks = check_response(exercise, response)
     thoughts = [noted(exercise)]
     thoughts += [
@@ -49,14 +52,15 @@ def reasoning(exercise: Exercise, response: str) -> str:
 
 
 def noted(exercise: Exercise) -> str:
-    """The notes, one a line, each under its label."""
+    """The notes, one per line, each after its label."""
     return "\n".join(f"{note_label(index)}{note}" for index, note in enumerate(notes(exercise)))
 
 
 def notes(exercise: Exercise) -> list[str]:
-    """What the problem gives: the quantity it begins with, then something for every step.
+    """What the problem gives: the quantity it begins with, then one note for every step.
 
-    E.g. `5 more`; for a sum over two people the line that has the other quantity, e.g. `Step 2: together`.
+    E.g. `5 more`; for a sum over two people, the label of the line that has the other quantity, e.g.
+    `Step 2: together`.
     """
     first = exercise.operations[0].left
     return [str(first), *(_note(operation, first) for operation in exercise.operations)]
@@ -73,12 +77,12 @@ def _note(operation: Operation, first: int | Ref) -> str:
 
 
 def note_label(index: int) -> str:
-    """What the note for a step begins with; 0 is the quantity the problem begins with."""
+    """The label of the note for a step; 0 is the quantity that the problem begins with."""
     return f"({index}) "
 
 
 def comparison(expected: str, written_value: int | None) -> str:
-    """The right equation worked out, the value the response has less the right one, and what that means.
+    """The correct equation worked out, the written value minus the correct one, and the verdict that follows.
 
     E.g. `18 + 15 = 13 + 20 = 33; 35 - 33 = 2 Wrong`.
     """
@@ -91,7 +95,7 @@ def comparison(expected: str, written_value: int | None) -> str:
 
 
 def worked_out(equation: str) -> str:
-    """An equation by way of its ones and its tens, e.g. `18 + 15 = 13 + 20 = 33`; one below zero as it is."""
+    """An equation with ones and tens worked out, e.g. `18 + 15 = 13 + 20 = 33`; unchanged if the tens are negative."""
     left, symbol, right, _, value = equation.split()
     ones = compute(cast(Symbol, symbol), int(left) % 10, int(right) % 10)
     ones += 10 if ones < 0 else 0
@@ -122,7 +126,7 @@ def critique_text(exercise: Exercise, response: str) -> str:
 
 
 def approving_critique(response: str) -> str:
-    """A critique that calls every step of a response correct, and its answer too, whatever it says."""
+    """A critique that calls every step and the answer of a response correct, whatever the response says."""
     steps = tuple(
         StepVerdict(text=line, verdict="correct", explanation=f"{written_equation(line) or line}.")
         for line in written_steps(response)
@@ -131,13 +135,13 @@ def approving_critique(response: str) -> str:
 
 
 def judged_steps(checks: list[StepCheck]) -> list[StepCheck]:
-    """The steps a critique goes through: all, or those up to the first wrong one."""
+    """The steps that a critique judges: all, or those up to the first wrong one."""
     error = first_error(checks)
     return checks if error is None else checks[: error + 1]
 
 
 def _wrong_length(exercise: Exercise, response: str, judged: list[StepCheck]) -> str | None:
-    """What is wrong with the number of steps of a response whose steps are right."""
+    """What is wrong with the number of steps of a response whose steps are correct."""
     if first_error(judged) is not None:
         return None
     if len(judged) < len(exercise.operations):
@@ -146,7 +150,7 @@ def _wrong_length(exercise: Exercise, response: str, judged: list[StepCheck]) ->
 
 
 def _step_verdict(exercise: Exercise, index: int, check: StepCheck) -> StepVerdict:
-    """A wrong step's explanation is the right line, under its label: what the actor has to write in its place."""
+    """The verdict on a step; a wrong step's explanation is the correct line with its label, for the actor to write."""
     if check.is_correct:
         return StepVerdict(text=check.line, verdict="correct", explanation=f"{check.expected}.")
     right = step_line(exercise, index, check.expected).removesuffix(".")

@@ -1,4 +1,4 @@
-"""Where the miniature's trained models are."""
+"""The place of the miniature's trained models."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ from critique_graph.core.schema import Role
 
 
 def weights_path(role: Role) -> Path:
-    """The folder of the shipped `role`: safetensors, configuration, tokenizer."""
+    """The folder of the shipped model of `role`: safetensors, configuration, tokenizer."""
     return Path(__file__).parent / "weights" / role

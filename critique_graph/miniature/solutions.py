@@ -10,7 +10,7 @@ from critique_graph.miniature.task import NAMES, TOGETHER, Exercise, Operation, 
 SlipType = Literal["arithmetic", "operator", "operand", "sentence"]
 
 MAX_WRITTEN = 199
-"""No value of a flawed solution is larger."""
+"""Largest value in a flawed solution."""
 
 _EQUATION = re.compile(r"(\d{1,6}) ([+*-]) (\d{1,6}) = (-?\d{1,6})(?!\d)")
 _SUBJECT = re.compile(r"(?<=: )\w+(?= has \d)")
@@ -23,28 +23,28 @@ class StepCheck:
 
     line: str
     expected: str
-    """The right equation, e.g. `12 + 5 = 17`."""
+    """The correct equation, e.g. `12 + 5 = 17`."""
     expected_value: int
     written: str | None
-    """The equation in the line; None when it holds none."""
+    """The equation in the line; None if the line has none."""
     written_value: int | None
-    """The value it claims."""
+    """The value that the line claims."""
     is_correct: bool
 
 
 def equation(operation: Operation, values: list[int]) -> str:
-    """The right equation of a step, e.g. `12 + 5 = 17`, given the `values` of the steps before it."""
+    """The correct equation of a step, e.g. `12 + 5 = 17`, given the `values` of the steps before it."""
     left, right = operation.operands(values)
     return f"{left} {operation.symbol} {right} = {compute(operation.symbol, left, right)}"
 
 
 def step_label(index: int) -> str:
-    """What a line about the step begins with, e.g. `Step 1: ` for index 0."""
+    """The label of a line about a step, e.g. `Step 1: ` for index 0."""
     return f"Step {index + 1}: "
 
 
 def step_line(exercise: Exercise, index: int, equation: str) -> str:
-    """The line of a step: its label, what is computed, the equation."""
+    """The line of a step: its label, the quantity that is computed, the equation."""
     return f"{step_label(index)}{exercise.operations[index].subject} {equation} {exercise.noun}."
 
 
@@ -58,12 +58,12 @@ def _value(text: str) -> int:
 
 
 def gold_response(exercise: Exercise) -> str:
-    """The right solution: one step a line, then the answer in a box."""
+    """The correct solution: one step per line, then the answer in a box."""
     return corrupt_response(exercise, {})
 
 
 def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
-    """The solution with the `equations` of some steps replaced; later steps go on from their values."""
+    """The solution with the `equations` of some steps replaced; later steps continue from their values."""
     lines: list[str] = []
     values: list[int] = []
     for index, operation in enumerate(exercise.operations):
@@ -76,9 +76,9 @@ def corrupt_response(exercise: Exercise, equations: dict[int, str]) -> str:
 def flawed_response(
     exercise: Exercise, rng: random.Random, *, others: float = 0.0, kind: SlipType | None = None
 ) -> str:
-    """A solution with a typed error at a random step, inherited by the steps after it.
+    """A solution with an error of one kind at a random step; the steps after it inherit the wrong value.
 
-    Each of the `others` is wrong too with that probability. The kinds of the errors are drawn unless one is given.
+    With probability `others`, each other step is wrong too. The kind of each error is drawn unless `kind` is given.
     """
     steps = range(len(exercise.operations))
     while True:
@@ -97,14 +97,14 @@ def flawed_response(
 
 
 def shortened_response(exercise: Exercise, rng: random.Random) -> str:
-    """A solution without its last step or steps: each is right, and the answer is not what was asked for."""
+    """A solution without its last step or steps: each step is correct, but the answer is not the one asked for."""
     steps = gold_response(exercise).splitlines()[:-1]
     kept = rng.randrange(max(1, len(steps) - 2), len(steps))
     return "\n".join([*steps[:kept], boxed(exercise.values[kept - 1])])
 
 
 def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
-    """A solution with one step too many: the others are right, and the answer is not what was asked for."""
+    """A solution with an additional step: the other steps are correct, but the answer is not the one asked for."""
     *steps, _ = gold_response(exercise).splitlines()
     left, right = exercise.values[-1], rng.choice(exercise.operations).operands(exercise.values)[1]
     symbol: Symbol = rng.choice(("+", "-")) if left >= right else "+"
@@ -114,7 +114,7 @@ def lengthened_response(exercise: Exercise, rng: random.Random) -> str:
 
 
 def misnamed_response(response: str, rng: random.Random) -> str:
-    """A solution with some names drawn anew, which no check minds: equations are judged, not names."""
+    """A solution in which some names are drawn anew; checks ignore this, because they judge equations, not names."""
     return _SUBJECT.sub(lambda name: rng.choice(NAMES) if rng.random() < 0.3 else name[0], response)
 
 
@@ -123,7 +123,7 @@ def flawed_equation(
 ) -> str:
     """A wrong equation for a step: a slip of arithmetic, a wrong operator or operand, or the sentence of another step.
 
-    Its value always differs from the right one and is never negative. `kind` is drawn unless given.
+    Its value always differs from the correct one and is never negative. `kind` is drawn unless given.
     """
     operation = exercise.operations[index]
     left, right = operation.operands(values)
@@ -156,7 +156,7 @@ def _constants(exercise: Exercise) -> list[int]:
 
 
 def slip(value: int, rng: random.Random) -> int:
-    """A wrong value as a slip of arithmetic gives it: off by up to three or by ten, or with another digit."""
+    """A wrong value like one from a slip of arithmetic: off by up to three or by ten, or with another digit."""
     while True:
         match rng.randrange(3):
             case 0:
@@ -172,9 +172,9 @@ def slip(value: int, rng: random.Random) -> int:
 
 
 def check_response(exercise: Exercise, text: str) -> list[StepCheck]:
-    """Check every line of a response but the last against the problem, given the values written before it.
+    """Check every line of a response except the last against the problem, given the values written before it.
 
-    Of a response with too few or too many steps, the steps there are on both sides are checked.
+    If a response has too few or too many steps, the steps that both the response and the problem have are checked.
     """
     values: list[int] = []
     checks: list[StepCheck] = []
@@ -197,18 +197,18 @@ def check_response(exercise: Exercise, text: str) -> list[StepCheck]:
 
 
 def written_steps(text: str) -> list[str]:
-    """The lines of a response that are steps: all but the answer's."""
+    """The lines of a response that are steps: all except the answer's."""
     return [line for line in text.splitlines() if line.strip() and not _ANSWER.search(line)]
 
 
 def written_equation(line: str) -> str | None:
-    """The equation in a line, e.g. `12 + 5 = 17`; None when it holds none."""
+    """The equation in a line, e.g. `12 + 5 = 17`; None if the line has none."""
     found = _EQUATION.search(line)
     return found[0] if found else None
 
 
 def boxed_answer(text: str) -> str | None:
-    """The number in the last box; None when there is none."""
+    """The number in the last box; None if there is none."""
     found = _ANSWER.findall(text)
     return found[-1] if found else None
 

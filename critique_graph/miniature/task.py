@@ -1,8 +1,8 @@
 """Multi-step arithmetic word problems with exact answers and graded difficulty.
 
-A problem is a chain of quantities: each step computes a new one from earlier ones. The words say how, sometimes with
-a sentence that does not matter. No number is given twice, so that each stands for its sentence. Neighbours:
-`solutions.py` writes and checks solutions, `critiques.py` exact critiques.
+A problem is a chain of quantities: each step computes a new one from earlier ones. The words say how, sometimes with a
+sentence that does not matter. No number is given twice, so each number identifies its sentence. `solutions.py`
+writes and checks solutions, and `critiques.py` writes exact critiques.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Split = Literal["train", "validation", "test"]
 Symbol = Literal["+", "-", "*"]
 
 LEVELS = (2, 3, 4, 5, 6, 7, 8)
-"""Numbers of dependent steps."""
+"""Levels of difficulty: the number of dependent steps."""
 
 NAMES = ("Tom", "Ann", "Ben", "Eva", "Max", "Lily", "Sam", "Zoe", "Leo", "Mia", "Dan", "Ida")
 _NOUNS = ("apples", "books", "coins", "cards", "stamps", "shells", "marbles", "pens")
@@ -48,30 +48,30 @@ FORMS: dict[Symbol, dict[bool, tuple[str, ...]]] = {
     "-": {False: _LOSSES, True: _FEWER},
     "*": {False: _GROWTHS, True: _TIMES},
 }
-"""How a step's sentence reads, by its operation and whether another person has the result."""
+"""Templates of a step's sentence, by its operation and by whether another person has the result."""
 
 TOGETHER = "Together they have"
-"""The subject of a step that adds up the quantities of two people."""
+"""The subject of a step that adds the quantities of two people."""
 
 MAX_VALUE = 99
-"""No quantity is larger."""
+"""Largest quantity in a problem."""
 MAX_FACTOR = 5
 
 
 @dataclass(frozen=True)
 class Magnitudes:
-    """The largest numbers in a problem: harder ones have larger numbers too."""
+    """The largest numbers in a problem; harder problems also have larger numbers."""
 
     start: int
-    """The quantity it begins with."""
+    """Maximum of the quantity that the problem begins with."""
     term: int
-    """What is added or taken away."""
+    """Maximum of a number that is added or subtracted."""
     value: int
-    """Any quantity."""
+    """Maximum of any quantity."""
 
 
 def magnitudes(level: int) -> Magnitudes:
-    """The largest numbers in a problem of so many steps."""
+    """The largest numbers in a problem with this number of steps."""
     return Magnitudes(start=5 * level + 5, term=6 * level - 2, value=min(MAX_VALUE, 20 + 10 * level))
 
 
@@ -85,7 +85,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Operation:
-    """One step: what is computed from what, and the words the solution puts before the equation."""
+    """One step: the operation and its operands, and the words that the solution puts before the equation."""
 
     left: int | Ref
     symbol: Symbol
@@ -108,7 +108,7 @@ class Exercise:
 
     @property
     def values(self) -> list[int]:
-        """The right value of every step."""
+        """The correct value of every step."""
         values: list[int] = []
         for operation in self.operations:
             values.append(compute(operation.symbol, *operation.operands(values)))
@@ -127,9 +127,9 @@ def compute(symbol: Symbol, left: int, right: int) -> int:
 
 
 def generate_problems(n: int, *, seed: int, split: Split = "test") -> Iterator[Problem]:
-    """Yield `n` problems; the same `seed` and `split` always give the same ones.
+    """Yield `n` problems; the same `seed` and `split` always give the same problems.
 
-    Splits share no problem, not even in other words: a hash of the operations and their numbers picks the
+    Splits share no problem, not even in other words, because a hash of the operations and their numbers selects the
     split.
     """
     return (exercise.problem for exercise in generate_exercises(n, seed=seed, split=split))
@@ -152,7 +152,7 @@ def generate_exercises(n: int, *, seed: int, split: Split) -> Iterator[Exercise]
 
 
 def split_of(operations: list[Operation] | tuple[Operation, ...]) -> Split:
-    """The split a chain of operations belongs to: six parts in eight train, one validation, one test."""
+    """The split to which a chain of operations belongs: train for six in eight, validation for one, test for one."""
     structure = ";".join(
         " ".join(f"#{o.step}" if isinstance(o, Ref) else str(o) for o in (op.left, op.right)) + op.symbol
         for op in operations
@@ -219,11 +219,11 @@ class _Draft:
         self._append(symbol, n, f"{self._name} has")
 
     def _unused(self, most: int) -> list[int]:
-        """Numbers from 2 to `most` that the problem does not give yet."""
+        """Numbers from 2 to `most` that the problem does not contain yet."""
         return [n for n in range(2, most + 1) if n not in self._used]
 
     def _ask_together(self) -> bool:
-        """End with a sum over two people, if there are two and the sum is small enough."""
+        """End with a sum over two people, if there are two people and the sum is small enough."""
         if self._previous is None:
             return False
         name, quantity = self._previous

@@ -1,4 +1,4 @@
-"""From a model string such as `hf:PATH` to a chat model.
+"""Load chat models from model strings such as `hf:PATH`.
 
-Imports `nodes` and what stands below it; graphs take what it loads.
+Imports `nodes` and the folders below it; graphs use the models that are loaded here.
 """

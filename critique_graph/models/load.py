@@ -1,6 +1,6 @@
-"""Models by name: from a string like `hf:NAME` or `openai:NAME` to a LangChain chat model.
+"""Load a LangChain chat model from its name, a string like `hf:NAME` or `openai:NAME`.
 
-Nothing heavy is imported before a string asks for it.
+Heavy packages are imported only when a string needs them.
 """
 
 import gc
@@ -20,7 +20,7 @@ from critique_graph.models.model_string import ModelString, unknown_model
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
 _CACHED_MODELS = 8
-"""Models kept for the next `load_model` with the same string; local ones hold their weights."""
+"""Number of models kept for the next `load_model` with the same string; local models hold their weights."""
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
@@ -31,12 +31,12 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
         spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH`, `openai:NAME`, or
             whatever `langchain.chat_models.init_chat_model` understands, if langchain is installed. Settings of
             vLLM's engine and a LoRA adapter follow a question mark:
-            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is given back as
-            it is.
+            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is returned
+            unchanged.
         base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
 
     Raises:
-        InputError: The string names no model.
+        InputError: The string does not name a model.
         MissingDependencyError: The model needs an extra that is not installed.
 
     Example:
@@ -63,10 +63,10 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
 
 
 def release_models() -> None:
-    """Forget every loaded model: the memory of those in this process is free once nobody else refers to them."""
+    """Forget every loaded model; memory of models in this process is freed once nothing else refers to them."""
     for cached in (_transformers, _vllm, _server, _langchain):
         cached.cache_clear()
-    gc.collect()  # engines are in cycles with their threads
+    gc.collect()  # engines and their threads refer to each other
     if "torch" in sys.modules:
         from critique_graph.engines.accelerators import free_memory
 
@@ -141,7 +141,7 @@ def _langchain(spec: str) -> BaseChatModel:
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
 
     try:
-        model: BaseChatModel = init_chat_model(spec, max_retries=0)  # retries are this package's own
+        model: BaseChatModel = init_chat_model(spec, max_retries=0)  # this package does its own retries
     except (ValueError, ImportError) as error:
         raise InputError(f"{spec!r} is no model langchain can start: {' '.join(str(error).split())}") from error
     return model

@@ -1,4 +1,4 @@
-"""What a model string says: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH?SETTINGS`, `miniature:actor`, `openai:NAME`."""
+"""Parse model strings: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH?SETTINGS`, `miniature:actor`, `openai:NAME`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ KNOWN_PREFIXES = ("miniature:actor", "miniature:critic", "hf:NAME_OR_PATH", "vll
 
 @dataclass(frozen=True)
 class ModelString:
-    """A model string in its parts."""
+    """The parts of a model string."""
 
     prefix: str
     name: str
@@ -24,7 +24,7 @@ class ModelString:
         """Read a model string.
 
         Raises:
-            InputError: It is none.
+            InputError: The string is not a model string.
         """
         prefix, colon, name = spec.partition(":")
         if not colon or not name or spec != spec.strip():
@@ -34,7 +34,7 @@ class ModelString:
 
     @property
     def weights(self) -> str | None:
-        """Folder of the weights, or their name on the hub; None of a model that has none here."""
+        """Folder of the weights, or their name on the hub; None if the model has no weights here."""
         match self.prefix:
             case "miniature" if self.name in ("actor", "critic"):
                 return str(weights_path("actor" if self.name == "actor" else "critic"))
@@ -44,14 +44,14 @@ class ModelString:
                 return None
 
     def trained_into(self, folder: Path) -> str:
-        """Give the string of the model that a training from this one leaves in `folder`: it runs in the same engine."""
+        """Give the string of the model that training this one leaves in `folder`; it runs in the same engine."""
         if self.prefix != "vllm":
             return f"hf:{folder}"
         return f"vllm:{folder}?{self.engine}" if self.engine else f"vllm:{folder}"
 
 
 def unknown_model(spec: str) -> InputError:
-    """Give the error of a string that names no model."""
+    """Give the error for a string that names no model."""
     return InputError(
         f"Unknown model {spec!r}; use {', '.join(KNOWN_PREFIXES)}, or install langchain for its PROVIDER:NAME."
     )

@@ -1,4 +1,4 @@
-"""The models of several roles, loaded together."""
+"""Load the models of several roles together."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
 
 EXACT = "exact"
-"""In the place of a model: code plays the role."""
+"""Word that replaces a model if code plays the role."""
 
 
 def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]:
-    """Load the models of several roles now; gives them by role, ready for the factory of a graph.
+    """Load the models of several roles now and return them by role, ready for the factory of a graph.
 
     Args:
-        roles: Model and server of each role; the server is for `openai:` models alone.
+        roles: Model and server of each role; only `openai:` models use the server.
 
     Raises:
-        InputError: a model string names none, or a server that was named does not answer.
-        MissingDependencyError: a model needs an extra that is not installed.
+        InputError: A model string does not name a model, or a server that was named does not answer.
+        MissingDependencyError: A model needs an extra that is not installed.
     """
     for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
         check_server(url)
@@ -28,7 +28,7 @@ def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]
 
 
 def load_role(model: Model, base_url: str | None) -> Model:
-    """Load the model of one role, on its server if it is one of a server's."""
+    """Load the model of one role, with its server if it is a model on a server."""
     if model == EXACT:
         return model
     is_served = isinstance(model, str) and model.startswith("openai:")
@@ -36,7 +36,7 @@ def load_role(model: Model, base_url: str | None) -> Model:
 
 
 def name_of(model: Model) -> str:
-    """Give a model's string; of a chat model, what it calls its model."""
+    """Give a model's string; for a chat model, its own name for its model."""
     if isinstance(model, str):
         return model
     return str(getattr(model, "model_name", None) or getattr(model, "model", None) or type(model).__name__)

@@ -1,4 +1,4 @@
-"""Whether a model's server is there."""
+"""Check whether a model's server can be reached."""
 
 import httpx
 
@@ -6,10 +6,10 @@ from critique_graph.core.errors import InputError
 
 
 def check_server(url: str) -> None:
-    """Tell at once, not after every call's retries, that nothing answers at `url`.
+    """Report at once, not after the retries of every call, that no server answers at `url`.
 
     Raises:
-        InputError: there is no connection; any HTTP status at all counts as an answer.
+        InputError: There is no connection; any HTTP status counts as an answer.
     """
     try:
         httpx.get(f"{url.rstrip('/')}/models", timeout=10)

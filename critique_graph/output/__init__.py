@@ -1,4 +1,4 @@
-"""What people read: consoles, model text made safe to print, Markdown of cards.
+"""Text for people to read: console output, model text made safe to print, and the Markdown of cards.
 
 Imports `core`.
 """

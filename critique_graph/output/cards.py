@@ -1,7 +1,7 @@
 """The card of a data set or a model: a README.md that says what it is, how it was made, and at what cost.
 
-`card` puts it together. A verb that writes one gives the title, the lead and what only it can say; the sections that
-several cards have, and the hub's YAML header, are made here.
+`card` builds it. The verb that writes a card gives the title, the lead and the sections that only it has; the sections
+that several cards share, and the hub's YAML header, are made here.
 """
 
 import re
@@ -28,7 +28,7 @@ class Source:
     """A problem set whose licence is known."""
 
     licence: str
-    """As the hub calls it."""
+    """The licence's identifier on the hub."""
     citation: str = ""
     """BibTeX."""
 
@@ -58,18 +58,18 @@ SOURCES: dict[str, Source] = {
     "openai/gsm8k": _GSM8K,
     "EleutherAI/hendrycks_math": _MATH,
 }
-"""Problem sets by name: `miniature`, or a data set of the hub."""
+"""Problem sets by name: `miniature`, or the name of a data set on the hub."""
 UNKNOWN = Source("unknown")
 
 
 def card(title: str, lead: str, sections: Mapping[str, str], *, header: str = "") -> str:
-    """Put a card together.
+    """Build a card.
 
     Args:
         title: What the data set or the model is.
         lead: What a reader must know first, in Markdown.
-        sections: The rest in Markdown, by heading; an empty section is left out.
-        header: For the hub (`hub_header`).
+        sections: The other sections in Markdown, by heading; an empty section is left out.
+        header: The YAML header for the hub (`hub_header`).
     """
     parts = [f"# {title}", lead, *(f"## {heading}\n\n{text}" for heading, text in sections.items() if text)]
     text = "\n\n".join(parts) + "\n"
@@ -77,7 +77,7 @@ def card(title: str, lead: str, sections: Mapping[str, str], *, header: str = ""
 
 
 def hub_header(name: str, source: Source, file: str, rows: int, *, tag: str) -> str:
-    """Write the hub's YAML header of a data set in one file."""
+    """Write the hub's YAML header for a data set that is one file."""
     fields = {
         "pretty_name": name,
         "license": source.licence,
@@ -91,20 +91,20 @@ def hub_header(name: str, source: Source, file: str, rows: int, *, tag: str) -> 
 
 
 def source_of(problems: str) -> Source:
-    """Give what is known of a problem set by its name, e.g. `hf:openai/gsm8k:main:train`."""
+    """Give what is known about a problem set by its name, e.g. `hf:openai/gsm8k:main:train`."""
     name = problems.split(":")[1] if problems.startswith("hf:") else problems
     return SOURCES.get(name, UNKNOWN)
 
 
 def cost_section(calls: Mapping[str, int], tokens: Mapping[str, int], seconds: float) -> str:
-    """Tell what a run has used, by role; `tokens` has the sum as `total`."""
+    """Write how many calls and tokens a run used, by role; `tokens` has the sum as `total`."""
     rows = [(role, f"{count:,}", f"{tokens.get(role, 0):,}") for role, count in calls.items() if count]
     total = f"The whole run used {tokens['total']:,} tokens and took {seconds:.0f} s."
     return f"{table(('role', 'calls', 'tokens'), rows)}\n\n{total}"
 
 
 def fields_section(schema: str, row: type[BaseModel]) -> str:
-    """Tell the name, the types and the meaning of every field of a row."""
+    """Write the name, the types and the meaning of every field of a row."""
     rows = []
     for name, field in row.model_json_schema()["properties"].items():
         kinds = (str(kind["type"]) for kind in (field, *field.get("anyOf", ())) if "type" in kind)
@@ -113,7 +113,7 @@ def fields_section(schema: str, row: type[BaseModel]) -> str:
 
 
 def settings_section(settings: Mapping[str, Any], prompt_hashes: Mapping[str, str] | None = None) -> str:
-    """Tell the settings, without addresses of servers, which are nobody's business, and which wording prompts had."""
+    """Write the settings, without the addresses of servers, which are private, and the hashes of the prompts."""
     rows = [
         (f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
         for name, value in sorted(settings.items())
@@ -127,7 +127,7 @@ def settings_section(settings: Mapping[str, Any], prompt_hashes: Mapping[str, st
 
 
 def licence_section(source: Source) -> str:
-    """Say under which terms the data are, and what to cite."""
+    """Write the terms under which the data may be used, and what to cite."""
     terms = f"The problems are under {source.licence}; what the models wrote is under the terms of those models."
     if source is UNKNOWN:
         terms = (
@@ -145,12 +145,12 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Write counts in a line: `3 truncated, 1 duplicate`."""
+    """Write counts on one line: `3 truncated, 1 duplicate`."""
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
 def _size(rows: int) -> str:
-    """Give the hub's size category."""
+    """Give the hub's size category for a number of rows."""
     for most, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
         if rows < most:
             return name

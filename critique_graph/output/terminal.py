@@ -1,4 +1,4 @@
-"""What the command line prints: results on stdout, everything else on stderr."""
+"""Output of the command line: results on stdout, everything else on stderr."""
 
 import sys
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ def print_json(value: Any) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print text on stdout as it is, for pipes."""
+    """Print text on stdout unchanged, for pipes."""
     sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
 
@@ -29,5 +29,5 @@ _CONTROL = dict.fromkeys(
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Make model text safe to print: no markup is read from it, and control characters are dropped."""
+    """Make model text safe to print: markup in it is not interpreted, and control characters are removed."""
     return Text(text.translate(_CONTROL), style=style)

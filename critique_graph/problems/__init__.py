@@ -1,4 +1,4 @@
-"""Problem sets: read, checked, without near copies.
+"""Problem sets: read, checked, and without near copies.
 
 Imports `core` and `miniature`.
 """

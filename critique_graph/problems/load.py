@@ -1,6 +1,6 @@
-"""Load problem sets: the miniature's, files, and data sets of the Hugging Face hub.
+"""Load problem sets: the miniature's, files, and data sets from the Hugging Face hub.
 
-Rows are read as they are asked for, so that memory stays flat; only ids are kept, to find duplicates.
+Rows are read when they are requested, so memory use does not grow; only ids are kept, to find duplicates.
 """
 
 import math
@@ -35,20 +35,20 @@ def load_problems(
 ) -> Iterator[Problem]:
     """Give the problems of a set one by one.
 
-    The reference answer is reduced to the bare answer (GSM8K marks it by `####`, MATH by a box). A problem
-    without an id of its own (`id`, `unique_id`, `task_id`) gets one from its place: `test/000018`.
+    The reference answer is reduced to the bare answer (GSM8K marks it with `####`, MATH with a box). A problem without
+    its own id (`id`, `unique_id`, `task_id`) gets one from its place: `test/000018`.
 
     Args:
         spec: `miniature`, a file (`.jsonl`, `.jsonl.gz`, `.json`, `.csv`, `.parquet`), or
             `hf:owner/name[:config[:split]]`.
-        question_field: Field of the question; by default the first there is of `QUESTION_FIELDS`.
-        answer_field: Field of the reference answer; by default the first there is of `ANSWER_FIELDS`.
-        limit: Give the first so many problems (of the miniature: 100 unless told).
-        seed: Draws the miniature's problems.
-        split: Of the miniature, and of `hf:` sets that name none; data for training comes from `train`.
+        question_field: Field with the question; by default the first field of `QUESTION_FIELDS` that exists.
+        answer_field: Field with the reference answer; by default the first field of `ANSWER_FIELDS` that exists.
+        limit: Maximum number of problems, from the beginning (for the miniature: 100 by default).
+        seed: Seed of the miniature's problems.
+        split: Split of the miniature, and of `hf:` sets that name none; training data comes from `train`.
 
     Raises:
-        InputError: The set cannot be used, or, when it is reached, one of its rows.
+        InputError: The set cannot be used, or one of its rows; a row is only checked when it is reached.
         MissingDependencyError: Parquet and `hf:` need the extra `data`.
     """
     if limit is not None and limit < 1:
@@ -75,7 +75,7 @@ def load_problems(
 
 
 def is_test_set(spec: str) -> bool:
-    """Tell whether `run` takes a set's problems from a split for tests, as it does of `miniature` and of `hf:` sets."""
+    """Tell whether `run` takes a set's problems from a test split: `miniature`, or `hf:` with no split or `test`."""
     return spec == "miniature" or (spec.startswith("hf:") and (spec.count(":") < 3 or spec.endswith(":test")))
 
 

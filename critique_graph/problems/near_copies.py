@@ -1,7 +1,7 @@
-"""Problems that are in the data already: again in the same set, or in a set that one will test on.
+"""Leave out problems that already occur: earlier in the same set, or in a set that will be used for tests.
 
-By MinHash and locality-sensitive hashing (datasketch) over sequences of words, so that another layout and small changes
-do not hide a copy.
+Uses MinHash and locality-sensitive hashing (datasketch) over sequences of words, so that another layout and small
+changes do not hide a copy.
 """
 
 import re
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from datasketch import MinHash  # type: ignore[import-untyped,unused-ignore]
 
 SIMILARITY = 0.5
-"""Jaccard similarity of the sets of word sequences from which two questions are near copies; ours."""
+"""Jaccard similarity, over sets of word sequences, from which two questions are near copies; our choice."""
 WORDS = 3
-"""Words a sequence."""
+"""Number of words in a sequence."""
 PERMUTATIONS = 128
 
 
 class Overlap:
-    """Leaves out problems that are near copies of earlier ones, or of those of other sets.
+    """Leaves out problems that are near copies of earlier problems, or of problems in other sets.
 
     Raises:
         MissingDependencyError: datasketch is not installed.
@@ -42,7 +42,7 @@ class Overlap:
             self._excluded.insert(index, self._hash(problem.question))
 
     def distinct(self, problems: Iterable[Problem], *, repeated: bool = True) -> Iterator[Problem]:
-        """Give the problems that are no near copy of excluded ones, nor, if `repeated`, of earlier ones."""
+        """Give the problems that are no near copies of excluded problems, nor, with `repeated`, of earlier problems."""
         for problem in problems:
             hashed = self._hash(problem.question)
             if self._excluded.query(hashed):

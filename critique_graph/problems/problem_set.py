@@ -1,4 +1,4 @@
-"""The problems a verb works on: read lazily, checked before any call, for training without near copies."""
+"""The problems a verb works on: read one by one, checked before any call, and for training without near copies."""
 
 import hashlib
 import re
@@ -25,30 +25,30 @@ class ProblemSet:
     """Problems to work on."""
 
     read: Callable[[], Iterable[Problem]]
-    """Gives them, as often as it is called."""
+    """Gives the problems; it can be called several times."""
     total: int | None
-    """How many there are; None where that is not known before."""
+    """Number of problems; None if it is not known before they are read."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Number of near copies that were left out, by reason."""
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> "ProblemSet":
-        """Make a set of problems at hand."""
+        """Make a set from problems in memory."""
         return cls(lambda: problems, len(problems))
 
 
 def find_problems(
     settings: ProblemSettings, given: Sequence[Problem] | None = None, *, needs_answer: str | None = None
 ) -> ProblemSet:
-    """Find the problems that settings name; bad rows are found now, before any call.
+    """Find the problems that settings name; unusable rows are reported now, before any call.
 
     Args:
-        settings: They name the set.
-        given: The problems themselves, where settings name none that can be read.
-        needs_answer: What needs the reference answers, for the message where one is missing; None: nothing does.
+        settings: The settings, which name the set.
+        given: The problems themselves, if the settings do not name a set that can be read.
+        needs_answer: Text for the error message that says what needs the reference answers; None if nothing needs them.
 
     Raises:
-        InputError: The set cannot be used, or a problem without reference answer is in it.
+        InputError: The set cannot be used, or a needed reference answer is missing.
         MissingDependencyError: The set needs the extra `data`.
     """
     return _counted(settings, given, split="test", needs_answer=needs_answer)
@@ -58,8 +58,8 @@ def find_training_problems(settings: TrainingProblemSettings, given: Sequence[Pr
     """Find the problems to make training data from; see `find_problems`.
 
     Raises:
-        InputError: The set cannot be used, is one for tests, or has a problem without reference answer.
-        MissingDependencyError: Something needs the extra `data`.
+        InputError: The set cannot be used, is a test set, or has a problem without reference answer.
+        MissingDependencyError: The extra `data` is needed.
     """
     refuse_test_split(settings.problems)
     found = _counted(settings, given, split="train", needs_answer="generation needs one")
@@ -71,18 +71,18 @@ def find_training_problems(settings: TrainingProblemSettings, given: Sequence[Pr
 
 
 def refuse_test_split(spec: str) -> None:
-    """Raise `InputError` if a set of problems to learn from is named as a split for tests."""
+    """Raise `InputError` if the name of a set to learn from names a test split."""
     if _TEST_SPLIT.fullmatch(spec):
         raise InputError(f"{spec}: a test split makes no training data; name the one for training.")
 
 
 def is_held_out(problem: str) -> bool:
-    """Tell by a problem's id whether it is in the tenth that nothing is learned from, so that it can be measured on."""
+    """Tell by a problem's id whether it is in the held-out tenth, which is used to measure and never to learn."""
     return zlib.crc32(problem.encode()) % 10 == 0
 
 
 def name_of_problems(problems: Problems) -> str:
-    """Give the name that settings record: of problems at hand, a hash, so that a run resumes with the same alone."""
+    """Give the name that settings record: for problems in memory a hash, so only the same problems resume a run."""
     if isinstance(problems, str | Path):
         return str(problems)
     digest = hashlib.sha256("\n".join(problem.model_dump_json() for problem in problems).encode())

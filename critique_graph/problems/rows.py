@@ -1,4 +1,4 @@
-"""Rows of problem sets, from files and from the Hugging Face hub; `problems.py` makes problems of them."""
+"""Rows of problem sets, from files and from the Hugging Face hub; `load.py` makes problems of them."""
 
 import csv
 import gzip
@@ -14,24 +14,24 @@ from typing import Literal, NoReturn
 from critique_graph.core.errors import InputError, MissingDependencyError
 
 _MAX_LINE = 10_000_000
-"""Bytes of the longest line (JSONL) or cell (CSV) that is read."""
+"""Maximum number of bytes in a line (JSONL) or cell (CSV) that is read."""
 _HUB_SPEC = re.compile(r"hf:([\w.-]+/[\w.-]+)(?::([^:]*))?(?::([^:]+))?")
 
 
 class JSONNumber(str):
-    """A JSON number as it was written: `2.50` and integers of any size survive."""
+    """A JSON number in the form it was written: `2.50` and integers of any size are kept."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class FileRow:
-    """One row, and where it was found."""
+    """One row, and the place where it was found."""
 
     source: str
     unit: Literal["line", "row"]
     number: int
-    """Lines count from 1, as editors do; rows from 0, as data frames do."""
+    """Number of the row: lines count from 1, as in editors; rows from 0, as in data frames."""
     fields: Mapping[str, object]
 
     def refuse(self, what: str) -> NoReturn:
@@ -39,10 +39,10 @@ class FileRow:
 
 
 def file_rows(path: Path) -> Iterator[FileRow]:
-    """Give the rows of a file; what kind it is, its ending tells.
+    """Give the rows of a file; its ending decides how it is read.
 
     Raises:
-        InputError: The file cannot be used, or, later, one of its rows.
+        InputError: The file cannot be used, or one of its rows; a row is only checked when it is reached.
     """
     readers = {
         ".jsonl": _jsonl_rows,
@@ -62,7 +62,7 @@ def file_rows(path: Path) -> Iterator[FileRow]:
 
 
 def _readable(path: Path, rows: Iterator[FileRow]) -> Iterator[FileRow]:
-    """Turn what reading a broken file raises into an `InputError`."""
+    """Turn the exceptions of reading a broken file into an `InputError`."""
     try:
         yield from rows
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def _jsonl_rows(path: Path) -> Iterator[FileRow]:
 
 
 def _lines(file: BufferedIOBase) -> Iterator[bytes]:
-    """Lines of a file; of one that is too long, only as much as shows it."""
+    """Lines of a file; of a line that is too long, only enough to show that it is."""
     while line := file.readline(_MAX_LINE + 1):
         yield line
 
@@ -103,7 +103,7 @@ def _json(text: str, place: str) -> object:
     try:
         return json.loads(text, parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        # JSONL given as JSON ends here too.
+        # A JSONL file with the ending of JSON fails here too.
         reason = f"{error.msg}, column {error.colno}"
         if error.lineno > 1:
             reason += f" of line {error.lineno}; one object per line is a .jsonl file"
@@ -123,7 +123,7 @@ def _object(row: object, place: str) -> dict[str, object]:
 
 
 def _csv_rows(path: Path) -> Iterator[FileRow]:
-    # The limit is the module's; it is only ever raised.
+    # The limit belongs to the whole module `csv`, so it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_LINE))
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, restkey="", restval="", strict=True)
@@ -152,10 +152,10 @@ def _parquet_rows(path: Path) -> Iterator[FileRow]:
 
 
 def hub_rows(spec: str, *, split: str = "test") -> Iterator[FileRow]:
-    """Stream the rows of `hf:owner/name[:config[:split]]`; where it names no split, of `split`, or of the only one.
+    """Stream the rows of `hf:owner/name[:config[:split]]`; without a split, `split` is read, or the only one there is.
 
     Raises:
-        InputError: The data set cannot be loaded, or, later, streaming it breaks off.
+        InputError: The data set cannot be loaded, or streaming it fails later.
     """
     match = _HUB_SPEC.fullmatch(spec)
     if match is None:

@@ -1,4 +1,4 @@
-"""One call: its seed, its retries, and what it ends as."""
+"""One call: its seed, its retries, and its reply or failure."""
 
 import asyncio
 

@@ -16,7 +16,7 @@ REQUEST = httpx.Request("POST", "http://127.0.0.1/v1/chat/completions")
 
 
 class StatusError(Exception):
-    """As the SDKs of OpenAI and Anthropic raise it."""
+    """An error with a status, like those of the SDKs of OpenAI and Anthropic."""
 
     def __init__(self, status: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"Error code: {status}")

@@ -1,4 +1,4 @@
-"""Rows of a data set name the problem they are about, those written before they did, too."""
+"""Rows of a data set name the problem they are about, even if they were written before they had the field."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Files of JSON lines: what is written is read again, and what cannot be read is named by file and line."""
+"""Files of JSON lines: written records are read back, and errors name the file and the line."""
 
 from pathlib import Path
 

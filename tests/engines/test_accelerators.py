@@ -1,4 +1,4 @@
-"""What is asked of an accelerator; of an NPU by a fake of what torch-npu registers."""
+"""Properties of accelerators; the NPU is a fake of what torch-npu registers."""
 
 from types import SimpleNamespace
 

@@ -21,7 +21,7 @@ def byte_tokenizer() -> Tokenizer:
 
 
 def word_tokenizer() -> Tokenizer:
-    """Words with a leading space as tokens, of which a decoder strips the first, as SentencePiece's does."""
+    """Tokens are words with a leading space; the decoder strips the first space, as SentencePiece's does."""
     words = ["<|im_end|>", "▁Tom", "▁has", "▁apples"]
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="▁Tom"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

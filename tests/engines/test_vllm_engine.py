@@ -238,7 +238,7 @@ class NPUPlatform(CpuPlatform):
 
 
 def test_platform_plugin_is_found_used_and_heard(tmp_path):
-    """A package as vllm-ascend is one, up to where it needs an NPU."""
+    """The package resembles vllm-ascend, up to the point where an NPU is needed."""
     (tmp_path / "fake_ascend.py").write_text(ASCEND)
     package = tmp_path / "fake_ascend-1.0.dist-info"
     package.mkdir()
@@ -279,7 +279,7 @@ def test_start_with_too_little_memory_says_what_to_change(monkeypatch):
 
 
 async def test_death_of_vllms_process_fails_what_is_in_flight():
-    """Last: it kills the engine that the other tests share."""
+    """This test comes last because it kills the engine that the other tests share."""
     model = shared_model()
     await model.ainvoke(PROMPTS[0])
     in_flight = asyncio.ensure_future(model.ainvoke(PROMPTS[0], temperature=1.0, max_tokens=1900))

@@ -1,4 +1,4 @@
-"""What surrounds the start of vLLM, without vLLM."""
+"""The surroundings of vLLM's start, tested without vLLM."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Answers made to hang, crash or exhaust a grader: each ends as a grade with a reason, the loop runs on."""
+"""Answers made to hang, crash or exhaust a grader: each gets a grade with a reason, and the event loop runs on."""
 
 import asyncio
 import time

@@ -23,8 +23,8 @@ from critique_graph.metrics.judgement import (
 @pytest.mark.parametrize(
     ("n", "c", "k", "expected"),
     [
-        (4, 1, 2, 0.5),  # of 6 pairs, 3 hold the right one
-        (5, 2, 2, 0.7),  # of 10 pairs, 3 hold none
+        (4, 1, 2, 0.5),  # of 6 pairs, 3 contain the correct one
+        (5, 2, 2, 0.7),  # of 10 pairs, 3 contain no correct one
         (5, 0, 5, 0.0),
         (5, 5, 1, 1.0),
         (5, 3, 3, 1.0),  # only 2 are wrong

@@ -1,4 +1,4 @@
-"""Problems that are in the data already."""
+"""Problems that already occur in the data."""
 
 import pytest
 
