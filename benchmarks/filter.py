@@ -31,7 +31,7 @@ from langchain_core.language_models import BaseChatModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.schema import ReasoningPath
+from critique_graph.core.paths import ReasoningPath
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.generate.make import generate_data
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson

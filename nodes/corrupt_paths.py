@@ -10,7 +10,8 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, KnownError, ReasoningPath, Usage
+from critique_graph.core.paths import KnownError, ReasoningPath
+from critique_graph.core.schema import Call, Failure, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted

@@ -14,7 +14,8 @@ from typing import Protocol
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import Call, ErrorType, Failure
+from critique_graph.core.paths import ErrorType
+from critique_graph.core.schema import Call, Failure
 from critique_graph.core.steps import split_steps
 from critique_graph.core.untrusted import fence, strip_role_tokens
 

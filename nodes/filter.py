@@ -9,7 +9,8 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Call, Failure, PathDropReason, ReasoningPath, Trial, Usage
+from critique_graph.core.paths import PathDropReason, ReasoningPath, Trial
+from critique_graph.core.schema import Call, Failure, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded

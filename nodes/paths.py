@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.schema import Failure, PathDropReason, ReasoningPath, Reply, Response
+from critique_graph.core.paths import PathDropReason, ReasoningPath
+from critique_graph.core.schema import Failure, Reply, Response
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens

@@ -10,7 +10,8 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.schema import Failure, PathSource, ReasoningPath, Response, Usage
+from critique_graph.core.paths import PathSource, ReasoningPath
+from critique_graph.core.schema import Failure, Response, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
 from critique_graph.nodes.paths import to_graded, unusable
 from critique_graph.nodes.solve import solve_messages

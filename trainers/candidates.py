@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import ReasoningPath, Response, Trace
+from critique_graph.core.paths import ReasoningPath
+from critique_graph.core.schema import Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces

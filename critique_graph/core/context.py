@@ -14,7 +14,8 @@ from typing import Annotated, Any, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
-from critique_graph.core.schema import ErrorType, Gate, PathSource, Role, Until, VoteRule
+from critique_graph.core.paths import ErrorType, PathSource, Until
+from critique_graph.core.schema import Gate, Role, VoteRule
 from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
 
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]

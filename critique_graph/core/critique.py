@@ -17,11 +17,7 @@ from typing import Literal
 
 from critique_graph.core.alignment import align_with
 from critique_graph.core.critique_labels import Label, find_labels, read_verdict, without_labels
-from critique_graph.core.schema import (
-    Critique,
-    StepVerdict,
-    Verdict,
-)
+from critique_graph.core.schema import Critique, StepVerdict, Verdict
 from critique_graph.core.steps import split_steps
 
 _INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from critique_graph.core.schema import Chain, ReasoningPath, Usage
+from critique_graph.core.paths import ReasoningPath
+from critique_graph.core.schema import Chain, Usage
 
 
 class ActorCriticInput(TypedDict):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import FUNNEL_STAGES, PATH_SOURCES
+from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES
 from critique_graph.generate.dataset import ROW_SCHEMA, TRAIN, CritiqueRow
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.generate.table import quality_rows

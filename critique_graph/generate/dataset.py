@@ -8,7 +8,8 @@ from typing import Any, get_args
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
-from critique_graph.core.schema import PathSource, ReasoningPath, Verdict
+from critique_graph.core.paths import PathSource, ReasoningPath
+from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
 

@@ -11,17 +11,8 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import (
-    FUNNEL_STAGES,
-    PATH_SOURCES,
-    FunnelStage,
-    PathSource,
-    Problem,
-    ReasoningPath,
-    Record,
-    Usage,
-    Verdict,
-)
+from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES, FunnelStage, PathSource, ReasoningPath
+from critique_graph.core.schema import Problem, Record, Usage, Verdict
 from critique_graph.core.steps import split_steps
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.journal import JournalRow, read_journal

@@ -13,7 +13,7 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.errors import one_line
 from critique_graph.core.files import DATASET
-from critique_graph.core.schema import PathSource
+from critique_graph.core.paths import PathSource
 from critique_graph.generate.card import write_card
 from critique_graph.generate.dataset import dataset_rows, write_dataset
 from critique_graph.generate.funnel import (

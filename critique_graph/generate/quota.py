@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 from math import floor
 from typing import Protocol, TypeVar
 
-from critique_graph.core.schema import PATH_SOURCES, PathSource
+from critique_graph.core.paths import PATH_SOURCES, PathSource
 
 REST = "rest"
 """The strategies no ratio names, together."""

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.schema import Call, Grade, ReasoningPath, Response, Usage
+from critique_graph.core.paths import ReasoningPath
+from critique_graph.core.schema import Call, Grade, Response, Usage
 
 CORRECT, INCORRECT = Grade(outcome="correct"), Grade(outcome="incorrect")
 
