@@ -28,12 +28,12 @@ app = App(
 def problems(
     *, limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 10, seed: int = 0, split: Split = "test"
 ) -> int:
-    """Print fresh problems with their answers, one JSON object a line.
+    """Print fresh problems with their answers, one JSON object per line.
 
     Args:
-        limit: How many.
-        seed: Which ones; any number gives others.
-        split: The splits share no problem; train on `train` alone.
+        limit: Number of problems.
+        seed: Seed for drawing the problems; every number gives other problems.
+        split: Split of the problems; no problem is in two splits, and training should use `train` only.
     """
     for problem in generate_problems(limit, seed=seed, split=split):
         print_text(orjson.dumps(problem.model_dump(mode="json")).decode())
@@ -42,14 +42,14 @@ def problems(
 
 @app.command(help_epilogue="Example: critique-graph miniature train --out miniature --seed 1")
 def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) -> int:
-    """Remake both models from nothing, with the project's own trainer.
+    """Train both models again from scratch, with the project's own trainer.
 
     Args:
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
-            again goes on from the last checkpoint.
-        seed: Seeds the weights, the data and its order.
-        smoke: Every stage with a few optimizer steps: learns nothing, shows that it runs.
-        json: Print what each stage did as one JSON object.
+            again continues from the last checkpoint.
+        seed: Seed of the weights, the data and its order.
+        smoke: Run every stage with a few optimizer steps: this learns nothing, but shows that the stages run.
+        json: Print the record of each stage as one JSON object.
     """
     try:
         from critique_graph.miniature_training.train import SMOKE, Plan, train_miniature
@@ -79,14 +79,14 @@ def evaluate(
     samples: Annotated[int, Parameter(validator=Number(gte=1))] = 16,
     json: Flag = False,
 ) -> int:
-    """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
+    """Measure a pair on fresh test problems with exact labels: actor, critic, one round, baselines, majority vote.
 
     Args:
-        actor: The actor's model string.
-        critic: The critic's.
-        limit: How many problems.
-        seed: Which problems.
-        samples: Sampled answers to every problem.
+        actor: Model string of the actor.
+        critic: Model string of the critic.
+        limit: Number of problems.
+        seed: Seed for drawing the problems.
+        samples: Number of sampled answers to every problem.
         json: Print one JSON object.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
