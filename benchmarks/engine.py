@@ -1,11 +1,12 @@
-"""Does driving keep an engine busy? A simulated engine behind plain asyncio, bare LangGraph and our graph, in one run.
+"""Measures whether a driver keeps an engine busy: plain asyncio, bare LangGraph and our graph on a simulated engine.
 
     python benchmarks/engine.py                                            # 256 slots, 2 s a call, about 3 minutes
     python benchmarks/engine.py --slots 64 --latency 0.5 --problems 300    # half a minute
 
-All three play the same game: solve, then two rounds of critique and refinement (5 calls, one after the other), with
-1.25 problems in flight a slot. Ours is all of it: chat models, prompts, critique parsing, grading, and the journal.
-"Slots busy" is measured while problems are still taken in; CPU is this process's, the engine's own cost included.
+All three do the same work: solve, then two rounds of critique and refinement (5 calls, one after the other), with 1.25
+problems in flight per slot. Our graph includes everything: chat models, prompts, critique parsing, grading, and the
+journal. "Slots busy" is measured while new problems still start; CPU is that of this process, with the engine's own
+cost.
 """
 
 import argparse
@@ -51,7 +52,7 @@ CRITIQUE = render_critique(
 
 
 class Engine:
-    """So many slots, each busy with one call at a time; a call takes 0.5 to 1.5 times the mean latency."""
+    """An engine with slots, each busy with one call at a time; a call takes 0.5 to 1.5 times the mean latency."""
 
     def __init__(self, slots: int, latency: float) -> None:
         self.slots, self.latency = slots, latency
@@ -63,7 +64,7 @@ class Engine:
         self._random = random.Random(0)
 
     async def __call__(self, text: str) -> str:
-        """Answer `text` when a slot is free and the time is up."""
+        """Wait for a free slot, then for the duration of the call, and answer `text`."""
         async with self._free:
             self._count(+1)
             await asyncio.sleep(self.latency * self._random.uniform(0.5, 1.5))
@@ -79,7 +80,7 @@ class Engine:
 
 @dataclass
 class Intake:
-    """Hands out problems, and notes how busy the engine was from its warm-up until the last one was taken."""
+    """Hands out problems, and measures how busy the engine was from its warm-up until the last problem was taken."""
 
     engine: Engine
     count: int
@@ -97,7 +98,7 @@ class Intake:
 
 
 class EngineModel(BaseChatModel):
-    """The engine as LangChain sees it."""
+    """The engine as a LangChain chat model."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     engine: Engine
@@ -137,7 +138,7 @@ class EngineModel(BaseChatModel):
 
 
 async def plain(engine: Engine, problems: Intake, in_flight: int) -> None:
-    """The game as a coroutine."""
+    """Do the work in a plain coroutine."""
 
     async def play(problem: Problem) -> None:
         texts = [problem.question]
@@ -148,13 +149,13 @@ async def plain(engine: Engine, problems: Intake, in_flight: int) -> None:
 
 
 class BareState(TypedDict):
-    """Texts so far."""
+    """State of the bare graph: the texts so far."""
 
     texts: list[str]
 
 
 async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
-    """The game as a LangGraph of the same five nodes, which do nothing but call the engine."""
+    """Do the work in a LangGraph with the same nodes, which only call the engine."""
 
     async def write(state: BareState, text: str) -> BareState:
         return {"texts": [*state["texts"], await engine(text)]}
@@ -196,7 +197,7 @@ async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
 
 
 async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
-    """The game as this package runs it, journal included."""
+    """Do the work as this package runs it, journal included."""
     model = EngineModel(engine=engine)
     with tempfile.TemporaryDirectory() as folder:
         found = await run_graph(
@@ -224,7 +225,7 @@ async def _work_off(problems: Intake, play: Callable[[Problem], Awaitable[None]]
 
 
 async def measure(name: str, options: argparse.Namespace) -> str:
-    """Run one driver and report a line of the table."""
+    """Run one driver and give its line of the table."""
     engine = Engine(options.slots, options.latency)
     problems = Intake(engine, options.problems)
     drive = {"plain": plain, "bare": bare, "ours": ours}[name]

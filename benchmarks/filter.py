@@ -1,17 +1,17 @@
-"""What the Monte-Carlo filter is worth, on the miniature: do the critiques it keeps help, and do they teach?
+"""Measures the Monte-Carlo filter on the miniature: whether the critiques that it keeps help, and whether they teach.
 
     python benchmarks/filter.py [--problems 400] [--misread 0.5] [--fresh 16] [--seeds 3] [-n 400] [--out FOLDER]
 
-Data are made by `generate` with an annotator that misreads a number of the problem in a share of the responses, and
-reasons on from there: the kind of error that no check of the format finds. Then
+`generate` makes the data with an annotator that misreads a number of the problem in a share of the responses and then
+uses that number: the kind of error that no check of the format finds. Then
 
-1. every critique of a wrong response that the filter decided about is tried again: as many fresh refinements with it
-   and without, of seeds the filter did not use;
-2. the shipped actor is trained into a critic on as many rows of each of three pools: what was kept; what agreed with
-   all that is known before the filter; all critiques that could be read; with the same share of right responses.
+1. every critique of a wrong response that the filter decided about is tried again: equally many fresh refinements with
+   and without the critique, with seeds that the filter did not use;
+2. the shipped actor is trained into a critic on equally many rows of three pools: kept critiques; critiques that agree
+   with all that is known before the filter; all readable critiques. Every pool has the same share of correct responses.
    The critics judge the same fresh answers of the actor to test problems.
 
-Intervals: 95 %, of problems drawn again (1) or of paired answers (2). Seeds differ in the rows drawn and their order.
+Intervals are 95 %, from resampled problems (1) or paired answers (2). Seeds differ in the drawn rows and their order.
 """
 
 import argparse
@@ -53,7 +53,7 @@ TRAINING = SFTSettings(learning_rate=1e-3, epochs=6, use_cpu=True)
 
 
 class MisreadingAnnotator(ExactAnnotator):
-    """Reads one number of the problem wrongly, for a share of the responses."""
+    """The exact annotator, which misreads one number of the problem for a share of the responses."""
 
     share: float
 
@@ -82,7 +82,7 @@ class Decided(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """Fresh refinements of one path that came out right."""
+    """Numbers of correct fresh refinements of one path, with and without its critique."""
 
     problem: str
     is_kept: bool
@@ -91,7 +91,7 @@ class Fresh(NamedTuple):
 
 
 async def tried_again(decided: Sequence[Decided], fresh: int) -> list[Fresh]:
-    """Refine every path `fresh` times with its critique and as often without, with the same seeds in both arms."""
+    """Refine every path `fresh` times with its critique and `fresh` times without, with the same seeds in both arms."""
     actor = load_model("miniature:actor")
 
     async def right(item: Decided, critique: str) -> int:
@@ -117,7 +117,7 @@ async def tried_again(decided: Sequence[Decided], fresh: int) -> list[Fresh]:
 
 
 def resampled(items: Sequence[Fresh], figure: Callable[[Iterable[Fresh]], float | None]) -> str:
-    """Give a figure with its percentile interval over problems drawn again with replacement."""
+    """Give a figure with its percentile interval over problems that are resampled with replacement."""
     by_problem: defaultdict[str, list[Fresh]] = defaultdict(list)
     for item in items:
         by_problem[item.problem].append(item)
@@ -132,7 +132,7 @@ def resampled(items: Sequence[Fresh], figure: Callable[[Iterable[Fresh]], float 
 
 
 def print_lift(items: Sequence[Fresh], fresh: int) -> None:
-    """Print how often fresh refinements are right: of kept and dropped critiques, with and without them."""
+    """Print how often fresh refinements are correct, with and without kept and dropped critiques."""
 
     def share(is_kept: bool, arm: str) -> Callable[[Iterable[Fresh]], float | None]:
         def figure(drawn: Iterable[Fresh]) -> float | None:
@@ -152,8 +152,10 @@ def print_lift(items: Sequence[Fresh], fresh: int) -> None:
         return figure
 
     counts = {is_kept: sum(item.is_kept == is_kept for item in items) for is_kept in (True, False)}
-    print(f"\n{fresh} fresh refinements an arm; {counts[True]} critiques kept, {counts[False]} dropped by the filter\n")
-    print("| right refinements, % | with the critique | without | lift, points |\n|---|---|---|---|")
+    print(
+        f"\n{fresh} fresh refinements per arm; {counts[True]} critiques kept, {counts[False]} dropped by the filter\n"
+    )
+    print("| correct refinements, % | with the critique | without | lift, points |\n|---|---|---|---|")
     for name, is_kept in (("kept", True), ("dropped", False)):
         with_it, without = share(is_kept, "right_with"), share(is_kept, "right_without")
         cells = [resampled(items, figure) for figure in (with_it, without, difference(with_it, without))]
@@ -168,7 +170,7 @@ def print_lift(items: Sequence[Fresh], fresh: int) -> None:
 
 
 def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[TrainingRow]]]:
-    """Give the rows of every pool, by whether the response is right."""
+    """Give the rows of every pool, by whether the response is correct."""
     found: dict[str, dict[bool, list[TrainingRow]]] = {
         name: {True: [], False: []} for name in ("kept", "agreeing", "unfiltered")
     }
@@ -188,7 +190,7 @@ def pools(traces: Sequence[PathsTrace]) -> dict[str, dict[bool, list[TrainingRow
 
 
 async def judged(critic: BaseChatModel, exercises: Sequence[Exercise], answers: Sequence[str]) -> list[bool]:
-    """Say for every answer whether the critic's verdict is right."""
+    """Give for every answer whether the critic's verdict is correct."""
     replies = await asyncio.gather(
         *(
             critic.ainvoke(critique_messages(e.problem.question, answer), temperature=0.0, max_tokens=MAX_TOKENS)
@@ -219,7 +221,7 @@ async def sampled(exercises: Sequence[Exercise]) -> list[str]:
 def trained(rows: Sequence[TrainingRow], seed: int, folder: Path) -> str:
     """Train the shipped actor on rows into a critic; gives its model string."""
     start = weights_path("actor")
-    model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)  # stored with half of the bits
+    model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)  # the weights are stored in half precision
     tokenizer = AutoTokenizer.from_pretrained(start)
     train_sft(rows, model=model, tokenizer=tokenizer, settings=replace(TRAINING, seed=seed), out=folder)
     return f"hf:{folder}"
@@ -233,10 +235,10 @@ def print_critics(traces: Sequence[PathsTrace], *, seeds: int, n: int, seed: int
     answers = asyncio.run(sampled(exercises))
     right = sum(boxed_answer(answer) == e.problem.reference for e, answer in zip(exercises, answers, strict=True))
     print(
-        f"\n{sizes[True]} rows of right responses and {sizes[False]} of wrong ones, of "
+        f"\n{sizes[True]} rows of correct responses and {sizes[False]} of wrong ones, of "
         + ", ".join(f"{len(pool[True])} and {len(pool[False])} {name}" for name, pool in found.items())
     )
-    print(f"verdicts on {n} fresh answers to test problems (seed {seed}), {right} of them right\n")
+    print(f"verdicts on {n} fresh answers to test problems (seed {seed}), {right} of them correct\n")
     print("| trained on | " + " | ".join(f"seed {number}" for number in range(seeds)) + " | together |")
     print("|---|" + "---|" * (seeds + 1))
     hits: defaultdict[str, list[bool]] = defaultdict(list)

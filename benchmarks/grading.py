@@ -1,12 +1,12 @@
-r"""How fast answers are graded, and what hostile answers cost.
+r"""Measures how fast answers are graded, and what hostile answers cost.
 
     python benchmarks/grading.py [--json] [--answers 2000] [--seed 0]
 
 Throughput: synthetic answers in the mix of a mathematics run (70 % integers, 10 % fractions, 5 % decimals, 6 %
-surds, 4 % tuples, 3 % polynomials, 2 % intervals), half of them right, written differently from the reference.
-Hostile: answers that never end, each beside a ticking event loop. `late` is by how much a tick came late at worst,
-which on a loaded machine includes waiting for a processor; `busy` is the processor time that the event loop's thread
-used between two ticks at worst, which is what grading itself keeps from the loop.
+surds, 4 % tuples, 3 % polynomials, 2 % intervals), half of them correct, written differently from the reference.
+Hostile: answers whose evaluation never ends, each beside a ticking event loop. `late` is the largest delay of a tick,
+which on a loaded machine includes waiting for a processor; `busy` is the largest processor time that the event loop's
+thread used between two ticks, which is how long grading itself blocks the loop.
 """
 
 import argparse
@@ -55,7 +55,7 @@ HOSTILE = {
 
 
 def draw_pairs(count: int, seed: int) -> list[Pair]:
-    """Answers with references in the mix above; every other answer is right."""
+    """Draw answers with references in the mix above; every second answer is correct."""
     rng = random.Random(seed)
     kinds = rng.choices(list(KINDS), weights=[70, 10, 5, 6, 4, 3, 2], k=count)
     return [kind(rng, rng.randrange(2)) for kind in kinds]
@@ -108,7 +108,7 @@ KINDS: tuple[Callable[[random.Random, int], Pair], ...] = (
 
 
 class Stalls:
-    """How long the running event loop was kept from a tick, at worst, while the context is open (milliseconds)."""
+    """Measures the longest stall of the running event loop, in milliseconds, while the context is open."""
 
     def __init__(self) -> None:
         self.late_ms = 0.0
@@ -116,11 +116,11 @@ class Stalls:
 
     async def __aenter__(self) -> "Stalls":
         self._ticking = asyncio.create_task(self._tick())
-        await asyncio.sleep(0)  # the first tick begins before what is measured
+        await asyncio.sleep(0)  # the first tick begins before the measured code
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.sleep(0.02)  # and a late one is noticed after it
+        await asyncio.sleep(0.02)  # a late tick is noticed after the measured code
         self._ticking.cancel()
 
     async def _tick(self, interval: float = 0.005) -> None:
@@ -132,7 +132,7 @@ class Stalls:
 
 
 def measure_fast_path(pairs: list[Pair]) -> dict[str, float]:
-    """Pairs read and compared per second of processor time (one thread), and the share this decides."""
+    """Measure pairs read and compared per second of processor time (one thread), and the share that is decided."""
     parse_answer.cache_clear()
     start = time.thread_time()
     verdicts = [compare_exactly(parse_answer(a), parse_answer(b)) for a, b in pairs]
@@ -142,7 +142,7 @@ def measure_fast_path(pairs: list[Pair]) -> dict[str, float]:
 
 
 async def measure_mix(pairs: list[Pair], *, votes: int = 1) -> dict[str, object]:
-    """Answers per second through the whole grader, workers already started; 64 answers in flight."""
+    """Measure answers per second through the whole grader, with started workers and 64 answers in flight."""
     grader = MathGrader(workers=WORKERS)
     await asyncio.gather(*(grader.grade(rf"\sqrt{{8}}+{n}x", r"2\sqrt{2}") for n in range(4 * WORKERS)))
     outcomes: Counter[str] = Counter()
@@ -169,7 +169,7 @@ async def measure_mix(pairs: list[Pair], *, votes: int = 1) -> dict[str, object]
 
 
 async def measure_hostile() -> dict[str, dict[str, object]]:
-    """What became of each hostile answer, after how long, and whether a benign one is graded next."""
+    """Give the outcome and duration of each hostile answer, and whether a benign answer is graded after it."""
     grader = MathGrader(workers=WORKERS)
     await grader.grade(r"\sqrt{8}", r"2\sqrt{2}")
     results: dict[str, dict[str, object]] = {}

@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python benchmarks/kill.py --kills 200 --problems 2000    # about 10 minutes
 
-After every kill: what was settled before is still there, unchanged. In the end: every problem exactly once, and
-the traces are those of a run nobody disturbed.
+After every kill, it checks that all problems that were settled before are still there, unchanged. In the end, it checks
+that every problem is there exactly once, and that the traces equal those of an undisturbed run.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from killable_run import run, start, traces_without_seconds
 from critique_graph.runs.journal import JournalRow, read_journal
 
 LATENCY = 0.1
-"""Most seconds a call takes."""
+"""Maximum number of seconds that a call takes."""
 
 
 def settled(folder: Path) -> dict[str, JournalRow]:
-    """Problems that have ended, by id."""
+    """Give the problems that have ended, by id."""
     journal = folder / "journal.sqlite"
     if not journal.exists() or journal.stat().st_size == 0:
         return {}
@@ -32,7 +32,7 @@ def settled(folder: Path) -> dict[str, JournalRow]:
 
 
 def count_calls(folder: Path) -> int:
-    """Calls the journal holds."""
+    """Count the calls in the journal."""
     with closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
         return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--problems", type=int, default=2000)
-    parser.add_argument("--most-seconds", type=float, default=1.5, help="a session lives at most so long")
+    parser.add_argument("--most-seconds", type=float, default=1.5, help="maximum duration of a session")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     chance, started, kills, lost = random.Random(options.seed), time.monotonic(), 0, 0

@@ -1,9 +1,10 @@
-"""Tokens per CPU second of concurrent `ChatTransformers` calls, and of `model.generate` on one batch of the prompts.
+"""Measures tokens per CPU second of concurrent `ChatTransformers` calls and of `model.generate` on one batch.
 
     OMP_NUM_THREADS=1 python benchmarks/local_generation.py
 
-A random 1.6M-parameter Llama and 64 prompts of 60 to 140 tokens; both sides run interleaved in one process with the
-same number of threads. Only tokens a caller gets are counted: `generate` computes all rows until the longest is done.
+The model is a random Llama with 1.6M parameters; there are 64 prompts of 60 to 140 tokens. Both sides alternate in one
+process with the same number of threads. Only tokens that a caller gets are counted: `generate` computes all rows
+until the longest is done.
 """
 
 import argparse

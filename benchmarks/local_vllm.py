@@ -1,14 +1,15 @@
-"""What our layers over vLLM cost, in one run.
+"""Measures what our layers over vLLM cost, in one run.
 
     python benchmarks/local_vllm.py                     # about 20 minutes on 2 cores
     python benchmarks/local_vllm.py -n 128 --trials 1 --no-phases
 
-The same greedy answers (a) straight from vLLM's engine, (b) through `ChatVLLM`, (c) through the graph with its journal:
-tokens a second, prompts included, in turn, from one engine with its prefix cache emptied before each. Twice: with the
-miniature, whose answers cost so little that every other instruction shows, and with a model of the same words and 20
-million random weights, which is still 50 times smaller than what people serve. Then one round of the loop with the
-miniature, wall clock with all starts: (c) as it is, and (d) phase by phase, as the paper's scripts do it: all answers,
-all critiques, all refinements, an engine start before each.
+It makes the same greedy answers (a) with vLLM's engine directly, (b) through `ChatVLLM`, (c) through the graph with its
+journal, and reports tokens per second, prompts included. The three alternate on one engine, whose prefix cache is
+emptied before each. This is done with the miniature, whose answers cost so little that every other instruction shows,
+and with a model of the same vocabulary and 20 million random weights, which is still 50 times smaller than models that
+people serve. Then it measures one round of the loop with the miniature, as wall-clock time with all engine starts: (c)
+as one run, and (d) phase by phase, as in the paper's scripts: all answers, all critiques, all refinements, with an
+engine start before each.
 """
 
 import argparse
@@ -46,7 +47,7 @@ ENGINE = {"gpu_memory_utilization": 0.4}
 
 
 def save_larger_model(folder: Path) -> None:
-    """A model with random weights for the miniature's tokenizer; its answers never end before their limit."""
+    """Save a model with random weights for the miniature's tokenizer; its answers never end before their limit."""
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
     config = LlamaConfig(
@@ -61,7 +62,9 @@ def save_larger_model(folder: Path) -> None:
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
-        model.model.embed_tokens.weight[tokenizer.eos_token_id] = 0  # tied to the output: never the likeliest
+        model.model.embed_tokens.weight[tokenizer.eos_token_id] = (
+            0  # tied to the output layer, so that this token is never the likeliest
+        )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -126,7 +129,7 @@ async def loop(actor: ChatVLLM, critic: ChatVLLM, problems: list[Problem], *, ro
 
 
 async def by_phases(problems: list[Problem]) -> float:
-    """One round as three batch jobs; each starts its engine and ends it. Gives the share of prompt tokens cached."""
+    """Run one round as three batch jobs, each with its own engine; gives the share of cached prompt tokens."""
     responses = await phase("actor", [solve_messages(p.question) for p in problems])
     critiques = await phase(
         "critic", [critique_messages(p.question, r.text) for p, r in zip(problems, responses, strict=True)]
@@ -159,7 +162,7 @@ def as_reply(message: AIMessage) -> Reply:
 
 
 async def in_engine(model: ChatVLLM, work: Coroutine[Any, Any, T]) -> T:
-    """Run something in the event loop of the model's engine."""
+    """Run a coroutine in the event loop of the model's engine."""
     event_loop = model._shared_engine()._core._loop
     assert event_loop is not None
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, event_loop))
@@ -180,7 +183,7 @@ async def compare_layers(name: str, model: ChatVLLM, given: argparse.Namespace) 
             tokens = await drive(model, problems)
             if trial:  # the first one warms up
                 rates[layer].append(tokens / (time.perf_counter() - began))
-    print("| tokens a second | median | of raw, per trial |\n|---|---|---|")
+    print("| tokens per second | median | of raw, per trial |\n|---|---|---|")
     for layer, values in rates.items():
         ratios = ", ".join(f"{value / base:.2f}" for value, base in zip(values, rates["raw engine"], strict=True))
         print(f"| {layer} | {median(values):.0f} | {ratios} |", flush=True)

@@ -1,9 +1,9 @@
-"""The miniature's findings for one or several pairs, as a Markdown table with a column for each.
+"""Prints what `miniature eval` measures, for one or several pairs, as a Markdown table with a column for each pair.
 
     python benchmarks/miniature.py [ACTOR CRITIC]... [-n 1000] [--seed 27182] [--samples 16]
 
-ACTOR and CRITIC are model strings, e.g. `hf:OUT/actor hf:OUT/critic`; without any, the shipped pair. Every rate comes
-with its 95 % interval and its n. The same figures for one pair: `critique-graph miniature eval`.
+ACTOR and CRITIC are model strings, e.g. `hf:OUT/actor hf:OUT/critic`; the default is the shipped pair. Every rate has
+its 95 % interval and its n. `critique-graph miniature eval` prints the same figures for one pair.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Runs of `critique-graph improve` with and without a critic from the same starts, pooled, as Markdown.
+"""Pools runs of `critique-graph improve` with and without a critic from the same start models, as Markdown.
 
 python benchmarks/self_improvement.py --critic runs/critic-1 runs/critic-2 --vanilla runs/vanilla-1 runs/vanilla-2
 """
@@ -16,7 +16,7 @@ from critique_graph.trainers.candidates import trace_candidates
 
 
 class Tested(NamedTuple):
-    """One test problem, and whether it was right without and with the test-time critic."""
+    """One test problem, and whether its answer was correct without and with the test-time critic."""
 
     level: int
     alone: bool
@@ -24,7 +24,7 @@ class Tested(NamedTuple):
 
 
 def tested(runs: list[Path], iteration: int) -> list[Tested]:
-    """Give the test problems of an iteration, of all runs, in order."""
+    """Give the test problems of an iteration from all runs, in order."""
     found = []
     for run in runs:
         for trace in read_traces(run / f"iteration-{iteration}" / "test"):
@@ -94,7 +94,7 @@ def main() -> None:
         line(f"{arm}: gain of the test-time critic (start: {gains[0]})", gains[1:])
     print()
     levels = sorted({one.level for one in tests["critic", 0]})
-    line("right, alone, by level", [str(level) for level in levels])
+    line("correct, alone, by level", [str(level) for level in levels])
     line("---", ["---"] * len(levels))
     for arm in arms:
         for index in range(count):

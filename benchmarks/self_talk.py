@@ -1,15 +1,16 @@
-"""One model that checks itself against two: self-talk, self-correction of whole answers, the two-player loop.
+"""Compares one model that checks itself (by self-talk, or by self-correction of whole answers) with two players.
 
     python benchmarks/self_talk.py NAME=MODEL... [-n 400] [--seed 27183] [--samples 8] [--out FOLDER]
 
-MODEL is a model string, e.g. `self-talk=hf:models/self-talk`: what `critique-graph train self-talk`, `self-correction`
-or `actor` made of the shipped actor, on data of `critique-graph self-talk`. These solve fresh test problems alone
-(`run --rounds 0`); beside them the shipped actor, alone and for one round with the shipped critic. Once greedily
-(accuracy), once with several samples at temperature 0.7 (pass@k, maj@k).
+MODEL is a model string, e.g. `self-talk=hf:models/self-talk`, of a model that `critique-graph train self-talk`,
+`self-correction` or `actor` made from the shipped actor, on data of `critique-graph self-talk`. These models solve new
+test problems alone (`run --rounds 0`). The shipped actor solves them alone, and in one round with the shipped critic.
+Every arm answers once greedily (accuracy) and with several samples at temperature 0.7 (pass@k, maj@k).
 
-maj@k is the loop's own majority vote: answers grouped by equivalence, ties drawn by seed. pass@k of k samples: one is
-right. Rates have Wilson's 95 % interval, differences are paired. Tokens are those of prompts and responses, all roles
-together: nothing matches the arms' compute. With --out, the same command goes on where it stopped.
+maj@k is the loop's own majority vote: answers are grouped by equivalence, and ties are drawn by seed. pass@k of k
+samples says whether one of them is correct. Rates have Wilson's 95 % interval, differences are paired. Tokens are those
+of prompts and responses, for all roles together: the compute of the arms is not matched. With --out, the same command
+again resumes.
 """
 
 import argparse
@@ -50,7 +51,7 @@ class Arm(NamedTuple):
 
 
 def played(arm: Arm, problems: list[Problem], samples: int, seed: int, folder: Path) -> list[Trace]:
-    """Run an arm, or go on with it; gives the traces in order."""
+    """Run an arm, or resume it; gives the traces in order."""
     recorded: dict[str, JsonValue] = {
         "problems": "miniature",
         "actor": arm.actor,
@@ -81,27 +82,27 @@ def played(arm: Arm, problems: list[Problem], samples: int, seed: int, folder: P
 
 
 def tokens(traces: list[Trace]) -> str:
-    """Give the tokens of a problem, on average."""
+    """Give the mean number of tokens per problem."""
     return f"{sum(trace.usage['total'].total_tokens for trace in traces) / len(traces):,.0f}"
 
 
 def rights(traces: Iterable[Trace]) -> list[bool]:
-    """Give for every trace whether its answer is right."""
+    """Give for every trace whether its answer is correct."""
     return [bool(trace.correct) for trace in traces]
 
 
 def share(found: Sequence[bool]) -> Rate:
-    """Give how many are right."""
+    """Give the share of correct answers."""
     return wilson(sum(found), len(found))
 
 
 def first_text(trace: Trace) -> str:
-    """Give what the actor wrote at first."""
+    """Give the first response of the actor."""
     return trace.chains[0].response.text if trace.chains[0].response else ""
 
 
 def read_arms(named: list[str]) -> list[Arm]:
-    """Give the arms: the two of the shipped pair, and those named."""
+    """Give the arms: the two of the shipped pair, and the named ones."""
     pairs = [text.partition("=") for text in named]
     return [
         Arm("actor and critic", ACTOR, 1),
@@ -159,11 +160,11 @@ def main() -> None:
     print(f"{given.n} test problems of the miniature, seed {given.seed}; {k} samples at temperature {TEMPERATURE}\n")
     print_rates(arms, greedy, sampled, k)
     print_differences(arms, greedy, sampled, k)
-    print("\nGreedy responses in which something is called wrong, and how many of these end right:\n")
+    print("\nGreedy responses in which something is called wrong, and how many of them have a correct answer:\n")
     for arm, once in list(zip(arms, greedy, strict=True))[1:-1]:
         called = rights(trace for trace in once if _SAYS_WRONG.search(first_text(trace)))
         others = rights(trace for trace in once if not _SAYS_WRONG.search(first_text(trace)))
-        print(f"- {arm.name}: {sum(called)} of {len(called)} right; of the others {sum(others)} of {len(others)}")
+        print(f"- {arm.name}: {sum(called)} of {len(called)} correct; of the others {sum(others)} of {len(others)}")
 
 
 if __name__ == "__main__":

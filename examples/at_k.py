@@ -1,4 +1,4 @@
-"""How far would more samples go? pass@k and maj@k of one question, from one pool of sixteen.
+"""Measure what more samples would bring: pass@k and maj@k of one question, from a pool of sixteen samples.
 
 python examples/at_k.py
 """
@@ -14,7 +14,7 @@ ANSWER = "40"
 graph = create_actor_critic(samples=16, rounds=0, seed=1).compile()
 chains = graph.invoke({"question": QUESTION})["chains"]
 
-votes = [chain["response"]["answer"] for chain in chains]  # numbers: equal ones are written alike
+votes = [chain["response"]["answer"] for chain in chains]  # equal numbers have equal texts
 right = [vote for vote in votes if vote is not None and grade(vote, ANSWER).is_correct]
 for k in (1, 2, 4, 8, 16):
     found, voted = pass_at_k(len(votes), len(right), k), maj_at_k(votes, ANSWER, k)

@@ -1,4 +1,4 @@
-"""Embed the loop: ask one question, look at what happened.
+"""Embed the loop: ask one question and look at what happened.
 
 python examples/embed.py
 """

@@ -13,7 +13,7 @@ with tempfile.TemporaryDirectory() as folder:
     summary = generate_data(
         "miniature",  # a file, or a list of `Problem` with reference answers
         actor="miniature:actor",
-        annotator="miniature:annotator",  # exact, for the miniature alone; elsewhere a model
+        annotator="miniature:annotator",  # exact, but only for the miniature; use a model for other problems
         limit=6,
         seed=3,
         samples=4,

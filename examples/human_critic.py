@@ -1,4 +1,4 @@
-"""Put a person in the critic's place: the graph stops at `interrupt()` and goes on with what the person writes.
+"""Put a person in the critic's place: the graph stops at `interrupt()` and resumes with what the person writes.
 
 python examples/human_critic.py
 """

@@ -1,4 +1,4 @@
-"""Improve an actor by what it gets right, alone and with a critic; here in miniature: few problems, one iteration.
+"""Improve an actor with its own correct responses and refinements; here with few problems and one iteration.
 
 python examples/improve.py
 """
@@ -14,7 +14,7 @@ problems = ImprovementProblems(
 )
 graph = create_self_improve(
     "miniature:actor",
-    "miniature:critic",  # None: learn from what is right at first alone
+    "miniature:critic",  # None: learn from correct first responses only
     problems=problems,
     iterations=1,
     samples=2,

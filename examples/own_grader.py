@@ -1,4 +1,4 @@
-"""Grade answers of another domain by a grader of your own: here multiple choice, answered by a letter.
+"""Grade answers of another domain with your own grader: here multiple choice, answered by a letter.
 
 python examples/own_grader.py
 """

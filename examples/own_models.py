@@ -1,4 +1,4 @@
-"""Use models of your own: served over HTTP, in this process, or any LangChain chat model. By default, the miniature.
+"""Use your own models: served over HTTP, in this process, or any LangChain chat model; by default the miniature.
 
 python examples/own_models.py
 python examples/own_models.py openai:ACTOR openai:CRITIC --base-url http://127.0.0.1:8000/v1 --critic-base-url http://127.0.0.1:8001/v1

@@ -1,4 +1,4 @@
-"""Run the loop over a problem set from Python, and look at what the critic was worth.
+"""Run the loop over a problem set from Python, and see how much the critic helped.
 
 python examples/run_set.py
 """

@@ -1,4 +1,4 @@
-"""Watch the loop: custom events carry each response, critique, refinement and the ballot as they come.
+"""Watch the loop: custom events carry each response, critique, refinement and the ballot as soon as they exist.
 
 python examples/stream.py
 """

@@ -1,4 +1,4 @@
-"""Make one path that thinks aloud: steps, what a critic says of each, a mistake and its repair.
+"""Make one path that checks itself: steps, the critique of each step, a mistake and its repair.
 
 python examples/talk.py
 """

@@ -1,4 +1,4 @@
-"""How the miniature is trained and measured: the verbs `miniature train | evaluate`.
+"""How the miniature is trained and measured: the verbs `miniature train | eval`.
 
-Imports `trainers` and what stands below it.
+Imports `trainers` and the folders below it.
 """

@@ -28,7 +28,7 @@ app = App(
 def problems(
     *, limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 10, seed: int = 0, split: Split = "test"
 ) -> int:
-    """Print fresh problems with their answers, one JSON object a line.
+    """Print fresh problems with their answers, one JSON object per line.
 
     Args:
         limit: Number of problems to print.
@@ -42,11 +42,11 @@ def problems(
 
 @app.command(help_epilogue="Example: critique-graph miniature train --out miniature --seed 1")
 def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) -> int:
-    """Remake both models from nothing, with the project's own trainer.
+    """Train both models again from scratch, with the project's own trainer.
 
     Args:
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
-            again goes on from the last checkpoint.
+            again continues from the last checkpoint.
         seed: Root seed of the weights, the data and its order.
         smoke: Run every stage with a few optimizer steps: the models learn nothing, but it shows that training runs.
         json: Print what each stage did as one JSON object.
@@ -79,7 +79,7 @@ def evaluate(
     samples: Annotated[int, Parameter(validator=Number(gte=1))] = 16,
     json: Flag = False,
 ) -> int:
-    """Measure a pair on fresh test problems by exact labels: actor, critic, one round, its controls, majority vote.
+    """Measure a pair on fresh test problems with exact labels: actor, critic, one round, baselines, majority vote.
 
     Args:
         actor: Model string of the actor to measure.

@@ -47,7 +47,7 @@ CHECKS_PER_DRILL = 9
 
 
 def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[TrainingRow]:
-    """Bare equations of the exercises' steps, in turn: sums to find, to work out, and claimed ones to check."""
+    """Make rows of bare equations from the exercises' steps: sums to find, to work out, and claimed sums to check."""
     steps = [(exercise, index) for exercise in exercises for index in range(len(exercise.operations))]
     rng.shuffle(steps)
     rows: list[TrainingRow] = []
@@ -67,7 +67,7 @@ def drill_rows(exercises: Sequence[Exercise], rng: random.Random) -> list[Traini
 
 
 def copy_rows(n: int, rng: random.Random) -> list[TrainingRow]:
-    """Texts to repeat, of 4 to 9 different words, some with a number at their end: only copying helps."""
+    """Make rows of texts to repeat, with 4 to 9 different words, some followed by a number: only copying helps."""
     words = _bare_words()
     rows: list[TrainingRow] = []
     for _ in range(n):
@@ -81,10 +81,10 @@ def copy_rows(n: int, rng: random.Random) -> list[TrainingRow]:
 
 
 def correction_rows(n: int, rng: random.Random) -> list[TrainingRow]:
-    """Responses without sense, critiques that have other lines for some of theirs, and the responses with these lines.
+    """Make rows from a nonsense response and a critique that corrects some lines, to the response with the corrections.
 
-    Only copying helps, from the critique where it has something else. In the task's own rows a model mostly copies
-    what the response says, since most of it is right.
+    Only copying helps: from the critique if it corrects the line, else from the response. In the rows of the task
+    itself, a model mostly copies the response, because most of it is correct.
     """
     words = _bare_words()
 
@@ -116,7 +116,7 @@ def _bare_words() -> list[str]:
 
 
 def note_row(exercise: Exercise) -> TrainingRow:
-    """A question, and what it gives for each step."""
+    """Make a row from a question to notes of what it gives for each step."""
     return row([HumanMessage(fence("problem", exercise.problem.question))], THINK_OPEN + noted(exercise))
 
 
@@ -125,36 +125,36 @@ def _equation(exercise: Exercise, index: int) -> str:
 
 
 def _claim(exercise: Exercise, index: int, rng: random.Random) -> str:
-    """The equation of a step, more often with a slip than without: else it pays to believe it."""
+    """Give the equation of a step, more often with a slip than without: otherwise a model would learn to believe it."""
     right = _equation(exercise, index)
     left, _, value = right.rpartition(" ")
     return right if rng.random() < 0.3 else f"{left} {slip(int(value), rng)}"
 
 
 def solve_row(exercise: Exercise) -> TrainingRow:
-    """A question and its right solution."""
+    """Make a row from a question to its correct solution."""
     return row(solve_messages(exercise.problem.question), gold_response(exercise))
 
 
 def critique_row(exercise: Exercise, response: str) -> TrainingRow:
-    """A response and its exact critique."""
+    """Make a row from a response to its exact critique."""
     completion = critique_completion(exercise, response)
     return row(critique_messages(exercise.problem.question, response), completion)
 
 
 def refine_row(exercise: Exercise, response: str) -> TrainingRow:
-    """A response with its exact critique, and the right solution."""
+    """Make a row from a response with its exact critique to the correct solution."""
     critique = critique_text(exercise, response)
     return row(refine_messages(exercise.problem.question, response, critique), gold_response(exercise))
 
 
 def retry_row(exercise: Exercise, response: str) -> TrainingRow:
-    """A response without any critique, and the right solution: so that a refinement can do without one."""
+    """Make a row from a response without a critique to the correct solution: refinement then works without one."""
     return row(refine_messages(exercise.problem.question, response, ""), gold_response(exercise))
 
 
 def corrupted(exercise: Exercise, rng: random.Random) -> str:
-    """A wrong solution: with one wrong step, with many, with many slips, or with too few or too many steps."""
+    """Make a wrong solution: with one wrong step, with many, with many slips, or with too few or too many steps."""
     match rng.choices(("one", "many", "slips", "length"), weights=(2, 2, 3, 1))[0]:
         case "one":
             return flawed_response(exercise, rng)
@@ -167,16 +167,16 @@ def corrupted(exercise: Exercise, rng: random.Random) -> str:
 
 
 def is_correct(exercise: Exercise, response: str) -> bool:
-    """Whether a response has the right steps and no others."""
+    """Tell whether a response has the correct steps and no others."""
     checks = check_response(exercise, response)
     return first_error(checks) is None and len(checks) == len(exercise.operations) == len(written_steps(response))
 
 
 def is_judgeable(exercise: Exercise, response: str) -> bool:
-    """Whether an exact critique can say what is wrong with a response, or that nothing is.
+    """Tell whether an exact critique can say what is wrong with a response, or that nothing is wrong.
 
-    Not when the first wrong line holds no equation or happens to have the right value; nor when the box holds another
-    number than the last step.
+    It cannot if the first wrong line holds no equation or happens to have the correct value, or if the box holds a
+    different number than the last step.
     """
     checks = check_response(exercise, response)
     error = first_error(checks)

@@ -1,7 +1,7 @@
-"""Measure any pair of models on the miniature's problems: the actor, the critic, one round, and its controls.
+"""Measures any pair of models on the miniature's problems: the actor, the critic, one round, and its baselines.
 
-Answers are graded by their number, final verdicts by that, located errors by the written steps: all labels are exact.
-Prompts are those of the graph's nodes. The reference answer reaches no prompt.
+All labels are exact: the number of an answer grades the answer and the final verdict on it, and the written steps grade
+the located error. Prompts are those of the graph's nodes. The reference answer is in no prompt.
 """
 
 import asyncio
@@ -32,39 +32,41 @@ from critique_graph.nodes.solve import solve_messages
 logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.7
-"""Of the sampled answers; `run` samples several answers at the same one."""
+"""Temperature of the sampled answers, equal to that of `run` with several samples."""
 HARDER_FROM = 5
-"""Problems of so many steps and more are the harder half."""
+"""Problems with at least this number of steps are the harder half."""
 MAX_TOKENS = 1024
 IN_FLIGHT = 512
 
 
 class ActorFigures(Record):
-    """How often the actor is right."""
+    """How often the actor's answers are correct."""
 
     greedy: Rate
     greedy_by_level: dict[int, Rate]
     sampled_by_level: dict[int, Rate]
-    """Of the first sampled answers."""
+    """Accuracy of the first sampled answers, by level."""
     any_of_samples: Rate
-    """Problems with a right answer among `PairEvaluation.samples` sampled ones: pass@samples."""
+    """Share of problems with a correct answer among `PairEvaluation.samples` sampled ones: pass@samples."""
 
 
 class CriticFigures(Record):
     """How the critic judges the first sampled answer to every problem."""
 
     verdict: Rate
-    """Answers called what they are; a critique without a readable verdict is a miss."""
+    """Share of answers with a correct verdict; an unreadable verdict counts as wrong."""
     verdict_on_right: Rate
+    """Share of correct answers with a correct verdict."""
     verdict_on_wrong: Rate
+    """Share of wrong answers with a correct verdict."""
     located: Rate
-    """Wrong answers with a wrong step whose first wrong step is the critique's first wrong one."""
+    """Share of wrong answers with a wrong step for which the critique's first wrong step is the true one."""
     parsed: Rate
-    """Critiques with a readable final verdict."""
+    """Share of critiques with a readable final verdict."""
     aligned: Rate
-    """Critiques of which every step is one of the answer's."""
+    """Share of critiques in which every step is a step of the answer."""
     verdict_on_unsolved: Rate
-    """Answers to problems that the critic itself, asked to solve them, answers wrongly."""
+    """Share of correct verdicts on problems that the critic itself, asked to solve them, answers wrongly."""
 
 
 class RoundFigures(Record):
@@ -72,37 +74,37 @@ class RoundFigures(Record):
 
     accuracy: Rate
     gain: Rate
-    """Over the greedy answers, paired."""
+    """Accuracy after the round minus that of the greedy answers, paired."""
     gain_easier: Rate
     gain_harder: Rate
     repaired: Rate
-    """Wrong answers that become right."""
+    """Share of wrong answers that become correct."""
     broken: Rate
-    """Right answers that become wrong."""
+    """Share of correct answers that become wrong."""
 
 
 class Arm(Record):
-    """The same round with something else in the critique's place."""
+    """The round with something else in place of the critique."""
 
     accuracy: Rate
     critique_gains: Rate
-    """What the true critique brings over this arm, paired, same answers refined."""
+    """Accuracy with the true critique minus that of this arm, paired, with refinements of the same answers."""
 
 
 class VoteFigures(Record):
-    """Majority vote of sampled answers, of as few as cost no fewer tokens than the round (prompts included)."""
+    """Majority vote of the fewest sampled answers that cost at least the tokens of the round (prompts included)."""
 
     votes: int
     accuracy: Rate
     round_gains: Rate
-    """What the round brings over the vote, paired."""
+    """Accuracy of the round minus that of the vote, paired."""
     tokens_of_vote: float
-    """Mean per problem."""
+    """Mean number of tokens per problem."""
     tokens_of_round: float
 
 
 class PairEvaluation(Record):
-    """What was measured; every rate has its 95 % interval and its n."""
+    """Everything that was measured; every rate has its 95 % interval and its n."""
 
     seed: int
     samples: int
@@ -111,7 +113,7 @@ class PairEvaluation(Record):
     round: RoundFigures
     arms: dict[str, Arm]
     vote: VoteFigures | None
-    """None when more votes are needed than there are samples, or a model does not report its tokens."""
+    """None if more votes are needed than there are samples, or a model does not report its tokens."""
 
 
 async def evaluate_pair(
@@ -127,11 +129,11 @@ async def evaluate_pair(
 
     Args:
         actor: A model or model string, as in `load_model`.
-        critic: The same.
-        n: Problems.
-        seed: Which problems.
-        split: The split they are from.
-        samples: Sampled answers to every problem.
+        critic: A model or model string.
+        n: Number of problems.
+        seed: Seed for drawing the problems.
+        split: Split of the problems.
+        samples: Number of sampled answers to every problem.
 
     Raises:
         InputError: A string names no model.
@@ -184,7 +186,7 @@ async def evaluate_pair(
 
 @dataclass(frozen=True)
 class _Asker:
-    """Asks both models about the problems, many at a time."""
+    """Asks both models about the problems, many at once."""
 
     actor: str | BaseChatModel
     critic: str | BaseChatModel
@@ -291,7 +293,7 @@ def _round_figures(exercises: Sequence[Exercise], before: list[bool], after: lis
 
 
 def _tokens_of_round(greedy: Sequence[Reply], critiques: Sequence[Reply], refined: dict[int, Reply]) -> float | None:
-    """Mean tokens of a problem, prompts included; None when a call's usage is not known."""
+    """Give the mean tokens per problem, prompts included; None if the usage of a call is unknown."""
     usages = [reply.call.usage for reply in (*greedy, *critiques, *refined.values())]
     if any(usage.unknown_calls for usage in usages):
         return None
@@ -325,7 +327,7 @@ def _vote_figures(
 
 
 def _majority(ballot: Sequence[str | None], rng: random.Random) -> str | None:
-    """The most frequent answer; chance decides between equally frequent ones."""
+    """Give the most frequent answer; ties are broken at random."""
     counts = Counter(answer for answer in ballot if answer is not None)
     leaders = [answer for answer, count in counts.items() if count == max(counts.values())]
     return rng.choice(leaders) if leaders else None

@@ -1,4 +1,4 @@
-"""What each stage of the miniature's training learns: rows of several kinds, in fixed shares (ours)."""
+"""The rows that each stage of the miniature's training learns: several kinds, in fixed shares (ours)."""
 
 import random
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from critique_graph.miniature_training.data import (
 from critique_graph.trainers.rows import TrainingRow
 
 BATCH_SIZE = 8
-"""Rows an optimizer step."""
+"""Number of rows per optimizer step."""
 SHORT = 3
-"""Steps of a short problem, at most."""
+"""Maximum number of steps of a short problem."""
 
 
 def base_rows(steps: int, seed: int) -> list[TrainingRow]:
-    """Solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 in twenty."""
+    """Make solutions, critiques, refinements, drills, corrections and notes: 5, 5, 4, 4, 1 and 1 rows of twenty."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     rows = _short_refinements(n * 4 // 20, seed, rng) + _drills(n * 4 // 20, seed, rng)
     rows += correction_rows(n // 20, rng)
@@ -37,7 +37,7 @@ def base_rows(steps: int, seed: int) -> list[TrainingRow]:
 
 
 def _short_refinements(n: int, seed: int, rng: random.Random) -> list[TrainingRow]:
-    """Of corrupted solutions to short problems: there the step to correct is more of what is learned."""
+    """Make refinements of corrupted short solutions, where the corrected step is a larger part of what is learned."""
     exercises = generate_exercises(10 * n, seed=seed + 2_000_000, split="train")
     short = islice((exercise for exercise in exercises if len(exercise.operations) <= SHORT), n)
     return [_refine_or_retry(exercise, corrupted(exercise, rng), rng) for exercise in short]
@@ -53,10 +53,10 @@ def _drills(n: int, seed: int, rng: random.Random) -> list[TrainingRow]:
 
 
 def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
-    """Solutions, six in twelve rows; refinements of the wrong ones in `written`, three; then short ones, and the rest.
+    """Make solutions (6 rows of twelve), refinements (4), corrections (1) and drills (1).
 
-    The rest: a row in twelve of corrections, and of drills. Where `written` has too few wrong ones, there are more
-    short refinements. One refinement in ten has no critique.
+    Three of the four refinements are of wrong responses in `written`, one is of a short problem; if `written` has too
+    few wrong responses, more are of short problems. One refinement in ten has no critique.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
     rows = [solve_row(exercise) for exercise in generate_exercises(n * 6 // 12, seed=seed, split="train")]
@@ -67,7 +67,7 @@ def solver_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) 
 
 
 def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
-    """Refinements of the wrong ones in `written`, a half; an eighth each of solutions and corrections; short ones."""
+    """Make refinements of wrong ones in `written` (1/2), solutions and corrections (1/8 each), short refinements."""
     rng, n = random.Random(seed), steps * BATCH_SIZE
     wrong = [pair for pair in written if not is_correct(*pair)][: n // 2]
     rows = [_refine_or_retry(*pair, rng) for pair in wrong]
@@ -77,9 +77,9 @@ def actor_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -
 
 
 def critic_rows(steps: int, written: Sequence[tuple[Exercise, str]], seed: int) -> list[TrainingRow]:
-    """Critiques of `written`, right and wrong ones in balance, of right and corrupted solutions, and drills.
+    """Make critiques of `written`, of as many correct as wrong responses, of other solutions, and drills.
 
-    At most half of the rows are of `written`.
+    At most half of the rows are critiques of `written`. The other solutions are correct or corrupted.
     """
     rng, n = random.Random(seed), steps * BATCH_SIZE
     drills = _drills(n // 6, seed, rng)

@@ -5,15 +5,15 @@ from critique_graph.miniature_training.evaluate import HARDER_FROM, PairEvaluati
 
 
 def evaluation_rows(evaluation: PairEvaluation) -> list[tuple[str, str]]:
-    """Name and value of everything measured; rates with interval and n."""
+    """Give the name and value of everything that was measured; rates have their interval and n."""
     actor, critic, its_round = evaluation.actor, evaluation.critic, evaluation.round
     rows = [
         ("actor, greedy", _share(actor.greedy)),
         *((f"  {level} steps", _share(rate)) for level, rate in actor.greedy_by_level.items()),
         *((f"  {level} steps, sampled", _share(rate)) for level, rate in actor.sampled_by_level.items()),
         (f"actor, pass@{evaluation.samples}", _share(actor.any_of_samples)),
-        ("critic's verdict is right, on sampled answers", _share(critic.verdict)),
-        ("  on right answers", _share(critic.verdict_on_right)),
+        ("critic's verdict is correct, on sampled answers", _share(critic.verdict)),
+        ("  on correct answers", _share(critic.verdict_on_right)),
         ("  on wrong answers", _share(critic.verdict_on_wrong)),
         ("  on problems it does not solve itself", _share(critic.verdict_on_unsolved)),
         ("critic's first wrong step is the first wrong one", _share(critic.located)),
@@ -23,8 +23,8 @@ def evaluation_rows(evaluation: PairEvaluation) -> list[tuple[str, str]]:
         ("  gain", _points(its_round.gain)),
         (f"  gain, fewer than {HARDER_FROM} steps", _points(its_round.gain_easier)),
         (f"  gain, {HARDER_FROM} steps and more", _points(its_round.gain_harder)),
-        ("  wrong answers made right", _share(its_round.repaired)),
-        ("  right answers made wrong", _share(its_round.broken)),
+        ("  wrong answers made correct", _share(its_round.repaired)),
+        ("  correct answers made wrong", _share(its_round.broken)),
     ]
     for name, arm in evaluation.arms.items():
         rows += [(f"{name} instead", _share(arm.accuracy)), (f"  gain over {name}", _points(arm.critique_gains))]

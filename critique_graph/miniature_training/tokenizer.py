@@ -1,8 +1,8 @@
-"""The miniature's tokenizer: a number below 200 is a token, so is a word of the task, and so is a constant text.
+"""The miniature's tokenizer: each number below 200, each word of the task and each constant text is one token.
 
-Prompts are the project's ordinary ones; its instructions, fences and critique labels are single tokens, which keeps
-sequences short enough for a tiny model, and makes comparing two numbers comparing two tokens. Any other text falls back
-to bytes: nothing is unknown, decoding is exact.
+Prompts are the project's ordinary ones. Instructions, fences and critique labels are single tokens, which keeps
+sequences short enough for a tiny model; a number is one token, so that comparing two numbers is comparing two tokens.
+Any other text falls back to bytes: nothing is unknown, and decoding is exact.
 """
 
 import random
@@ -25,9 +25,9 @@ from critique_graph.nodes.refine import REFINE_INSTRUCTION
 from critique_graph.nodes.solve import SOLVE_INSTRUCTION
 
 NUMBERS = 200
-"""Right values are below 100; wrong ones can be larger."""
+"""Numbers below this are tokens. Correct values are below 100; wrong values can be larger."""
 MAX_TOKENS = 2048
-"""Context length of the miniature: the task needs a quarter of it, questions in other words more."""
+"""Context length of the miniature: the task needs a quarter of it, but questions in other words need more."""
 
 PAD, END, SYSTEM, USER, ASSISTANT = SPECIAL_TOKENS = (
     "<|pad|>",
@@ -63,7 +63,7 @@ CONSTANT_TEXTS = (
     *(step_label(index) for index in range(max(LEVELS) + 4)),
     *(note_label(index) for index in range(max(LEVELS) + 1)),
 )
-"""Texts that are one token each wherever they stand."""
+"""Texts that are always one token each."""
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -94,7 +94,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def task_words() -> list[str]:
-    """Every word and sign of the task's texts, each with the space before it."""
+    """Give every word and sign of the task's texts, each with the space before it."""
     words: set[str] = set()
     constants = re.compile("|".join(map(re.escape, sorted(CONSTANT_TEXTS, key=len, reverse=True))))
     for exercise in generate_exercises(3000, seed=0, split="train"):

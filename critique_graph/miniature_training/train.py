@@ -1,9 +1,9 @@
-"""Train the miniature's actor and critic from scratch, with the project's own trainer.
+"""Trains the miniature's actor and critic from scratch, with the project's own trainer.
 
-Both begin as one base. It first learns to copy, which makes all the rest several times faster (measured), and to copy
-what was corrected; then to solve, to check, and what both need: to note what a problem gives, to add, to compare. The
-actor goes on with solutions until it is right often enough, then with refinements of what it really wrote. The critic
-goes on with critiques, also of what the actor really wrote.
+Both start from one base. The base first learns to copy, which makes all later stages several times faster (measured),
+and to copy corrections; then it learns to solve, to check, and what both need: to note what a problem gives, to add, to
+compare. The actor then learns solutions until it is correct often enough, and after that refinements of its own
+responses. The critic learns critiques, among them critiques of the actor's own responses.
 """
 
 import asyncio
@@ -37,26 +37,26 @@ logger = logging.getLogger(__name__)
 
 CONFIGURATION, RECORD, SHARES = "miniature.json", "training.json", "solved.json"
 COPIES_AT_ONCE, CORRECTIONS_AT_ONCE = 32, 16
-"""The batch sizes of the first stages, whose rows are short."""
+"""Batch sizes of the first stages, whose rows are short."""
 RESPONSE_TOKENS = 200
-"""More than any response to a problem of the task has."""
+"""More tokens than any response to a problem of the task has."""
 SOLVER_ACCURACIES = (0.42, 0.34, 0.26, 0.18)
-"""The solver is done as soon as it solves the first share of the validation problems; as the actor it solves a quarter
-more. An actor that turns out too good is made again from the first checkpoint that solved the next share."""
+"""The solver is finished once it solves the first share of the validation problems; trained on as the actor, it solves
+a quarter more. If the actor solves too many, it is made again from the first checkpoint that solved the next share."""
 ACTOR_MOST = 0.72
-"""What an actor may solve: one that makes few mistakes leaves the critic nothing to find."""
+"""Maximum share that an actor may solve: with few mistakes, the critic would have nothing to find."""
 SOLVER_CHECKS, ACTOR_CHECKS = 200, 400
-"""Validation problems by which that is decided."""
+"""Number of validation problems on which these shares are measured."""
 SOLVER_CHECK_EVERY = 25
-"""Optimizer steps between two candidates."""
+"""Number of optimizer steps between two candidates for the solver."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Optimizer steps of every stage, and how many problems the actor answers for the critic to learn from.
 
-    The numbers are ours; the solver's is an upper limit. The critic gets many more: it has to know the sums the actor
-    gets wrong.
+    The numbers are ours; that of the solver is an upper limit. The critic gets many more steps than the actor, because
+    it has to know the sums that the actor gets wrong.
     """
 
     copier: int = 600
@@ -69,21 +69,21 @@ class Plan:
 
 
 SMOKE = Plan(copier=2, corrector=2, base=2, solver=2, actor=2, critic=2, sampled=8)
-"""Every stage, and nothing learned."""
+"""Plan that runs every stage and learns nothing."""
 
 
 def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> dict[str, SFTResult]:
-    """Train both models and save them under `out/actor` and `out/critic`; gives what each stage did.
+    """Train both models, save them under `out/actor` and `out/critic`, and give the record of each stage.
 
-    The same call resumes: a stage that an earlier one finished in `out` is not done again, and the one it was
-    interrupted in goes on from its last checkpoint.
+    The same call resumes: a stage that is finished in `out` is not done again, and an interrupted stage continues from
+    its last checkpoint.
 
     Raises:
         InputError: `out` holds a training with another seed or plan, or other files.
     """
     plan, tokenizer = plan or Plan(), build_tokenizer()
     _claim_folder(out, {"seed": seed, **asdict(plan)})
-    first = 10 * seed  # every stage draws other problems
+    first = 10 * seed  # every stage draws its own problems
     return {
         "copier": train_copier(out, plan, tokenizer, seed=first),
         "corrector": train_corrector(out, plan, tokenizer, seed=first + 1),
@@ -95,10 +95,10 @@ def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> di
 
 
 def train_copier(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train a model from nothing into `out/copier`: to repeat words in random order.
+    """Train a new model into `out/copier`: to repeat words in random order.
 
-    It learns to find what stood after the same words before, by attention alone (Olsson et al. 2022, "In-context
-    learning and induction heads"). In the task's own rows a model guesses from position and meaning instead.
+    It learns to find, by attention alone, what followed the same words earlier (Olsson et al. 2022, "In-context
+    learning and induction heads"). In the rows of the task itself, a model guesses from position and meaning instead.
     """
     return _stage(
         out / "copier",
@@ -110,7 +110,7 @@ def train_copier(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
 
 
 def train_corrector(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train it on into `out/corrector`: to repeat nonsense with the corrections of a critique."""
+    """Train the copier further into `out/corrector`: to repeat nonsense with the corrections of a critique."""
     return _stage(
         out / "corrector",
         start=lambda: _load(out / "copier"),
@@ -121,7 +121,7 @@ def train_corrector(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *
 
 
 def train_base(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train it on into `out/base`: solutions, critiques, notes and sums."""
+    """Train the corrector further into `out/base`: solutions, critiques, notes and sums."""
     return _stage(
         out / "base",
         start=lambda: _load(out / "corrector"),
@@ -132,10 +132,10 @@ def train_base(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, see
 
 
 def train_solver(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train the base on into `out/solver`: mostly solutions.
+    """Train the base further into `out/solver`: mostly solutions.
 
-    How fast a model learns to calculate differs between seeds, and one that makes no mistakes leaves the critic
-    nothing to find: the solver is the first checkpoint that is right often enough.
+    How fast a model learns to calculate differs between seeds, and a model without mistakes leaves the critic nothing
+    to find: the solver is the first checkpoint that is correct often enough.
     """
     base = out / "base"
     settings = _settings(plan.solver, peak=1.5e-3, seed=seed)
@@ -151,22 +151,22 @@ def train_solver(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
 
 
 def train_actor(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train the solver on into `out/actor`: mostly refinements of its own wrong answers.
+    """Train the solver further into `out/actor`: mostly refinements of its own wrong answers.
 
-    The solver is taken out of the middle of its training, where weights are still unsteady. As the rate falls to its
-    end here, a model learns to copy exactly, and solves more (measured, n = 400: 36 % became 61 %, 57 % became 80 %).
-    One that solves too many is made again from an earlier solver.
+    The solver is a checkpoint from the middle of a training, whose weights are still unsteady. While the learning rate
+    falls in this stage, the model learns to copy exactly, and solves more (measured, n = 400: 36 % became 61 %, 57 %
+    became 80 %). An actor that solves too many problems is made again from an earlier solver.
     """
     solver, actor, attempts = out / "solver", out / "actor", out / "attempts"
     if not (actor / RECORD).is_file():
-        _chosen_actor(solver, attempts, plan, tokenizer, seed=seed).rename(actor)  # whole or not at all
+        _chosen_actor(solver, attempts, plan, tokenizer, seed=seed).rename(actor)  # complete or not at all
     rmtree(attempts, ignore_errors=True)
     rmtree(solver / "checkpoints", ignore_errors=True)
     return SFTResult(**json.loads((actor / RECORD).read_bytes()))
 
 
 def _chosen_actor(solver: Path, attempts: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Path:
-    """Make actors from ever earlier solvers until one leaves the critic enough to find."""
+    """Make actors from earlier and earlier solvers until one leaves the critic enough to find."""
     exercises = list(generate_exercises(ACTOR_CHECKS, seed=seed, split="validation"))
     for number, least in enumerate(SOLVER_ACCURACIES):
         start = _solver_of(solver, least) if number else solver
@@ -190,14 +190,14 @@ def _rows_of_actor(start: Path, plan: Plan, *, seed: int) -> list[TrainingRow]:
 
 
 def _solver_of(solver: Path, least: float) -> Path:
-    """Give the first checkpoint of a trained solver that solved so many; the solver itself where none did."""
+    """Give the first checkpoint of the solver's training that solved at least this share; the solver if none did."""
     shares = json.loads((solver / SHARES).read_bytes())
     found = next((name for name, share in shares.items() if share >= least), None)
     return solver if found is None else solver / "checkpoints" / found
 
 
 def train_critic(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
-    """Train the base on into `out/critic`: critiques, also of what the actor really wrote."""
+    """Train the base further into `out/critic`: critiques, among them critiques of the actor's own responses."""
     base, actor = out / "base", out / "actor"
     return _stage(
         out / "critic",
@@ -209,7 +209,7 @@ def train_critic(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
 
 
 def _claim_folder(out: Path, configuration: dict[str, int]) -> None:
-    """Write the configuration into a new folder, or find the same one there."""
+    """Check that the folder holds the same configuration, or write it into a new folder."""
     file = out / CONFIGURATION
     if file.is_file():
         if json.loads(file.read_bytes()) != configuration:
@@ -231,9 +231,9 @@ def _stage(
     choose: Callable[[Path], Path | None] = lambda checkpoints: None,
     keeps_checkpoints: bool = False,
 ) -> SFTResult:
-    """Train one model into `folder`, unless its record says that this was done.
+    """Train one model into `folder`, unless its record is already there.
 
-    The model is the trained one, or the checkpoint that `choose` gives.
+    The model is that of the last step, or the checkpoint that `choose` gives.
     """
     record = folder / RECORD
     if record.is_file():
@@ -251,7 +251,7 @@ def _stage(
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
-    """An untrained model of the miniature's shape (0.9 million parameters)."""
+    """Make an untrained model of the miniature's shape (0.9 million parameters)."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -270,9 +270,9 @@ def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausa
 
 
 def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:
-    """The first checkpoint that solves the first of `SOLVER_ACCURACIES` of fresh validation problems; None if none.
+    """Give the first checkpoint that solves the first of `SOLVER_ACCURACIES` of validation problems, or None.
 
-    What each one up to it solves is written beside the checkpoints.
+    The shares that checkpoints solve, up to the chosen one, are written beside the checkpoints.
     """
     exercises = list(generate_exercises(SOLVER_CHECKS, seed=seed, split="validation"))
     shares: dict[str, float] = {}
@@ -295,7 +295,7 @@ def _solved(folder: Path, exercises: Sequence[Exercise], *, seed: int) -> float:
 
 
 def _answers(folder: Path, *, n: int, seed: int) -> list[tuple[Exercise, str]]:
-    """What a model answers to `n` fresh problems, as far as a critique can be written about it."""
+    """Give the answers of a model to `n` fresh problems, those for which an exact critique can be written."""
     exercises = list(generate_exercises(n, seed=seed, split="train"))
     responses = _respond(folder, exercises, temperature=1.0, seed=seed)
     pairs = [pair for pair in zip(exercises, responses, strict=True) if is_judgeable(*pair)]

@@ -134,7 +134,7 @@ async def test_unknown_tokens_are_not_zero():
         ([pool(("1", "correct", "1"), ("2", None, "1"), settings={"gate": "always"})], "do not hold the settings"),
         (
             [trace.model_copy(update={"retries": (answered("9", grade="ungraded"),) * 4}) for trace in TRACES],
-            "no problem of it has graded answers",
+            "no problem has graded answers",
         ),
     ],
     ids=["none", "one sample", "no settings", "ungraded"],
