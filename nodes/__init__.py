@@ -1,4 +1,4 @@
-"""Graph nodes, one a file (solve, critique, refine, vote, filter …), and model nodes (`chat_*.py`).
+"""Graph nodes, one per file (solve, critique, refine, vote, filter …), and model nodes (`chat_*.py`).
 
 Installed as `critique_graph.nodes`. Imports `calls`, `engines`, `grading` and `core`.
 """

@@ -1,4 +1,4 @@
-"""The annotator's critique of every path: written with hints no critic gets, and checked against what is known."""
+"""Has the annotator critique every path, with hints that no critic gets, and checks the critique by known facts."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from critique_graph.core.untrusted import fence
 from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
 
 MAX_ASKED = 2
-"""Calls for one critique: a malformed one is asked for once more."""
+"""Most calls for one critique: an unreadable critique is asked for once more."""
 
 HINTS_INSTRUCTION = """\
 The hints are for you alone; whoever reads your critique does not have them. Find the error as if you had none, show by
@@ -37,7 +37,7 @@ _LEAK = re.compile(
 def annotate_messages(
     question: str, path: ReasoningPath, reference: str, *, until: Until = "first_error"
 ) -> list[BaseMessage]:
-    """Build the annotator's prompt: the critic's, and the hints of the path's strategy (paper §2)."""
+    """Build the annotator's prompt: the critic's prompt, and hints that depend on the path's strategy (paper §2)."""
     assert path.response is not None
     hints = [f"The reference answer is {reference}."]
     if path.response.is_correct:
@@ -58,7 +58,7 @@ def annotate_messages(
 
 
 def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
-    """Create the node that has every path annotated."""
+    """Create the node that has the annotator critique every path."""
 
     async def annotate(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_annotator, calls = players.context(), players.caller("annotator"), list[Call]()
@@ -90,7 +90,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
 
 
 def _for_each_critique(path: ReasoningPath, critiques: int) -> list[ReasoningPath]:
-    """Give a path once for each critique it is to have; one that was dropped stays alone."""
+    """Give a copy of the path for each critique that it is to get; a dropped path is given once."""
     if path.drop is not None:
         return [path]
     further = [{"name": f"{path.name}.{number}", "critique_number": number} for number in range(1, critiques)]
@@ -98,7 +98,7 @@ def _for_each_critique(path: ReasoningPath, critiques: int) -> list[ReasoningPat
 
 
 def without_repeated(paths: Sequence[ReasoningPath]) -> list[ReasoningPath]:
-    """Drop critiques with the text of an earlier one of the same path: what they are worth is found once."""
+    """Drop critiques that repeat the text of an earlier critique of the same path: the filter tries a text once."""
     seen: set[tuple[str, str]] = set()
     told: list[ReasoningPath] = []
     for path in paths:
@@ -111,7 +111,7 @@ def without_repeated(paths: Sequence[ReasoningPath]) -> list[ReasoningPath]:
 
 
 def disagreement(path: ReasoningPath) -> PathDropReason | None:
-    """Say how a path's critique contradicts what is known, if it does."""
+    """Give the reason to drop a path's critique: it is unreadable, contradicts known facts or reveals the hints."""
     critique, response = path.critique, path.response
     assert critique is not None
     assert response is not None

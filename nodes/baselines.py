@@ -1,6 +1,6 @@
-"""What a critic is compared with, beside the chains: more votes, a greedy response, refinements without a critique.
+"""The baselines of a critic: more votes, a greedy response, and refinements without a critique.
 
-They need calls of their own, after the vote; everything else that `compare` looks at is read from the chains.
+They need calls of their own, after the vote; `compare` reads everything else from the chains.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from critique_graph.nodes.solve import solve_messages
 def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[PoolState, dict[str, Any]]:
     """Create the node that makes the calls without a critic.
 
-    The prompt of a retry is the refinement's with an empty critique, and its seed is that of the chain's first
-    refinement: what differs is the critique alone, as in the filter of `create_auto_critique`. A chain whose first
-    response was cut off has none.
+    A retry has the prompt of a refinement, with an empty critique, and the seed of the chain's first refinement: only
+    the critique differs, as in the filter of `create_auto_critique`. A chain whose first response was truncated has no
+    retry.
 
     Args:
-        players: Whose actor is called.
-        votes: First responses in all, those of the chains included.
+        players: The models; only the actor is called.
+        votes: Number of first responses, those of the chains included.
     """
 
     async def baselines(state: PoolState) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`ChatLocal`: the LangChain side of a chat model that runs in this process.
 
-A subclass names the engine that generates. Calls made at the same time, from whatever threads and event loops, go to
-that one engine, which works on them together.
+A subclass names the engine that generates. Calls made at the same time, from any threads and event loops, go to that
+one engine, which works on them together.
 """
 
 import asyncio
@@ -28,37 +28,37 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 class LocalEngine(Protocol):
-    """What generates: takes requests from any thread."""
+    """An engine that generates text; it takes requests from any thread."""
 
     def submit(self, request: Request) -> None:
         """Queue a request; its `future` gets the completion, or an exception."""
 
 
 class ChatLocal(BaseChatModel):
-    """A chat model in this process. Beside the fields, a call takes some keyword arguments.
+    """A chat model that runs in this process. Besides the fields, a call takes some keyword arguments.
 
-    `continue_final_message=True` goes on with the final AI message; the reply is the continuation alone.
-    `logprobs=True` and `top_logprobs=N` give those of every output token, in OpenAI's form, under
-    `response_metadata["logprobs"]["content"]`. What the model writes between `<think>` and `</think>` is in
-    `additional_kwargs["reasoning_content"]`, as with other LangChain integrations, and not in the content.
+    `continue_final_message=True` continues the final AI message; the reply is the continuation alone. `logprobs=True`
+    and `top_logprobs=N` give the log probabilities of every output token, in OpenAI's format, under
+    `response_metadata["logprobs"]["content"]`. The text between `<think>` and `</think>` is in
+    `additional_kwargs["reasoning_content"]`, as in other LangChain integrations, and not in the content.
     """
 
     model: str
-    """A folder, or a name on the Hugging Face hub."""
+    """Folder of the model, or its name on the Hugging Face hub."""
     temperature: float = Field(default=1.0, ge=0)
-    """0 always takes the likeliest token."""
+    """Sampling temperature; 0 always takes the most likely token."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int | None = Field(default=None, gt=0)
-    """Output tokens at most; None is what the model's context leaves."""
+    """Most output tokens of a reply; None: as many as the model's context has room for."""
     seed: int | None = None
     stop: list[str] | None = None
     """Texts that end a reply; they are not part of it."""
     timeout: float | None = Field(default=None, gt=0)
-    """Seconds a call may take, waiting for its turn included; then `TimeoutError`."""
+    """Most seconds that a call may take, its wait for a turn included; after them it raises `TimeoutError`."""
 
     continues_final_message: ClassVar[bool] = True
     engine_module: ClassVar[str]
-    """Of the engine; it has a function `shared_engine`."""
+    """Name of the engine's module, which has a function `shared_engine`."""
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
 
     @abstractmethod
@@ -66,8 +66,8 @@ class ChatLocal(BaseChatModel):
         """Give the engine for the model's settings; the first call may start it."""
 
     async def _import_engine(self) -> None:
-        """Import the engine's module, which takes seconds and reads files, in a thread and not in the event loop."""
-        if not hasattr(sys.modules.get(self.engine_module), "shared_engine"):  # a module half imported has none yet
+        """Import the engine's module in a thread, not in the event loop: it takes seconds and reads files."""
+        if not hasattr(sys.modules.get(self.engine_module), "shared_engine"):  # a half-imported module has none yet
             await asyncio.to_thread(import_module, self.engine_module)
 
     @property
@@ -89,7 +89,7 @@ class ChatLocal(BaseChatModel):
         try:
             return self._result(request, request.future.result(self.timeout))
         finally:
-            request.future.cancel()  # when the wait ended early; without effect on a finished request
+            request.future.cancel()  # for a wait that ended early; it has no effect on a finished request
 
     async def _agenerate(
         self,
@@ -174,7 +174,7 @@ class ChatLocal(BaseChatModel):
         top_logprobs: int = 0,
         **settings: Any,
     ) -> Request:
-        """Give the request for a call's arguments; `settings` go before the fields of the same name."""
+        """Give the request for a call's arguments; `settings` override the fields of the same name."""
         if continue_final_message and not isinstance(messages[-1], AIMessage):
             raise ValueError(f"continue_final_message needs a final AI message, got {type(messages[-1]).__name__}.")
         defaults = {name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
@@ -227,7 +227,7 @@ class ChatLocal(BaseChatModel):
 
 
 def _splitter(request: Request) -> ReasoningSplitter:
-    """Give the splitter for a reply, which may go on with reasoning that the final message began."""
+    """Give the splitter for a reply, which may continue reasoning that the final message began."""
     final = request.messages[-1]["content"] if request.continue_final_message else ""
     return ReasoningSplitter(is_inside=is_inside_reasoning(final))
 

@@ -1,8 +1,8 @@
-"""`ChatOpenAIServer`: an OpenAI-compatible server as a LangChain chat model that knows a bad reply.
+"""`ChatOpenAIServer`: an OpenAI-compatible server as a LangChain chat model that rejects bad replies.
 
-`ChatOpenAI`, and: replies are validated, a stream that breaks off is an error, reasoning is kept, a final
-message can be continued, nothing is retried (`critique_graph.calls.caller` does that), no redirect is followed, and
-one object serves any number of event loops.
+It differs from `ChatOpenAI`: replies are validated, a stream that breaks off is an error, reasoning is kept, a final
+message can be continued, nothing is retried (`critique_graph.calls.caller` does that), no redirect is followed, and one
+object serves any number of event loops.
 """
 
 import ipaddress
@@ -25,15 +25,15 @@ from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 
 _PROVIDER = "openai-compatible"
-"""Not "openai", for which LangChain would leave the reasoning out of `content_blocks`."""
+"""Not "openai": for that name, LangChain leaves the reasoning out of `content_blocks`."""
 
 
 class ChatOpenAIServer(ChatOpenAI):
     """A model behind `/v1/chat/completions`: `vllm serve`, a router, a hosted API.
 
-    Beside what `ChatOpenAI` takes, a call takes `continue_final_message=True`: go on with the final AI
-    message, where the server can (vLLM, SGLang); the reply is the continuation alone. Reasoning is in
-    `additional_kwargs["reasoning_content"]`, as with other LangChain integrations. The API key comes from
+    Besides the arguments of `ChatOpenAI`, a call takes `continue_final_message=True`, which continues the final AI
+    message where the server can do so (vLLM, SGLang); the reply is the continuation alone. Reasoning is in
+    `additional_kwargs["reasoning_content"]`, as in other LangChain integrations. The API key comes from
     `OPENAI_API_KEY`; a server in the local network needs none.
 
     Example:
@@ -44,14 +44,14 @@ class ChatOpenAIServer(ChatOpenAI):
     """
 
     continues_final_message: ClassVar[bool] = True
-    """As far as we are concerned; a server that cannot says so when it is asked to."""
+    """This class can continue a message; a server that cannot gives an error when it is asked to."""
 
     max_retries: int | None = 0
     stream_usage: bool | None = True
     use_responses_api: bool | None = False
 
-    # Each call opens a connection and closes it: one kept for the next call would belong to an event loop
-    # that may be gone by then, or be closed by the server in the moment it is used.
+    # Each call opens a connection and closes it: a connection kept for the next call would belong to an event loop that
+    # may be closed by then, or the server could close it at the moment it is used.
     @model_validator(mode="before")
     @classmethod
     def _fill_in_clients_and_key(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class ChatOpenAIServer(ChatOpenAI):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Say no: LangChain's loader knows its own classes only."""
+        """Give False: LangChain's loader knows only its own classes."""
         return False
 
     def _get_request_payload(
@@ -125,7 +125,7 @@ class ChatOpenAIServer(ChatOpenAI):
 
 
 class _StreamCheck:
-    """Raises at the end of a stream that was cut off, or said nothing."""
+    """Raises an error at the end of a stream that was cut off or had no content."""
 
     def __init__(self) -> None:
         self._is_finished = False
@@ -153,7 +153,7 @@ def _tls_context() -> ssl.SSLContext:
 
 
 def is_local(base_url: str) -> bool:
-    """Say whether a URL's host is this machine or in the local network: private, or without a dot."""
+    """Tell whether a URL's host is in the local network or this machine: a private address or a local name."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_private
@@ -162,7 +162,7 @@ def is_local(base_url: str) -> bool:
 
 
 def _checked_message(response: object) -> Mapping[str, Any]:
-    """Give the first choice's message of a response that has one, and something in it."""
+    """Give the message of a response's first choice; raise an error when it is missing or empty."""
     payload = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
     if not isinstance(payload, dict):
         raise _invalid(f"not a JSON object: {payload!r}")
@@ -184,7 +184,7 @@ def _checked_message(response: object) -> Mapping[str, Any]:
 
 
 def _reasoning(message: Mapping[str, Any]) -> str | None:
-    """Read the field in which servers put reasoning: DeepSeek's and older vLLM's name, or the newer one."""
+    """Read the reasoning from its field: `reasoning_content` (DeepSeek, older vLLM) or `reasoning` (newer servers)."""
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return reasoning if isinstance(reasoning, str) else None
 

@@ -1,7 +1,7 @@
 """`ChatTransformers`: a transformers model in this process as a LangChain chat model.
 
-Its engine (`transformers_engine.py`) generates all requests as one batch (`transformers_batch.py`). torch is imported
-with the first call.
+Its engine (`transformers_engine.py`) generates all requests as one batch (`transformers_batch.py`). The first call
+imports torch.
 """
 
 from importlib.util import find_spec
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class ChatTransformers(ChatLocal):
     """A local model: safetensors weights and a tokenizer with a chat template, on the CPU or an accelerator.
 
-    The same prompt and seed give the same text whatever else runs at the time, up to rounding: where two
-    tokens are equally likely within float precision, another batch can pick the other one. Log probabilities are those
-    before temperature and top_p.
+    The same prompt and seed give the same text whatever other calls run at the time, up to rounding: where two tokens
+    are equally likely within float precision, the choice can depend on the batch. Log probabilities are those before
+    temperature and top_p are applied.
 
     Example:
         ```python
@@ -31,11 +31,11 @@ class ChatTransformers(ChatLocal):
     """
 
     device: str = "auto"
-    """A torch device; `auto` is the accelerator where there is one, else the CPU."""
+    """Torch device; `auto`: the accelerator if there is one, else the CPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """`auto` is float32 on a CPU and the checkpoint's own elsewhere."""
+    """Data type of the weights; `auto`: float32 on a CPU, the checkpoint's own type elsewhere."""
     max_batch_size: int = Field(default=64, gt=0)
-    """Calls that generate at the same time; more wait. Memory grows with it."""
+    """Most calls that generate at the same time; further calls wait. Memory use grows with this number."""
 
     engine_module: ClassVar[str] = "critique_graph.engines.transformers_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "dtype")

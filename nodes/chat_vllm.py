@@ -1,4 +1,4 @@
-"""`ChatVLLM`: vLLM in this process as a LangChain chat model. vLLM is imported with the first call."""
+"""`ChatVLLM`: vLLM in this process as a LangChain chat model. The first call imports vLLM."""
 
 from dataclasses import replace
 from importlib.util import find_spec
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class ChatVLLM(ChatLocal):
-    """A local model served by vLLM within this process: on CUDA, on a CPU, on Ascend NPUs through vllm-ascend.
+    """A local model that vLLM runs in this process: on CUDA, on a CPU, or on Ascend NPUs through vllm-ascend.
 
-    All calls share one engine and its continuous batching, and so do all objects with the same model and
-    `engine` settings, whatever their sampling settings. The engine starts with the first call (up to a minute) and ends
-    with the process, or with `close`. Log probabilities are those before temperature and top_p (vLLM's `raw_logprobs`).
+    All objects with the same model and `engine` settings share one engine and its continuous batching, whatever their
+    sampling settings. The engine starts with the first call (up to a minute) and ends with the process, or with
+    `close`. Log probabilities are those before temperature and top_p are applied (vLLM's `raw_logprobs`).
 
     vLLM's processes import the program's main module: a script needs `if __name__ == "__main__":`.
 
@@ -33,7 +33,7 @@ class ChatVLLM(ChatLocal):
     engine: dict[str, Any] = Field(default_factory=dict)
     """Arguments of `vllm.AsyncEngineArgs`: `max_model_len`, `gpu_memory_utilization`, `tensor_parallel_size`, …"""
     template_arguments: dict[str, Any] = Field(default_factory=dict)
-    """Given to the chat template, e.g. `{"enable_thinking": False}`."""
+    """Arguments of the chat template, e.g. `{"enable_thinking": False}`."""
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 

@@ -1,4 +1,4 @@
-"""RG2: a right path is cut, and the actor goes on from there, a little hotter with every step."""
+"""RG2: a correct path is cut after a step, and the actor continues it at rising temperature."""
 
 import asyncio
 import random
@@ -17,14 +17,15 @@ from critique_graph.core.steps import split_steps, text_before, text_through
 from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
 
 MAX_STEPS = 64
-"""Steps after the cut; a path that goes on longer counts as truncated."""
+"""Most steps after the cut; a longer path counts as truncated."""
 
 
 def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
     """Create the node that continues a template from a cut.
 
-    Rollouts from before and after the first new step tell whether that is where the path broke: it is taken for the
-    error's place if at least half of the rollouts are lost by it. Nothing else guarantees that.
+    Rollouts that start before and after the first new step show whether the error is in that step: it counts as the
+    place of the error if it lowers the number of correct rollouts by at least half of all rollouts. Nothing else
+    guarantees that the error is there.
     """
 
     async def continue_paths(state: AutoCritiqueState) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             return right
 
         async def located(path: ReasoningPath) -> ReasoningPath:
-            """Keep the place only if rollouts confirm it."""
+            """Keep the place of the error only if rollouts confirm it."""
             if path.drop is not None or path.response is None or path.known.step is None:
                 return path
             text, cut = path.response.text, path.known.step
@@ -97,10 +98,10 @@ async def _heated(
     key: CallKey,
     calls: list[Call],
 ) -> Reply | Failure:
-    """Go on step by step. Each call writes on to the end, and its first step is kept.
+    """Continue a response step by step: each call writes to the end, and only its first new step is kept.
 
-    To stop a call after one step would take a stop string, and where a step and its line end are one token, as they
-    often are, the next call would go on from tokens the model never saw.
+    Stopping a call after one step would need a stop string. Where the end of a step and its line break are one token,
+    as they often are, the next call would then continue from tokens that the model never saw.
     """
     reply, text = Reply(text=begun, call=Call(model="")), begun
     for number in range(MAX_STEPS):

@@ -1,4 +1,4 @@
-"""RG3: one error of a known type is inserted into a right path, and the actor goes on from it."""
+"""RG3: one error of a known type is inserted into a correct path, and the actor continues from it."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from critique_graph.nodes.paths import checked_flawed, continued, reasoning_step
 
 
 def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
-    """Create the node that branches off from a template at an inserted error."""
+    """Create the node that inserts errors into a template and has the actor continue from each."""
 
     async def corrupt_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)

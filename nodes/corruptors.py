@@ -44,7 +44,7 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class NotCorrupted:
-    """No error of these types could be inserted there."""
+    """The result where no error of the given types could be inserted."""
 
     call: Call | None = None
 
@@ -55,11 +55,11 @@ class Corruptor(Protocol):
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
     ) -> Corrupted | NotCorrupted | Failure:
-        """Rewrite the step `index` of `steps` with an error of one of the types, tried in their order."""
+        """Rewrite step `index` of `steps` with an error of one of the types, which are tried in order."""
 
 
 class ExactCorruptor:
-    """Changes one equation of a step, e.g. `12 + 5 = 17`: exact, free, and of four of the nine types."""
+    """Changes one equation of a step, e.g. `12 + 5 = 17`: exact, without model calls, for four of the nine types."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -67,7 +67,7 @@ class ExactCorruptor:
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
     ) -> Corrupted | NotCorrupted:
-        """As in `Corruptor`."""
+        """Insert an error; see `Corruptor`."""
         rng = random.Random(f"{self._seed}/{key}")
         equations = list(_EQUATION.finditer(steps[index]))
         if not equations:
@@ -91,7 +91,7 @@ _MULTIPLY = "*x\u00d7"
 def _changed(
     found: re.Match[str], error_type: ErrorType, question: str, before: Sequence[str], rng: random.Random
 ) -> str | None:
-    """Give the equation with an error of the type and another result; None where the type does not apply."""
+    """Give the equation with an error of the type that changes its result; None where the type does not apply."""
     left, sign, right, result = int(found[1]), found[2], int(found[3]), int(found[4])
     if _result(left, sign, right) != result:
         return None
@@ -124,7 +124,7 @@ def _changed(
 
 
 def _result(left: int, sign: str, right: int) -> int | None:
-    """Give the result where it is a whole number that is not negative."""
+    """Give the result if it is a whole number that is not negative, else None."""
     if sign == "+":
         return left + right
     if sign == "-":
@@ -145,7 +145,7 @@ _REPLY = re.compile(r"step sentence:\s*(?P<step>.+?)\s*\nexplanation:\s*(?P<why>
 
 
 class ModelCorruptor:
-    """Asks a model for the error."""
+    """Asks a model to insert the error."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -153,7 +153,7 @@ class ModelCorruptor:
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
     ) -> Corrupted | NotCorrupted | Failure:
-        """As in `Corruptor`; only the first type is asked for."""
+        """Ask for an error of the first type only; see `Corruptor`."""
         outcome = await self._caller(corrupt_messages(question, steps[: index + 1], error_types[0]), key)
         if isinstance(outcome, Failure):
             return outcome

@@ -1,7 +1,7 @@
 """The critic's judgement of each open chain's latest response, and what follows from it.
 
-A chain is open until its `stop` is set. The gate (`Context.gate`) decides which responses are worth a refinement; only
-the gate `oracle` looks at the reference, and nothing of it reaches a prompt.
+A chain is open until its `stop` is set. The gate (`Context.gate`) decides which responses are refined; only the gate
+`oracle` looks at the reference, which never reaches a prompt.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ Explanation: why"""
 
 
 def critique_messages(question: str, response: str) -> list[BaseMessage]:
-    """Build the critic's prompt; what varies least comes last, so that prefixes are shared (design §4)."""
+    """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
     return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{CRITIQUE_INSTRUCTION}")]
 
 
 def to_critique(reply: Reply, response: str) -> Critique:
-    """Read a critic's reply to a response. One that was cut off approves nothing."""
+    """Read a critic's reply to a response. A truncated critique never counts as approval."""
     critique = parse_critique(reply.text, response)
     if reply.call.finish_reason == "length" and critique.final == "correct":
         return critique.model_copy(update={"final": None, "warnings": (*critique.warnings, "truncated")})
@@ -89,7 +89,7 @@ async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players:
 
 
 def _stop_after(critique: Critique, number: int, rules: LoopRules) -> ChainStop | None:
-    """Say why no refinement follows critique `number` (1-based), or None when one does."""
+    """Give the reason why no refinement follows critique `number` (1-based); None when one follows."""
     if rules.gate == "when_wrong" and critique.final == "correct":
         return "judged_correct"
     if number > rules.rounds:  # the closing critique of a vote that weighs verdicts

@@ -1,4 +1,4 @@
-"""The Monte-Carlo filter: a critique is kept if refinements with it come out right, and more often than without it."""
+"""The Monte-Carlo filter: a critique is kept if refinements with it are correct, and more often than without it."""
 
 import asyncio
 from typing import Any, Literal
@@ -17,11 +17,11 @@ from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import refine_messages
 
 WAVE = 4
-"""Refinements of a kind at once; after each wave, no more are made if they could change nothing."""
+"""Refinements per wave, with the critique and without it each; no wave starts once the decision is certain."""
 
 
 def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
-    """Create the node that tries every critique on its path."""
+    """Create the node that tests every critique by refinements of its path."""
 
     async def filter_critiques(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
@@ -31,7 +31,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             assert path.response is not None
             messages = refine_messages(state["question"], path.response.text, critique)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
-            outcome = await call_actor(messages, key, seed_key=common)  # what differs is the critique alone
+            outcome = await call_actor(messages, key, seed_key=common)  # only the critique differs
             if isinstance(outcome, Failure):
                 return outcome
             calls.append(outcome.call)
@@ -80,7 +80,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
 
 
 def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> PathDropReason | Literal["kept"] | None:
-    """Say what becomes of a path, as soon as no further refinement can change it; None until then."""
+    """Decide about a path as soon as no further refinement can change the decision; None until then."""
     rest = trial.asked - trial.tried
     if path.strategy == "correct":
         if trial.right_with >= trial.asked - 1:

@@ -1,4 +1,4 @@
-"""A response that is given, in the place of one of the actor's."""
+"""A given response, which takes the place of the actor's."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from critique_graph.core.schema import Call, Chain, Response
 from critique_graph.core.state import JudgeState, write_chains
 
 STEP_SEPARATOR = "\n\n"
-"""Between steps that were given one by one: those of ProcessBench are paragraphs."""
+"""Text between steps that were given one by one: the steps of ProcessBench are paragraphs."""
 
 
 def create_given_response() -> Runnable[JudgeState, dict[str, Any]]:

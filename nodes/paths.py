@@ -16,7 +16,7 @@ from critique_graph.nodes.solve import solve_messages, to_response
 
 
 def template_of(paths: Iterable[ReasoningPath]) -> Response | None:
-    """Give the first right response of two steps or more: what flawed paths branch off from."""
+    """Give the first correct response with two or more reasoning steps: flawed paths branch off from it."""
     for path in paths:
         if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
             return path.response
@@ -30,7 +30,7 @@ def reasoning_steps(response: str) -> list[str]:
 
 
 def continue_messages(question: str, begun: str) -> list[BaseMessage]:
-    """Build the prompt that has the actor go on with a response it has begun."""
+    """Build the prompt that has the actor continue a response that it has begun."""
     return [*solve_messages(question), AIMessage(strip_role_tokens(begun))]
 
 
@@ -42,7 +42,7 @@ async def continued(
     *,
     temperature: float | None = None,
 ) -> Reply | Failure:
-    """Have the actor go on with `begun`; gives the reply with the whole response as its text."""
+    """Have the actor continue `begun`; the text of the reply is the whole response."""
     messages = continue_messages(state["question"], begun)
     outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
     if isinstance(outcome, Failure):
@@ -51,7 +51,7 @@ async def continued(
 
 
 async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> Response:
-    """Make a whole reply a response with its grade.
+    """Turn a whole reply into a response with its grade.
 
     Raises:
         ValueError: The problem has no reference.
@@ -63,7 +63,7 @@ async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> 
 
 
 def checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath], *, most: int) -> ReasoningPath:
-    """Drop a path whose answer is not wrong, that is known, or that is one too many of its strategy."""
+    """Drop a path that is unusable, correct, a duplicate, or beyond the `most` paths of its strategy."""
     response = path.response
     assert response is not None
     earlier = list(earlier)
@@ -79,7 +79,7 @@ def checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath], *, mos
 
 
 def unusable(response: Response) -> PathDropReason | None:
-    """Say why a response cannot be a path, if so: it was cut off, or has no answer that can be compared."""
+    """Give the reason why a response cannot be a path: it was truncated, or its answer cannot be graded."""
     if response.is_truncated:
         return "truncated"
     is_graded = response.grade is not None and response.grade.outcome != "ungraded"

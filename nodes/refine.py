@@ -33,8 +33,8 @@ def refine_messages(question: str, response: str, critique: str) -> list[BaseMes
 def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that refines the latest response of every open chain.
 
-    Each refinement sees the question, the latest response and its critique alone (the paper's sequential protocol is
-    Markov). A truncated or failed refinement leaves the response before it standing.
+    Each refinement sees only the question, the latest response and its critique (the paper's sequential protocol is
+    Markov). After a truncated or failed refinement, the response before it stays the chain's latest.
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Refinements of wrong responses, drawn until one is right: how self-improvement explores.
+"""Refinements of wrong responses, sampled until one is correct: the exploration of self-improvement.
 
-Only for problems with a reference answer, which decides what is kept and is in no prompt.
+Every problem needs a reference answer, which decides what is kept and is in no prompt.
 """
 
 import asyncio
@@ -22,10 +22,11 @@ from critique_graph.nodes.solve import to_response
 def create_refine_until_right(
     players: Players[LoopContext], *, refinements: int
 ) -> Runnable[ActorCriticState, dict[str, Any]]:
-    """Create the node that draws up to `refinements` refinements of every open chain's response.
+    """Create the node that samples up to `refinements` refinements of every open chain's response.
 
-    It stops with the first that is right and worked out (`is_shortcut`): the official scripts draw all and keep one
-    such, so that what would be thrown away is not drawn here. Where none is right, the last is the chain's.
+    It stops at the first refinement that is correct and no shortcut (`is_shortcut`). The official scripts sample all
+    refinements and keep one such; here, those that would be thrown away are not sampled. If there is no such
+    refinement, the chain gets the last one.
     """
 
     async def refine_until_right(state: ActorCriticState) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The actor's repair of a path: cut before the first step judged wrong, it goes on from there, with the critique.
+"""The actor's repair of a path, which is cut before the first step judged wrong and continued with its critique.
 
-Where the actor's model can continue a message of its own, the steps before are put into its mouth; any other model is
-asked for a whole refinement, and must have repeated them.
+Where the actor's model can continue a message of its own, it continues the steps before the cut; any other model is
+asked for a whole refinement, which must repeat those steps.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from critique_graph.nodes.solve import to_response
 
 
 def repair_messages(question: str, response: str, critique: str, begun: str) -> list[BaseMessage]:
-    """Build the prompt that has the actor go on, after the critique, with the steps of its response that were right."""
+    """Build the prompt that has the actor continue, after the critique, the correct steps of its response."""
     return [*refine_messages(question, response, critique), AIMessage(strip_role_tokens(begun))]
 
 
 def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
-    """Create the node that repairs every open chain's path where its critique finds the first error."""
+    """Create the node that repairs every open chain's path from the first error that its critique finds."""
 
     async def repair(state: ActorCriticState) -> dict[str, Any]:
         call_actor, temperature = players.caller("actor"), players.context().repair_temperature

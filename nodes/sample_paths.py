@@ -1,4 +1,4 @@
-"""RG1: whole paths sampled at a high temperature. The wrong ones are flawed paths, right ones get critiques too."""
+"""RG1: whole paths, sampled at a high temperature. Wrong ones are flawed paths; correct ones get critiques too."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ from critique_graph.nodes.solve import solve_messages
 
 
 def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
-    """Create the node that samples responses; later nodes take a right one as their template."""
+    """Create the node that samples responses; later nodes take a correct one as their template."""
 
     async def sample_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)

@@ -1,4 +1,4 @@
-"""The talk of every chain that no error is left in: spliced, rewritten, and checked against what it must keep."""
+"""The talk of every chain with no error left: it is spliced, rewritten, and checked for what it must keep."""
 
 import asyncio
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from critique_graph.grading.records import graded_chain, graded_response
 from critique_graph.nodes.solve import to_response
 
 EXACT = "exact"
-"""The smoother that leaves a talk as it is spliced."""
+"""Name of the smoother that leaves a spliced talk unchanged."""
 
 SMOOTH_INSTRUCTION = (
     "After each step of the response stands whether it is right, and why. Rewrite it as one person who thinks aloud "
@@ -45,7 +45,7 @@ def smooth_messages(question: str, talk: str) -> list[BaseMessage]:
 
 
 def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, SelfTalkOutput]:
-    """Create the node that makes talks of chains; the reference grades them, and no prompt has it."""
+    """Create the node that turns chains into talks; the reference grades them and is in no prompt."""
 
     async def smooth(state: ActorCriticState) -> SelfTalkOutput:
         reference, grader = state.get("reference"), players.grader
@@ -104,7 +104,7 @@ def _given_up(chain: Chain) -> TalkDropReason | None:
 
 
 def _without_copies(talks: Iterable[SelfTalk]) -> list[SelfTalk]:
-    """Drop what was told before."""
+    """Drop talks that repeat an earlier talk."""
     seen: set[str] = set()
     kept: list[SelfTalk] = []
     for talk in talks:

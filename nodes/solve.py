@@ -1,4 +1,4 @@
-"""The actor's first responses to a question: one call a chain, all together."""
+"""The actor's first responses to a question: one call per chain, all at the same time."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ def solve_messages(question: str) -> list[BaseMessage]:
 
 
 def to_response(reply: Reply, grader: Grader) -> Response:
-    """Make a model's reply a response: its final answer is read once, here."""
+    """Turn a model's reply into a response; its final answer is read only here."""
     return Response(text=reply.text, answer=grader.extract(reply.text), call=reply.call)
 
 

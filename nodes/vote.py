@@ -1,7 +1,7 @@
-"""One answer from many chains: the ballot, its grade and the bill.
+"""One answer from many chains: the ballot, its grade and the tokens used.
 
-Ballots are grouped by mathematical equivalence. A chain without a readable answer is listed as unparsed: it wins
-nothing and stays in the denominator of every vote share.
+Ballots are grouped by mathematical equivalence. A chain without a readable answer is listed as unparsed: it cannot win,
+but stays in the denominator of every vote share.
 """
 
 import asyncio
@@ -52,10 +52,11 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
 
 
 async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, tie_seed: int) -> Ballot:
-    """Choose one answer.
+    """Choose one answer by a vote.
 
-    The heaviest group of equivalent answers wins; `tie_seed` decides between equally heavy ones. `critic_filtered`
-    falls back to all chains when the critic called none correct. `first` and `final` look at chain 0 alone.
+    The group of equivalent answers with the largest weight wins; `tie_seed` decides between equal weights.
+    `critic_filtered` falls back to all chains when the critic called none correct. `first` and `final` look at chain 0
+    only.
     """
     if rule in ("first", "final"):
         chains = chains[:1]

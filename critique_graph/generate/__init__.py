@@ -1,4 +1,4 @@
-"""The verbs `generate` and `show`: a critique data set (AutoMathCritique), made and read.
+"""The verbs `generate` and `show`: they make and print a critique data set (AutoMathCritique).
 
 Imports `graphs`, `runs` and what stands below them.
 """

@@ -32,7 +32,7 @@ def write_card(
     Args:
         folder: Where the data set is.
         summary: What the run found.
-        settings: What it was made with.
+        settings: The settings of the run.
         prompts: The wording of its prompts, by node.
     """
     source = source_of(str(settings["problems"]))
@@ -52,7 +52,7 @@ refinements with it stayed correct.
             "Quality": f"""\
 {table(("what", "figure"), quality_rows(summary))}
 
-Every rate has its 95 % interval (Wilson), which takes the refinements of one path as independent. The refinements of a
+Every rate has its 95 % interval (Wilson), which treats the refinements of one path as independent. The refinements of a
 path stop as soon as the outcome is decided.""",
             "Funnel": table(
                 ("stage", "strategy", "in", "out", "dropped"),

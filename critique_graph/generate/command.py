@@ -1,4 +1,4 @@
-"""`critique-graph generate | show`: critique data made, and read."""
+"""`critique-graph generate | show`: make critique data, and print it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,16 +28,16 @@ def generate(
     preview: Annotated[int | None, Parameter(validator=Number(gte=1)), OUTPUT] = None,
     dry_run: Annotated[Flag, OUTPUT] = False,
 ) -> int:
-    """Make a critique data set (AutoMathCritique): flawed paths, critiques, and a filter that keeps what helps.
+    """Make a critique data set (AutoMathCritique): flawed paths, critiques, and a filter that keeps those that help.
 
     Every problem needs its reference answer. The data set is in the run's folder, under `dataset`. The same command
     again resumes.
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
-        preview: Stop after so many problems, and print an annotator's prompt, what was kept, and what all problems
-            would cost at this rate; the same command without it goes on from there.
-        dry_run: Call no model and write nothing; print a guess of how many calls and tokens it takes.
+        preview: Stop after this number of problems, and print an annotator's prompt, the critiques that were kept, and
+            what all problems would cost at this rate; the same command without it resumes from there.
+        dry_run: Call no model and write nothing; print an estimate of the calls and tokens that the run needs.
     """
     settings = GenerateSettings(**settings.naming(problems))
     if dry_run:

@@ -1,4 +1,4 @@
-"""The data set that `critique-graph generate` leaves: one kept critique a row, as JSON lines or Parquet."""
+"""The data set that `critique-graph generate` leaves: one kept critique per row, as JSON lines or Parquet."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -32,7 +32,7 @@ class CritiqueRow(DatasetRow):
     critique: str
     """The text of the critique: a verdict on every step, then one on the final answer."""
     reasoning: str | None = None
-    """What the annotator wrote before the critique, where it is known; it may speak of the hints."""
+    """What the annotator wrote before the critique, where it is known; it may mention the hints."""
     verdict: Verdict
     """The critique's verdict on the final answer."""
     first_error: int | None
@@ -58,7 +58,7 @@ class CritiqueRow(DatasetRow):
 
 
 def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
-    """Give the rows of what was kept, in the order of problems and paths."""
+    """Give the rows of the kept critiques, in the order of problems and paths."""
     for trace in traces:
         for path in trace.paths:
             if path.drop is None:
@@ -99,10 +99,10 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
 
 
 def read_dataset(path: Path) -> Iterator[CritiqueRow]:
-    """Give the rows of a data set: of a run folder, its `dataset`, or the file itself.
+    """Give the rows of a data set, given a run folder, its `dataset` or the file itself.
 
     Raises:
-        InputError: There is none, or a line is not a row.
+        InputError: There is no data set, or a line is not a row.
     """
     file = find_dataset(path)
     if file is None:
@@ -111,7 +111,7 @@ def read_dataset(path: Path) -> Iterator[CritiqueRow]:
 
 
 def find_dataset(path: Path) -> Path | None:
-    """Give the file of a data set: of a run folder, its `dataset`, or the file itself; None where there is none."""
+    """Find the file of a data set, given a run folder, its `dataset` or the file itself; None where there is none."""
     places = [path / TRAIN, path / "dataset" / TRAIN]
     return (
         path if path.is_file() and path.name != TRACES else next((place for place in places if place.is_file()), None)
@@ -119,13 +119,13 @@ def find_dataset(path: Path) -> Path | None:
 
 
 def write_dataset(folder: Path, rows: Iterable[CritiqueRow]) -> int:
-    """Write rows into `folder`; gives how many."""
+    """Write rows into `folder`; gives their number."""
     folder.mkdir(parents=True, exist_ok=True)
     return write_json_lines(folder / TRAIN, rows)
 
 
 def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
-    """Write rows as Parquet; gives how many.
+    """Write rows as Parquet; gives their number.
 
     Raises:
         MissingDependencyError: pyarrow is not installed.
@@ -155,7 +155,7 @@ def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
 
 
 def _holds(kind: type, annotation: Any) -> bool:
-    """Whether a field is of a kind, or that or nothing."""
+    """Tell whether a field's type is `kind`, or `kind` or None."""
     return annotation is kind or kind in get_args(annotation)
 
 

@@ -1,4 +1,4 @@
-"""What making data would cost: from the settings alone before a run, and from a preview's figures."""
+"""Estimates of the cost of making data: before a run, from its settings, or from the figures of a preview."""
 
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.schema import Problem, Record
@@ -7,23 +7,24 @@ from critique_graph.nodes.annotate import MAX_ASKED
 from critique_graph.nodes.solve import solve_messages
 
 STEPS, STEP_TOKENS, CHARACTERS_PER_TOKEN = 8, 30, 4
-"""Assumed of a response before there is one (ours): so many steps of so many tokens, critiques three times as long."""
+"""Assumed (by us) before there are responses; a critique is taken to be three times as long as a response."""
 
 
 class Estimate(Record):
     """Calls and tokens of a run, by role; tokens of prompts included."""
 
     problems: int | None
-    """None where that is not known before."""
+    """Number of problems; None where it is not known in advance."""
     calls: dict[str, int]
     tokens: dict[str, int]
 
 
 def guessed(settings: GenerationContext, problem: Problem, problems: int | None, *, corruptor: str) -> Estimate:
-    """Guess the calls and their tokens, as if every problem were like `problem`.
+    """Estimate the calls and their tokens, as if every problem were like `problem`.
 
-    Responses are taken to have `STEPS` steps, cut in the middle on average; every path goes on to the filter, which has
-    no early stop. So most runs need fewer calls; with longer responses it may be more.
+    Responses are assumed to have `STEPS` steps and to be cut in the middle on average; every path is assumed to reach
+    the filter, and the filter never to stop early. Therefore most runs need fewer calls; with longer responses they
+    may need more.
     """
     flawed = [strategy for strategy in settings.strategies if strategy != "correct"]
     tries = settings.refinements * settings.paths * settings.critiques
@@ -52,7 +53,7 @@ def guessed(settings: GenerationContext, problem: Problem, problems: int | None,
 
 
 def projected(summary: GenerationSummary, problems: int | None) -> Estimate | None:
-    """Give what all problems would cost at the rate of those that were done; None if that says nothing."""
+    """Estimate the cost of all problems from those that are done; None if none is, or their total is unknown."""
     if not summary.done or problems is None:
         return None
     times = problems / summary.done

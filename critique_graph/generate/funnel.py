@@ -34,43 +34,44 @@ class PathsTrace(Record):
 
 
 class Passage(Record):
-    """Paths of one strategy through one stage; `in_` is `out` and all of `dropped` together."""
+    """Number of paths of one strategy in one stage; `in_` is the sum of `out` and all of `dropped`."""
 
     in_: int = Field(serialization_alias="in", validation_alias="in")
     out: int
     dropped: dict[str, int]
-    """By reason."""
+    """Number of dropped paths by reason."""
 
 
 class GenerationSummary(RunRecord):
     """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
 
     left_out: dict[str, int]
-    """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
+    """Number of near copies left out: `excluded`, of problems in excluded sets; `repeated`, of earlier problems."""
     funnel: dict[FunnelStage, dict[PathSource, Passage]]
-    """A path with several critiques counts once for each."""
+    """Paths by stage and strategy; a path with several critiques counts once for each."""
     kept: int
     rows: int
-    """Of these, in the data set: as many as target and ratio ask for."""
+    """Number of kept critiques in the data set: as many as `target` and `ratio` ask for."""
     kept_by_strategy: dict[PathSource, int]
     kept_share: dict[PathSource, Rate]
-    """Of the paths that went into annotation, those that were kept."""
+    """Share of kept paths among those that reached annotation, by strategy."""
     kept_share_by_level: dict[int, Rate]
-    """The same by the problems' level; 0 where they have none."""
+    """Share of kept paths among those that reached annotation, by the problems' level; 0 stands for no level."""
     kept_by_steps: dict[int, int]
-    """How many of the kept responses have so many steps."""
+    """Number of kept responses by their number of steps."""
     kept_by_verdict: dict[Verdict, int]
     located: Rate
-    """Critiques, of paths whose error's place is known, whose first wrong step is there; before the filter."""
+    """Share of critiques whose first wrong step is the path's wrong step, where that is known; before the filter."""
     leaked: Rate
-    """Critiques that agree with all that is known, but speak of the hints or the reference answer."""
+    """Share of critiques that agree with all known facts but mention the hints or the reference answer."""
     right_with: Rate
-    """Refinements with the critique that came out right, of all flawed paths tried."""
+    """Share of correct refinements with the critique, over all flawed paths that were tried."""
     right_without: Rate
+    """Share of correct refinements without the critique, over all flawed paths that were tried."""
     calls: dict[str, int]
-    """By role."""
+    """Calls by role."""
     tokens: dict[str, int]
-    """By role, and `total`."""
+    """Tokens by role, and their `total`."""
     tokens_per_kept: float | None
     dataset: str
 
@@ -79,7 +80,7 @@ def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
     """Give the traces of a journal's finished problems.
 
     Raises:
-        InputError: The journal is of another verb.
+        InputError: The journal is that of another verb.
     """
     for row in rows:
         if row.trace is not None and row.outcome.status == "done":
@@ -90,7 +91,7 @@ def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
 
 
 def count_kept(journal: Path) -> Counter[PathSource]:
-    """Count what a journal's finished problems have kept, by strategy."""
+    """Count the kept critiques of a journal's finished problems, by strategy."""
     traces = read_paths_traces(read_journal(journal))
     return Counter(path.strategy for trace in traces for path in trace.paths if path.drop is None)
 
@@ -101,7 +102,7 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     Args:
         run: The run.
         dataset: Path of the data set.
-        dataset_rows: Its size.
+        dataset_rows: Number of its rows.
     """
     kept: Counter[PathSource] = Counter()
     kept_of_level: defaultdict[int, Counter[bool]] = defaultdict(Counter)
@@ -160,7 +161,7 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
 def _funnel(
     kept: Counter[PathSource], drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]]
 ) -> dict[FunnelStage, dict[PathSource, Passage]]:
-    """Count backwards: what comes out of the last stage was kept, what comes out of another went into the next."""
+    """Count backwards from the paths that were kept: the paths into a stage are those out of the stage before it."""
     funnel: dict[FunnelStage, dict[PathSource, Passage]] = {stage: {} for stage in FUNNEL_STAGES}
     for strategy in PATH_SOURCES:
         out = kept[strategy]

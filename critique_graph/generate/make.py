@@ -1,4 +1,4 @@
-"""Makes a critique data set: drives the graph over a problem set, and writes what was kept with a card."""
+"""Makes a critique data set: runs the graph over a problem set, and writes the kept critiques and a card."""
 
 import logging
 from collections import Counter
@@ -49,7 +49,7 @@ def generate_data(
     progress: DataProgress | None = None,
     **settings: Any,
 ) -> GenerationSummary:
-    """Make a critique data set (AutoMathCritique); the same call again resumes. What `critique-graph generate` calls.
+    """Make a critique data set (AutoMathCritique); the same call again resumes. `critique-graph generate` calls it.
 
     The data set is in the run's folder, under `dataset`.
 
@@ -112,7 +112,7 @@ def generate_data(
 
 
 def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
-    """Give the first prompt an annotator got in a run; None when there was none."""
+    """Give the first prompt that an annotator got in a run; None when there was none."""
     for trace in read_paths_traces(read_journal(folder / JOURNAL)):
         for path in trace.paths:
             if path.critique is not None:
@@ -123,12 +123,12 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
 
 
 def outcome_of_paths(result: Mapping[str, Any]) -> Outcome:
-    """Judge a result of the graphs that make data: a path that was refused is dropped, one that was cut off retried."""
+    """Judge a result of the graph that makes critique data by the failures of its paths."""
     return outcome_of_parts(result["paths"])
 
 
 def unreadable_annotator(result: Mapping[str, Any]) -> str | None:
-    """Say so if every critique of a problem is unreadable, with the first of them: the annotator knows no format."""
+    """Give a warning, with the first critique, if all critiques of a problem are unreadable (in another format)."""
     critiques = [path["critique"]["text"] for path in result["paths"] if path["critique"] is not None]
     drops = [path["drop"] for path in result["paths"] if path["critique"] is not None]
     if critiques and all(drop is not None and drop["reason"] == "unreadable" for drop in drops):

@@ -10,7 +10,7 @@ from critique_graph.runs.progress import Progress
 
 
 class DataProgress(Progress):
-    """The same where data is made: how many critiques were kept, of every strategy."""
+    """Progress that shows how many critiques were kept, by strategy."""
 
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         super().__init__(console=console, quiet=quiet)

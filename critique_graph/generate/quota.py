@@ -1,4 +1,4 @@
-"""Which of the kept critiques make the data set: so many, and in what proportion."""
+"""Chooses which of the kept critiques go into the data set: how many, and in what proportion."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from critique_graph.core.paths import PATH_SOURCES, PathSource
 
 REST = "rest"
-"""The strategies no ratio names, together."""
+"""Name of the part that has all strategies that no ratio names."""
 
 
 class HasStrategy(Protocol):
@@ -17,7 +17,7 @@ class HasStrategy(Protocol):
 
     @property
     def strategy(self) -> PathSource:
-        """Which."""
+        """The strategy that made it."""
 
 
 Made = TypeVar("Made", bound=HasStrategy)
@@ -27,7 +27,7 @@ def read_ratio(ratio: Sequence[str]) -> dict[PathSource, float]:
     """Read shares such as `correct=0.3`.
 
     Raises:
-        ValueError: One is not of that form, names no strategy, or they add up to more than 1.
+        ValueError: A share is not of that form or names no strategy, or the shares add up to more than 1.
     """
     shares: dict[PathSource, float] = {}
     for text in ratio:
@@ -46,10 +46,10 @@ def read_ratio(ratio: Sequence[str]) -> dict[PathSource, float]:
 
 
 def quotas(counts: Mapping[PathSource, int], shares: Mapping[PathSource, float], target: int | None) -> dict[str, int]:
-    """Say how many of each named strategy, and of the `REST` together, make the data set.
+    """Give the number of rows of each named strategy, and of the `REST` together, in the data set.
 
-    The largest data set with these shares, but no larger than the target; a share of 0 keeps none. Without shares the
-    rest is everything.
+    This is the largest data set with these shares that is not larger than the target; a share of 0 keeps none. Without
+    shares, the rest is everything.
     """
     total = sum(counts.values()) if target is None else target
     parts: dict[str, float] = {
@@ -65,7 +65,7 @@ def quotas(counts: Mapping[PathSource, int], shares: Mapping[PathSource, float],
 
 
 def selected(made: Iterable[Made], quota: Mapping[str, int], shares: Mapping[PathSource, float]) -> Iterator[Made]:
-    """Give the first of every part, as many as its quota; in order, so that later ones change nothing."""
+    """Give the first items of every part, as many as its quota, in order, so that later items change nothing."""
     left = dict(quota)
     for item in made:
         name = _part(item.strategy, shares)

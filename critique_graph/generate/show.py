@@ -12,7 +12,7 @@ from critique_graph.generate.dataset import CritiqueRow
 
 
 def drawn(rows: Iterable[CritiqueRow], count: int, *, seed: int) -> list[CritiqueRow]:
-    """Draw so many rows, each equally likely, in one pass; in their order (reservoir sampling, algorithm R)."""
+    """Draw `count` rows, each equally likely, in one pass, and keep their order (reservoir sampling, algorithm R)."""
     rng = random.Random(seed)
     kept: list[tuple[int, CritiqueRow]] = []
     for position, row in enumerate(rows):
@@ -24,7 +24,7 @@ def drawn(rows: Iterable[CritiqueRow], count: int, *, seed: int) -> list[Critiqu
 
 
 def shown(row: CritiqueRow) -> RenderableType:
-    """Lay out one record: question, response with its first wrong step marked, critique, what that was worth."""
+    """Lay out one record: question, response with its first wrong step marked, critique, and correct refinements."""
     return Group(*_parts(row))
 
 
@@ -38,5 +38,5 @@ def _parts(row: CritiqueRow) -> Iterator[RenderableType]:
     if row.error_type is not None:
         yield Text(f"inserted: {row.error_type}: {row.error_description}", style="dim")
     yield Text(row.critique, style="cyan")
-    worth = f"right refinements: {row.right_with} of {row.refinements} with the critique"
+    worth = f"correct refinements: {row.right_with} of {row.refinements} with the critique"
     yield Text(worth if row.is_correct else f"{worth}, {row.right_without} without", style="bold")

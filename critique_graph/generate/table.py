@@ -23,7 +23,7 @@ def generation_table(summary: GenerationSummary) -> Table:
 
 
 def quality_table(summary: GenerationSummary) -> Table:
-    """Lay out what the data is like."""
+    """Lay out the quality figures of the data."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -33,7 +33,7 @@ def quality_table(summary: GenerationSummary) -> Table:
 
 
 def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
-    """Give what the data is like, figure by figure."""
+    """Give the quality figures of the data, each with its name."""
 
     def share(rate: Rate) -> str:
         return f"{rate.percent()}, n = {rate.n}"
@@ -46,8 +46,8 @@ def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
     rows += [
         ("first error where it is known to be", share(summary.located)),
         ("leaks of the hints, all dropped", share(summary.leaked)),
-        ("refinements right with the critique", share(summary.right_with)),
-        ("refinements right without it", share(summary.right_without)),
+        ("refinements correct with the critique", share(summary.right_with)),
+        ("refinements correct without it", share(summary.right_without)),
     ]
     if summary.tokens_per_kept is not None:
         seconds = summary.seconds / summary.kept

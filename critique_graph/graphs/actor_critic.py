@@ -3,7 +3,7 @@
     solve ─► critique ─► refine ─► (critique …) ─► vote
 
 One graph covers every test-time strategy by two numbers and a rule: `samples`, `rounds` and `vote`. The fan-out over
-samples is inside the nodes: they await all calls of a problem together, and a failed call stops its own chain only.
+samples is inside the nodes: they await all calls of a problem together, and a failed call stops only its own chain.
 """
 
 from langgraph.graph import END, StateGraph
@@ -47,16 +47,16 @@ def create_actor_critic(
     Args:
         actor: Solves and refines: a chat model, or a string such as `hf:PATH` or `openai:NAME`.
         critic: Judges every step of a response.
-        samples: Chains; see `Context` for this and the settings below.
-        rounds: Most critiques and refinements a chain.
+        samples: Number of chains; `Context` describes this and the settings below.
+        rounds: Most critiques and refinements of a chain.
         gate: Which responses are refined.
         vote: How the chains' answers become one.
-        temperature: The actor's.
-        critic_temperature: The critic's.
+        temperature: Sampling temperature of the actor.
+        critic_temperature: Sampling temperature of the critic.
         max_tokens: Most tokens of one response.
         critic_max_tokens: Most tokens of one critique.
-        token_budget: Most tokens of one problem before no new round starts.
-        seed: Root of every call's seed.
+        token_budget: Number of tokens after which a problem starts no new critique or refinement.
+        seed: Seed from which the seed of every call is derived.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
 

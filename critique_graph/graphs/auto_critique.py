@@ -28,7 +28,7 @@ def create_auto_critique(
 ) -> DataGraph:
     """Create the graph that makes critique data of one problem, uncompiled. The problem needs a reference answer.
 
-    Every path that was made is in the result, with the stage that dropped it and why; those without `drop` are data.
+    Every path is in the result; `drop` names the stage and the reason of a dropped path. Paths without it are data.
 
     Example:
         >>> graph = create_auto_critique(samples=8).compile()
@@ -38,8 +38,8 @@ def create_auto_critique(
 
     Args:
         actor: Samples, continues and refines.
-        annotator: Writes the critiques, with the reference answer and what is known of the error as hints.
-        corruptor: Inserts errors: a model, or `exact` (arithmetic alone).
+        annotator: Writes the critiques, with the reference answer and what is known about the error as hints.
+        corruptor: Inserts errors: a model, or `exact` (arithmetic only).
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
         settings: Fields of `GenerationContext`.

@@ -1,8 +1,9 @@
-"""One problem's pool for `compare`: every chain critiqued and refined whatever the verdict, and the critic's controls.
+"""One problem's pool for `compare`: all chains are critiqued and refined whatever the verdict, and baselines added.
 
     solve ─► critique ─► refine ─► (critique …) ─► vote ─► baselines
 
-The loop of `actor_critic.py` with the gate `always`, from whose chains every other gate and vote can be read.
+It is the loop of `actor_critic.py` with the gate `always`. The results of every other gate and vote can be read from
+its chains.
 """
 
 from langgraph.graph import END, StateGraph
@@ -33,10 +34,10 @@ def create_pool(
     Args:
         actor: Solves and refines.
         critic: Judges every step of a response.
-        votes: First responses in all; so many more than the chains have are sampled, and not critiqued.
+        votes: Number of first responses in all; those beyond the chains' own are sampled but not critiqued.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
-        settings: Those of `Context`; its gate is `always`.
+        settings: Fields of `Context`; its gate is always `always`.
 
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.

@@ -1,8 +1,8 @@
-"""Exploration of one problem whose answer is known: sample, critique what is wrong, refine that until it is right.
+"""Exploration of one problem with a known answer: wrong responses are critiqued and refined until one is correct.
 
     solve ─► critique ─► refine_until_right ─► vote
 
-The state, and the traces, are those of the actor-critic loop; without a critic it is `solve ─► vote`.
+The state and the traces are those of the actor-critic loop; without a critic the graph is `solve ─► vote`.
 """
 
 from langgraph.graph import END, START, StateGraph
@@ -33,17 +33,17 @@ def create_exploration(
     grader: Grader | None = None,
     log: CallLog | None = None,
 ) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
-    """Create the graph, uncompiled; for the settings see `ImprovementContext`.
+    """Create the exploration graph, uncompiled; `ImprovementContext` describes the settings.
 
     Args:
         actor: Solves and refines.
-        critic: Judges what the reference calls wrong, at temperature 0; None: wrong responses are left as they are.
+        critic: Judges the responses that the reference calls wrong, at temperature 0; None: they are not refined.
         samples: Responses to the problem.
-        refinements: Most refinements drawn with one critique.
-        temperature: The actor's.
+        refinements: Most refinements sampled with one critique.
+        temperature: Sampling temperature of the actor.
         max_tokens: Most tokens of one response.
         critic_max_tokens: Most tokens of one critique.
-        seed: Root of every call's seed.
+        seed: Seed from which the seed of every call is derived.
         grader: Reads and grades answers.
         log: Journal of finished calls.
     """

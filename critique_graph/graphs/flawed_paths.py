@@ -1,4 +1,4 @@
-"""Flawed reasoning paths, and right ones beside them: RG1, RG2 and RG3 of AutoMathCritique (paper §2).
+"""Flawed reasoning paths, and correct ones beside them: RG1, RG2 and RG3 of AutoMathCritique (paper §2).
 
 sample_paths ─► continue_paths ─► corrupt_paths
 """
@@ -36,8 +36,8 @@ def create_flawed_paths(
         >>> paths = graph.invoke({"question": question, "reference": "9"})["paths"]
 
     Args:
-        actor: Samples and continues. RG2 and RG3 need one that can continue its own message.
-        corruptor: Inserts errors: a model, or `exact` (arithmetic alone).
+        actor: Samples and continues. RG2 and RG3 need a model that can continue its own message.
+        corruptor: Inserts errors: a model, or `exact` (arithmetic only).
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
         settings: Fields of `GenerationContext`.
@@ -59,7 +59,7 @@ def create_flawed_paths(
 
 
 def new_data_graph() -> DataGraph:
-    """Give an empty graph with the state of those that make data."""
+    """Give an empty graph with the state of the graphs that make data."""
     return StateGraph(
         AutoCritiqueState,
         context_schema=GenerationContext,
@@ -69,7 +69,7 @@ def new_data_graph() -> DataGraph:
 
 
 def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
-    """Add the nodes that make paths; gives the last one's name."""
+    """Add the nodes that make paths, and give the name of the last one."""
     builder.add_node("sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))
     builder.add_node("corrupt_paths", create_corrupt_paths(players))

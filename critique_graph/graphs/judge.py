@@ -1,4 +1,4 @@
-"""The critic alone: one critique of a response, that is given or that the actor writes.
+"""The critic alone: one critique of a response that is given or that the actor writes.
 
 given_response | solve ─► critique ─► vote
 """
@@ -29,11 +29,11 @@ def create_judge(
     log: CallLog | None = None,
     **settings: object,
 ) -> StateGraph[JudgeState, JudgeContext, JudgeInput, ActorCriticOutput]:
-    """Create the graph that has a response critiqued once, uncompiled. Its result is that of `create_actor_critic`.
+    """Create the graph that critiques one response once, uncompiled. Its output is that of `create_actor_critic`.
 
     Args:
         actor: Writes the response, where none is given.
-        critic: Judges every step of it.
+        critic: Judges every step of the response.
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
         settings: Fields of `JudgeContext`.

@@ -26,9 +26,9 @@ def add_loop(
     """Add the nodes of the loop and their edges.
 
     Args:
-        builder: The graph, which has a node `then` in the end.
-        players: Who solves and critiques.
-        refine: Name and node of what follows a critique.
+        builder: The graph; the caller adds the node `then`.
+        players: The actor and the critic.
+        refine: Name of the node that follows a critique, and the node.
         then: The node that follows once every chain has stopped.
     """
     name, node = refine
@@ -41,7 +41,7 @@ def add_loop(
 
 
 def while_open(node: str, *, then: str) -> Runnable[ActorCriticState, str]:
-    """Give the router that goes to `node` while a chain has not stopped."""
+    """Give the router that goes to `node` while some chain has not stopped, and then to `then`."""
 
     async def route(state: ActorCriticState) -> str:
         is_open = any(chain["stop"] is None for chain in state.get("chains", []))

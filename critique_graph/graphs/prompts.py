@@ -1,4 +1,4 @@
-"""The wording of all prompts, and hashes of it: a run must not mix two, and a data set says which made it."""
+"""The wording of all prompts, and its hashes: a run must not mix two wordings, and a data set records its wording."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from critique_graph.nodes.solve import solve_messages
 
 
 def loop_prompts() -> dict[str, str]:
-    """Give the wording of what the loop's nodes ask, by node."""
+    """Give the wording of the prompts of the loop's nodes, by node."""
     return {
         "solve": _wording(solve_messages("q")),
         "critique": _wording(critique_messages("q", "r")),
@@ -25,7 +25,7 @@ def loop_prompts() -> dict[str, str]:
 
 
 def data_prompts() -> dict[str, str]:
-    """Give the wording of what the nodes that make data ask, by node."""
+    """Give the wording of the prompts of the nodes that make critique data, by node."""
     return loop_prompts() | {
         "annotate": "\0".join((HINTS_INSTRUCTION, UNTIL_FIRST_ERROR, UNTIL_THE_END)),
         "corrupt": "\0".join((CORRUPT_INSTRUCTION, *DEFINITIONS.values())),
@@ -33,7 +33,7 @@ def data_prompts() -> dict[str, str]:
 
 
 def talk_prompts() -> dict[str, str]:
-    """Give the wording of what the nodes that make self-talk ask, and of the exact form."""
+    """Give the wording of the prompts of the nodes that make self-talk, and of the words that `exact` adds."""
     asked = {"smooth": _wording(smooth_messages("q", "r")), "repair": _wording(repair_messages("q", "r", "c", "b"))}
     return loop_prompts() | asked | {"said": "\0".join(SAID.values())}
 

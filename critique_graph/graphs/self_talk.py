@@ -1,8 +1,8 @@
-"""Self-talk (paper §6): a critic's words in the path, repaired until no error is left, then rewritten.
+"""Self-talk (paper §6): a path with a critic's words in it, repaired until no error is left, then rewritten.
 
     solve ─► critique ─► repair ─► (critique …) ─► smooth
 
-The loop is the two-player one, but a path is repaired from its first wrong step on, so that what was right stays.
+The loop is the two-player loop, but a path is repaired from its first wrong step on: the steps before it stay.
 """
 
 from typing import Any
@@ -31,9 +31,9 @@ def create_self_talk(
 ) -> StateGraph[ActorCriticState, SelfTalkContext, ActorCriticInput, SelfTalkOutput]:
     """Create the graph that makes self-talk about one problem, uncompiled.
 
-    Paths that are right become talks, too, with the critic's approval after every step. Every path is in the result,
-    with why it was dropped; those without `drop` are data. The reference answer, where there is one, grades what was
-    made and is in no prompt.
+    Correct paths become talks, too, with the critic's approval after every step. Every path is in the result; `drop`
+    says why a path was dropped, and paths without it are data. The reference answer, if there is one, grades the talks
+    and is in no prompt.
 
     Example:
         >>> graph = create_self_talk(samples=4).compile()
@@ -42,7 +42,7 @@ def create_self_talk(
         >>> texts = [talk["response"]["text"] for talk in talks if talk["drop"] is None]
 
     Args:
-        actor: Solves, and repairs: best one that can continue its own message.
+        actor: Solves and repairs; it should be able to continue its own message.
         critic: Judges every step.
         smoother: Rewrites a talk: a model, or `exact`, which leaves it in the critic's words.
         grader: Reads and grades answers; mathematics by default.

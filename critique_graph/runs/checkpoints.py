@@ -1,4 +1,4 @@
-"""Traces of an application that embeds the loop, out of its LangGraph checkpointer: what it answered becomes data."""
+"""Traces of an application that embeds the loop, read from its LangGraph checkpointer: its answers become data."""
 
 import re
 import sqlite3
@@ -27,18 +27,18 @@ _SQLITE_HEAD = b"SQLite format 3"
 def read_checkpoints(place: str) -> Iterator[Trace]:
     """Give the traces of the loop's finished threads, newest first; unfinished ones are left out.
 
-    A thread is finished when its chains have voted since it was last asked. (That it has no next task does not say so:
-    neither has one whose input alone was stored.) The state is plain JSON, and nothing else is restored: types in a
-    checkpoint that could run code when they are read are not.
+    A thread is finished when its chains have voted since its last question. (A thread without a next task need not be
+    finished: perhaps only its input was stored.) The state is plain JSON, and nothing else is restored, in particular
+    no types that could run code when they are read.
 
-    A critique that was changed in the stored state (`update_state`) is read anew, and marked as edited. A person in the
-    critic's place is named by the calls' `model`, as any other critic.
+    A critique that was changed in the stored state (`update_state`) is parsed again and marked as edited. The calls'
+    `model` names a person in the critic's place as it names any other critic.
 
     Args:
         place: A file of `SqliteSaver`, which is only read, or the address of a `PostgresSaver`, `postgresql://...`.
 
     Raises:
-        InputError: There are no checkpoints at `place`, or what is there is not the loop's.
+        InputError: There are no checkpoints at `place`, or they are not the loop's.
         MissingDependencyError: The checkpointer's package is not installed.
     """
     with _saver(place) as saver:
@@ -76,7 +76,7 @@ def _is_finished(stored: CheckpointTuple) -> bool:
 
 
 def _critiques_put_in(history: Iterator[CheckpointTuple], values: Mapping[str, Any]) -> set[str]:
-    """Give the critiques of a state that no critic wrote: the oldest state that has them was stored by an update."""
+    """Give the texts of critiques that no critic wrote: an update stored the oldest state that has them."""
     source: dict[str, str] = {}
     wanted = set(_critiques(values))
     for stored in history:
@@ -122,7 +122,7 @@ def _with_edits(given: Chain, edited: set[str]) -> Chain:
 
 @contextmanager
 def _saver(place: str) -> Iterator[BaseCheckpointSaver[Any]]:
-    """Open a checkpointer for reading, with a serialiser that makes no objects but LangGraph's own plain ones."""
+    """Open a checkpointer for reading, with a serialiser that creates only LangGraph's own plain objects."""
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     if place.startswith(("postgresql://", "postgres://")):
         saver = _imported("langgraph.checkpoint.postgres", "langgraph-checkpoint-postgres").PostgresSaver

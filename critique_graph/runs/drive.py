@@ -1,4 +1,4 @@
-"""Runs one graph over many problems in a run folder: bounded concurrency, outcomes that add up, resume, drain.
+"""Runs one graph over many problems in a run folder: bounded concurrency, outcomes, resuming, an orderly stop.
 
 A fixed number of workers pull from one iterator, so memory is flat in the number of problems. Each problem
 ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens to one stops the others.
@@ -36,11 +36,11 @@ Found = TypeVar("Found", bound=Ended)
 CONCURRENCY = 64
 """Problems in flight at once."""
 TROUBLES_IN_A_ROW = 20
-"""So many problems with none between them that went well: something is wrong with all, and the run stops."""
+"""Number of problems that must go wrong in a row for the run to stop: all of them then share some fault."""
 DRAIN_SECONDS = 10.0
-"""After the first SIGINT or SIGTERM, problems in flight have so long to end; then their calls are cut off."""
+"""Seconds that problems in flight have to end after the first SIGINT or SIGTERM; then their calls are cut off."""
 RECURSION_LIMIT = 256
-"""Super-steps; the longest legal path, 100 rounds, takes 203."""
+"""Most super-steps of a graph; the longest legal path, 100 rounds, takes 203."""
 
 
 async def run_graph(
@@ -59,26 +59,26 @@ async def run_graph(
     stop_when: Callable[[], bool] = lambda: False,
     schema: str = TRACE_SCHEMA,
 ) -> Found:
-    """Run a graph over problems in a run folder, or go on with that; leaves traces and manifest, gives what was found.
+    """Run a graph over problems in a run folder, or resume it; write the traces and the manifest, and summarise.
 
-    Problems that an earlier session finished are skipped; one it left halfway goes on from its last finished
-    call. The first SIGINT or SIGTERM gives problems in flight `DRAIN_SECONDS` to end; the next one aborts.
+    Problems that an earlier session finished are skipped; a problem that it left halfway resumes after its last
+    finished call. The first SIGINT or SIGTERM gives problems in flight `DRAIN_SECONDS` to end; the next one aborts.
 
     Args:
-        create: Gives the compiled graph; its `log` is the journal.
-        problems: Read one at a time, as workers become free; ids are unique.
-        folder: The run folder, made if need be.
-        configuration: The settings: what a resumed run must agree with, and what every trace records.
-        summarise: Reads what was found once the session has ended.
+        create: Creates the compiled graph, whose `log` is the journal.
+        problems: The problems, with unique ids; they are read one at a time, as workers become free.
+        folder: The run folder; it is made if it does not exist.
+        configuration: The settings; a resumed run must agree with them, and every trace records them.
+        summarise: Summarises the run once the session has ended.
         prompts: Hash of the prompts' wording.
         fresh: Delete what an earlier run left in the folder first.
         concurrency: Problems in flight at once.
         progress: Shows how the run goes.
-        outcome_of: Says how a problem ended, by the graph's result.
-        warn_about: Says what is wrong with a result that is done all the same, if anything: so many such problems in a
-            row as those that are not done stop the run.
-        stop_when: Asked before a problem is begun; once it says so, none is, and those in flight end.
-        schema: What the traces call themselves.
+        outcome_of: Tells how a problem ended from the graph's result.
+        warn_about: Says what is wrong with the result of a problem that is done, or gives None. The run stops when
+            `TROUBLES_IN_A_ROW` problems in a row are not done or are warned about.
+        stop_when: Asked before each problem; once it is true, no more problems start, and those in flight end.
+        schema: Name of the format of the traces.
 
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
@@ -106,14 +106,14 @@ async def run_graph(
 
 
 def _tokens(found: Ended) -> dict[str, Any]:
-    """Give the tokens of a record for the manifest, by role where they are known so."""
+    """Give the tokens of a record for the manifest, by role where the record has them by role."""
     tokens = found.model_dump(mode="json").get("tokens")
     return {} if tokens is None else {"tokens": tokens if isinstance(tokens, dict) else {"total": tokens}}
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """What a session goes by; see `run_graph`."""
+    """The rules of a session; `run_graph` describes them."""
 
     outcome_of: Callable[[Mapping[str, Any]], Outcome]
     warn_about: Callable[[Mapping[str, Any]], str | None]
@@ -143,11 +143,11 @@ class _Session:
         self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
         self._troubles: list[str] = []
-        """What was wrong with the problems since the last one with which nothing was."""
+        """What was wrong with each problem since the last one that went well."""
         self._bound = asyncio.timeout(None)
 
     async def work(self, concurrency: int) -> None:
-        """Run the problems; leaves `state` and `reason` saying how that ended."""
+        """Run the problems; afterwards, `state` and `reason` say how the session ended."""
         try:
             with self._progress, _on_signals(self._interrupt):
                 async with self._bound, asyncio.TaskGroup() as group:
@@ -156,9 +156,8 @@ class _Session:
         except TimeoutError:
             logger.warning("calls in flight were cut off; finished ones are kept")
         except ExceptionGroup as errors:
-            raise errors.exceptions[
-                0
-            ] from None  # every worker shares the disk and the input: the first error is enough
+            # Every worker shares the disk and the input, so the first error is enough.
+            raise errors.exceptions[0] from None
         if self.state == "running":
             self.state = "complete"
 
@@ -170,7 +169,7 @@ class _Session:
             with self._journal.problem(problem, position) as status:
                 if status in ("done", "quarantined"):
                     self._progress.skip(status)
-                    await asyncio.sleep(0)  # a long row of them must not keep signals waiting
+                    await asyncio.sleep(0)  # many skipped problems in a row must not delay signals
                     continue
                 await self._roll_out(problem)
 
@@ -181,9 +180,9 @@ class _Session:
             result = await self._graph.ainvoke(problem.to_input(), self._config)
             trace = self._to_trace(problem, result, time.perf_counter() - started)
             outcome = self._rules.outcome_of(result)
-        except CritiqueGraphError:  # not this problem's fault: a full disk, a model that cannot be loaded
+        except CritiqueGraphError:  # not the problem's fault: a full disk, a model that cannot be loaded
             raise
-        except Exception as error:  # the boundary: whatever a problem sets off becomes its outcome
+        except Exception as error:  # the boundary: any exception of a problem becomes its outcome
             logger.debug("problem %s", problem.id, exc_info=True)
             outcome = outcome_of_error(error)
         await self._journal.settle(problem, outcome, trace)
@@ -205,7 +204,7 @@ class _Session:
         )
 
     def _watch(self, trouble: str | None) -> None:
-        """Stop the run when something is wrong with problem after problem."""
+        """Stop the run when too many problems in a row went wrong."""
         self._troubles = [] if trouble is None else [*self._troubles, trouble]
         if len(self._troubles) == TROUBLES_IN_A_ROW and self.state == "running":
             self.reason = f"{TROUBLES_IN_A_ROW} problems in a row went wrong, the first {self._troubles[0]}"
@@ -225,7 +224,7 @@ class _Session:
 
 @contextmanager
 def _on_signals(react: Callable[[], None]) -> Iterator[None]:
-    """Call `react` on SIGINT and SIGTERM; outside the main thread signals are the application's affair."""
+    """Call `react` on SIGINT and SIGTERM; outside the main thread, the application handles signals."""
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     loop = asyncio.get_running_loop()
     for number in signals:

@@ -3,7 +3,7 @@
 run.yaml        the effective configuration: what a resumed run must agree with; `--config` reads it
 manifest.json   versions, configuration, prompts' hash, counts, tokens, seconds, state
 journal.sqlite  every model call and outcome (`Journal`)
-traces.jsonl    one trace a line, in problem order, once a session has ended
+traces.jsonl    one trace per line, in problem order, once a session has ended
 lock            held while a process works on the run
 """
 
@@ -40,14 +40,14 @@ _WAY_OUT = "Restore it, or use --fresh to start over."
 _FREE_FIELDS = frozenset(
     {"concurrency", "base_url", "critic_base_url", "annotator_base_url", "target", "ratio", "iterations"}
 )
-"""What may change between sessions: no problem's result depends on it (a server may come back elsewhere)."""
+"""Settings that may change between sessions: no problem's result depends on them (a server's address may change)."""
 
 RunState = Literal["running", "complete", "interrupted", "stopped_early"]
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder this process holds the lock of; made by `open_run`."""
+    """A run folder whose lock this process holds; made by `open_run`."""
 
     path: Path
     configuration: dict[str, JsonValue]
@@ -55,7 +55,7 @@ class RunFolder:
     journal: Journal
 
     def write_manifest(self, state: RunState, **findings: Any) -> None:
-        """Write what the run is and how it stands; `findings` are more keys, such as tokens."""
+        """Write the run's configuration and state; `findings` are further keys, such as tokens."""
         manifest = {
             "schema": MANIFEST_SCHEMA,
             "state": state,
@@ -78,13 +78,13 @@ class RunFolder:
 def open_run(
     path: Path, configuration: Mapping[str, JsonValue], *, prompts: str, fresh: bool = False
 ) -> Iterator[RunFolder]:
-    """Open a run folder, made if need be: a new run, or the same one again to resume it.
+    """Open the folder of a new run, or that of an earlier run to resume it; it is made if it does not exist.
 
     Args:
         path: The folder.
-        configuration: The run's settings. A resumed run must have the same, except that `limit` may grow
+        configuration: The run's settings. A resumed run must have the same settings, except that `limit` may grow
             (None is no limit) and that `concurrency` and server addresses are free.
-        prompts: Hash of the prompts' wording; it must be the same too.
+        prompts: Hash of the prompts' wording; a resumed run must have the same hash.
         fresh: Delete what an earlier run left in the folder first.
 
     Raises:
@@ -116,7 +116,7 @@ def open_run(
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the folder's lock. It ends with the process, however that ends."""
+    """Hold the folder's lock; it is released when the process ends, in whatever way."""
     try:
         descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
@@ -156,7 +156,7 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
     known = {**manifest["configuration"], "prompts": manifest["prompts"]}
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
-        for field in given  # a setting that an older version recorded, and this one has no more, decides nothing
+        for field in given  # settings that only an older version knows decide nothing
         if field not in _FREE_FIELDS and known.get(field) != given.get(field)
         if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
     ]
@@ -173,7 +173,7 @@ def _is_raised(old: Any, new: Any) -> bool:
 
 
 def _refuse_strangers(path: Path) -> None:
-    """Never write over files of a folder that holds no run."""
+    """Refuse to overwrite files of a folder that holds no run."""
     for name in _WRITTEN:
         if (path / name).exists():
             raise RunError(f"{path / name} exists and belongs to no run. Use another --out.")

@@ -1,12 +1,12 @@
 """Every finished model call and every outcome of a run, durable in one SQLite file.
 
-A call's reply is kept under its place in the graph (`CallKey`), so a run that was killed goes on in the middle
-of a problem: the graph is driven again, and finished calls are answered from here. Failed calls are not kept:
-they are made again.
+A call's reply is kept under its place in the graph (`CallKey`), so a run that was killed resumes in the middle of a
+problem: the graph runs again, and finished calls are answered from here. Failed calls are not kept: they are made
+again.
 
-One thread writes, in group commits: the event loop never waits for the disk, and a problem counts as settled
-only once its outcome is on it. What is queued is bounded by the problems in flight, as none ends before its
-calls are committed.
+One thread writes, in group commits: the event loop never waits for the disk, and a problem counts as settled only once
+its outcome is on the disk. The number of problems in flight bounds the queue, because no problem ends before its calls
+are committed.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class JournalRow:
     id: str
     outcome: Outcome
     trace: bytes | None
-    """The `Trace` as JSON; None for pending problems and those the graph raised on."""
+    """The `Trace` as JSON; None for pending problems and for those on which the graph raised an exception."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,14 @@ class Journal:
 
     @contextmanager
     def problem(self, problem: Problem, position: int) -> Iterator[Status]:
-        """Open a problem, so that its calls can be recalled and recorded; gives how it ended before.
+        """Open a problem, so that its calls can be recalled and recorded; gives its status of earlier sessions.
 
         Args:
-            problem: A done or quarantined one needs no calls: none are loaded.
+            problem: The problem; for a done or quarantined one, no calls are loaded.
             position: 0-based place of the problem in its set.
 
         Raises:
-            InputError: the id was met before at another position, or the text is not valid Unicode.
+            InputError: the id occurred before at another position, or the text is not valid Unicode.
             RunError: the journal has another problem at this position, or another question under this id.
         """
         digest = _digest(problem)
@@ -160,7 +160,7 @@ class Journal:
         self._put(_Write(_ADD_CALL, (key.problem, _place(key), reply.model_dump_json().encode())))
 
     async def settle(self, problem: Problem, outcome: Outcome, trace: bytes | None = None) -> None:
-        """Keep how `problem` ended; returns once that, and every call recorded before, is on disk."""
+        """Keep how `problem` ended; returns once this and every call recorded before are on disk."""
         committed = asyncio.get_running_loop().create_future()
         self._put(_Write(_SETTLE, (outcome.status, outcome.reason, trace, problem.id), committed))
         await committed
@@ -187,7 +187,7 @@ class Journal:
         _check_format(self._connection, self._path)
         if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages contradict each other")
-        run("PRAGMA synchronous = FULL")  # at 20 commits a second as fast as NORMAL, and proof against power cuts
+        run("PRAGMA synchronous = FULL")  # as fast as NORMAL at 20 commits a second, and safe in a power cut
         session = run("INSERT INTO sessions DEFAULT VALUES").lastrowid
         assert session is not None
         return session
@@ -231,7 +231,7 @@ class Journal:
                     self._write(batch)
         except RunError as error:
             self._error = error
-        except Exception as error:  # noqa: BLE001 - the thread ends here, and those who wait must hear of it
+        except Exception as error:  # noqa: BLE001 - the thread ends here, and its waiters must get the error
             self._error = RunError(f"cannot write {self._path}: {error!r}.")
         awaited = [write.committed for write in batch if write.committed is not None]
         if awaited:

@@ -1,4 +1,4 @@
-"""What became of a problem, and what that means for the next run of the same command."""
+"""How a problem ended, and what that means for the next run of the same command."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ Status = Literal[
     "pending",  # not begun, or begun and interrupted
     "done",
     "failed",  # the model could not be reached: tried again by the next run
-    "quarantined",  # this very problem breaks something: not tried again
+    "quarantined",  # the problem itself causes the failure: not tried again
 ]
 STATUSES: tuple[Status, ...] = ("done", "failed", "quarantined", "pending")
 
 RETRIED_KINDS = frozenset({"connection", "timeout", "server"})
-"""Kinds of failed call that say nothing about the problem: the next run may well succeed."""
+"""Kinds of failed call that are not the problem's fault: the next run may succeed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def outcome_of(result: Mapping[str, Any]) -> Outcome:
 
 
 def outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
-    """Judge paths or talks by their failures: one that was refused is dropped, one that was cut off is tried again."""
+    """Judge paths or talks by their failures: one that is retried fails the problem; a refused part is only dropped."""
     failures = [part["failure"] for part in parts if part["failure"] is not None]
     for failure in failures:
         if failure["kind"] in RETRIED_KINDS:
@@ -49,5 +49,5 @@ def outcome_of_parts(parts: Sequence[Mapping[str, Any]]) -> Outcome:
 
 
 def outcome_of_error(error: Exception) -> Outcome:
-    """Judge an exception out of the graph: a fault of ours or of a grader, which would only happen again."""
+    """Judge an exception that the graph raised: a fault of our code or of a grader, which would happen again."""
     return Outcome("quarantined", one_line(f"{type(error).__name__}: {error}"))

@@ -1,4 +1,4 @@
-"""How a run goes, on stderr: one live line on a terminal, a plain line every ten seconds elsewhere."""
+"""Shows a run's progress on stderr: one live line on a terminal, a plain line every ten seconds elsewhere."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from rich.text import Text
 from critique_graph.runs.outcomes import Outcome, Status
 
 PLAIN_SECONDS = 10.0
-"""Between two lines where there is no terminal."""
+"""Seconds between two lines where there is no terminal."""
 
 
 class Progress:
@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         self.total: int | None = None
-        """Problems in the set, where known."""
+        """Number of problems in the set; None where it is not known."""
         self._console = console or Console(stderr=True)
         self._quiet = quiet
         self._statuses: Counter[Status] = Counter()
@@ -46,12 +46,12 @@ class Progress:
             self._print()
 
     def skip(self, status: Status) -> None:
-        """Count a problem an earlier session finished."""
+        """Count a problem that an earlier session finished."""
         self._statuses[status] += 1
         self._skipped += 1
 
     def update(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
-        """Count a problem that ended; `result` is the graph's, where it gave one."""
+        """Count a problem that ended; `result` is the graph's result, or None where it gave none."""
         self._statuses[outcome.status] += 1
         if result is not None:
             roles = [usage for role, usage in result["usage"].items() if role != "total"]
@@ -60,12 +60,12 @@ class Progress:
         self._print_now_and_then()
 
     def _print_now_and_then(self) -> None:
-        """Print a line where there is no terminal, if the last one is long enough ago."""
+        """Print a line where there is no terminal, if enough time has passed since the last one."""
         if not self._console.is_terminal and time.monotonic() - self._shown >= PLAIN_SECONDS:
             self._print()
 
     def line(self) -> Text:
-        """Give the line as it stands."""
+        """Give the current line."""
         ended = self._statuses.total()
         fresh, seconds = ended - self._skipped, time.monotonic() - self._started
         parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
@@ -87,7 +87,7 @@ class Progress:
         return [f"accuracy {first:.1%} → {final:.1%}"]
 
     def _count(self, result: Mapping[str, Any]) -> None:
-        """Count whether the first response and the final answer are right, where both are graded."""
+        """Count whether the first response and the final answer are correct, where both are graded."""
         first = ((result["chains"][0]["response"] or {}).get("grade") or {}).get("outcome")
         final = (result["grade"] or {}).get("outcome")
         if {first, final} <= {"correct", "incorrect"}:

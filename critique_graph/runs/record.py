@@ -1,4 +1,4 @@
-"""What the record of every run says: how the run ended, its problems by outcome, and what it cost."""
+"""What every run's record holds: how the run ended, its problems by outcome, and what it cost."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from critique_graph.runs.outcomes import Status
 
 
 class Ended(Record):
-    """How a run ended; base of what every verb with a run folder gives."""
+    """How a run ended: the base of the record that every verb with a run folder gives."""
 
     state: RunState = "complete"
     """`complete`, `stopped_early` or `interrupted`."""
@@ -55,7 +55,7 @@ class FinishedRun:
     """A run whose session has ended, as summaries read it."""
 
     rows: Callable[[], Iterable[JournalRow]]
-    """Gives the journal's problems, as often as it is called."""
+    """Reads the journal's problems from the start, each time it is called."""
     outcomes: Mapping[Status, int]
     """All problems of the set by outcome."""
     folder: Path
@@ -63,7 +63,7 @@ class FinishedRun:
     state: RunState = "complete"
     reason: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Near copies that were not begun, by reason."""
+    """Number of problems left out as near copies, by reason."""
 
     def ending(self) -> dict[str, Any]:
         """Give the fields of `Ended`."""

@@ -1,4 +1,4 @@
-"""Reads the traces of a run: a finished one, one still going on, or a file alone."""
+"""Reads the traces of a finished run, of a run that still goes on, or of a file alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def read_traces(path: str | Path) -> Iterator[Trace]:
     """Read traces one at a time, in problem order.
 
     Args:
-        path: A run folder, or a `traces.jsonl`. Of a run that has not ended, the problems finished so far.
+        path: A run folder, or a `traces.jsonl`; a run that has not ended gives the problems finished so far.
 
     Raises:
         InputError: there are no traces at `path`, or a line is not one.
@@ -32,7 +32,7 @@ def read_traces(path: str | Path) -> Iterator[Trace]:
 
 
 def _has_ended(folder: Path) -> bool:
-    """True when `traces.jsonl` holds all the journal has."""
+    """Tell whether `traces.jsonl` holds all that the journal has."""
     try:
         state = orjson.loads((folder / MANIFEST).read_bytes())["state"]
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError):

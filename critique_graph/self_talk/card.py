@@ -29,7 +29,7 @@ def write_talk_card(
     Args:
         folder: Where the data set is.
         summary: What the run found.
-        settings: What it was made with.
+        settings: The settings of the run.
         prompts: The wording of its prompts, by node.
     """
     source = source_of(str(settings["problems"]))

@@ -1,4 +1,4 @@
-"""`critique-graph self-talk`: paths that think aloud, mistakes and their repair included."""
+"""`critique-graph self-talk`: makes paths that think aloud, with mistakes and their repairs."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ def self_talk(
 ) -> int:
     """Make self-talk data: a critic's words after every step, wrong steps repaired until no error is left.
 
-    Every problem needs its reference answer, which grades what was made. Right paths become talks, too. The data set
+    Every problem needs its reference answer, which grades what was made. Correct paths become talks, too. The data set
     is in the run's folder, under `dataset`; `train self-talk`, `train self-correction` and `train actor` learn from it.
     The same command again resumes.
 

@@ -1,4 +1,4 @@
-"""The data set that `critique-graph self-talk` leaves, one talk a row, and the traces it is made of."""
+"""The data set that `critique-graph self-talk` leaves, one talk per row, and the traces it is made of."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,12 +31,12 @@ class TalkRow(DatasetRow):
     """One talk that was kept (format `critique-graph.self-talk/1`)."""
 
     self_talk: str
-    """The talk: steps, what is said of them, mistakes and their repair, the answer."""
+    """The talk: steps, comments on them, mistakes and their repairs, and the answer."""
     path: str
-    """The path at its end, without mistakes and without what is said of them."""
+    """The final path, without mistakes and without comments."""
     trajectory: list[str]
     """The same history as whole texts: the path as first written, its critique, the repaired path, and so on. It ends
-    in the path that is correct, or in the critique of a path that was correct at once."""
+    in the path that is correct, or in the critique of a path that was correct as first written."""
     is_correct: bool
     """Whether the path was correct as first written."""
     repairs: int
@@ -44,16 +44,16 @@ class TalkRow(DatasetRow):
     actor: str
     """The model that wrote the path and its repairs."""
     critic: str
-    """The model whose words the talk has."""
+    """The model that wrote the critiques, whose words are in the talk."""
     smoother: str
-    """The model that rewrote the talk; `exact`: none."""
+    """The model that rewrote the talk; `exact`: no model did."""
 
 
 def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:
     """Give the traces of a journal's finished problems.
 
     Raises:
-        InputError: The journal is of another verb.
+        InputError: The journal is that of another verb.
     """
     for row in rows:
         if row.trace is not None and row.outcome.status == "done":
@@ -64,7 +64,7 @@ def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:
 
 
 def talk_rows(traces: Iterable[TalkTrace]) -> Iterator[TalkRow]:
-    """Give the rows of what was kept, in the order of problems and paths."""
+    """Give the rows of the kept talks, in the order of problems and paths."""
     for trace in traces:
         for talk in trace.talks:
             if talk.drop is None:
@@ -90,7 +90,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
 
 
 def was_correct(talk: SelfTalk) -> bool:
-    """Tell whether a path was right as it was first written."""
+    """Tell whether a path was correct as first written."""
     return talk.chain.response is not None and bool(talk.chain.response.is_correct)
 
 
@@ -101,7 +101,7 @@ def write_talks(folder: Path, rows: Iterable[TalkRow]) -> None:
 
 
 def find_talks(path: Path) -> Path | None:
-    """Give the file of a data set: of a run folder, its `dataset`, or the file itself; None where there is none."""
+    """Find the file of a data set, given a run folder, its `dataset` or the file itself; None where there is none."""
     places = [path, path / TALKS, path / "dataset" / TALKS]
     return next((place for place in places if place.name == TALKS and place.is_file()), None)
 

@@ -1,4 +1,4 @@
-"""Makes self-talk data: drives the graph over a problem set, and writes what was kept."""
+"""Makes self-talk data: runs the graph over a problem set, and writes the kept talks and a card."""
 
 import logging
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def make_self_talk(
     progress: TalkProgress | None = None,
     **settings: Any,
 ) -> TalkSummary:
-    """Make self-talk data; the same call again resumes. What `critique-graph self-talk` calls.
+    """Make self-talk data; the same call again resumes. `critique-graph self-talk` calls it.
 
     The data set is in the run's folder, under `dataset`.
 
@@ -58,7 +58,7 @@ def make_self_talk(
     job = prepare_problems(SelfTalkSettings, problems, settings, find_training_problems)
     chosen, folder = job.settings, run_folder(out, "talk")
     if not can_continue(job.models["actor"]):
-        logger.warning("%s cannot continue a message of its own: it must repeat what was right", chosen.actor)
+        logger.warning("%s cannot continue a message of its own: it must repeat the correct steps", chosen.actor)
 
     def summarise(run: FinishedRun) -> TalkSummary:
         write_talks(folder / DATASET, talk_rows(read_talk_traces(run.rows())))
@@ -92,7 +92,7 @@ def outcome_of_talks(result: Mapping[str, Any]) -> Outcome:
 
 
 def unreadable_critic(result: Mapping[str, Any]) -> str | None:
-    """Say so if every talk of a problem is dropped because a critique cannot be read, with the first of them."""
+    """Give a warning with the first unreadable critique if every talk of a problem is dropped for such a critique."""
     if any(talk["drop"] != "unreadable" for talk in result["talks"]):
         return None
     critique = result["talks"][0]["chain"]["rounds"][-1]["critique"]["text"]

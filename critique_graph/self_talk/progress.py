@@ -9,7 +9,7 @@ from critique_graph.runs.progress import Progress
 
 
 class TalkProgress(Progress):
-    """The same where self-talk is made: how many talks were kept, and how many of them have repairs."""
+    """Progress that shows how many talks were kept, and how many of them have repairs."""
 
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         super().__init__(console=console, quiet=quiet)

@@ -13,25 +13,25 @@ class TalkSummary(RunRecord):
     """The findings of a run that makes self-talk, as `critique-graph self-talk --json` prints them."""
 
     left_out: dict[str, int]
-    """Problems not begun because they are near copies: of `excluded` sets, or `repeated`."""
+    """Number of near copies left out: `excluded`, of problems in excluded sets; `repeated`, of earlier problems."""
     talks: int
-    """Paths, of which each was kept or dropped."""
+    """Number of paths, each of which was kept or dropped."""
     kept: int
     repaired: int
-    """Kept ones whose path was wrong as it was first written."""
+    """Number of kept talks whose path was wrong as first written."""
     right: int
-    """Kept ones whose path was right."""
+    """Number of kept talks whose path was correct as first written."""
     dropped: dict[TalkDropReason, int]
     kept_by_repairs: dict[int, int]
-    """How many of the kept have so many mistakes."""
+    """Number of kept talks by their number of mistakes."""
     repaired_share: Rate
     """Share of initially wrong paths that were repaired and kept (duplicates count as kept)."""
     right_share: Rate
     """Share of initially correct paths that were kept (duplicates count as kept)."""
     calls: dict[str, int]
-    """By role."""
+    """Calls by role."""
     tokens: dict[str, int]
-    """By role, and `total`."""
+    """Tokens by role, and their `total`."""
     dataset: str
 
 

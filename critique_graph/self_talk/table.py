@@ -7,7 +7,7 @@ from critique_graph.self_talk.summary import TalkSummary
 
 
 def talk_table(summary: TalkSummary) -> Table:
-    """Lay out what was made."""
+    """Lay out the summary of a run."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -19,13 +19,13 @@ def talk_table(summary: TalkSummary) -> Table:
         *(("left out", f"{count} near copies, {reason}") for reason, count in summary.left_out.items()),
         (
             "kept",
-            f"{summary.kept} of {summary.talks} talks: {summary.right} right at once, {summary.repaired} repaired",
+            f"{summary.kept} of {summary.talks} talks: {summary.right} correct at first, {summary.repaired} repaired",
         ),
         (
             "wrong paths",
             f"{summary.repaired_share.percent()} repaired, copies included, n = {summary.repaired_share.n}",
         ),
-        ("right paths", f"{summary.right_share.percent()} kept, copies included, n = {summary.right_share.n}"),
+        ("correct paths", f"{summary.right_share.percent()} kept, copies included, n = {summary.right_share.n}"),
         ("mistakes", by_repairs or "-"),
         ("dropped", ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "-"),
         ("tokens", " + ".join(f"{n:,} {role}" for role, n in summary.tokens.items() if n and role != "total") or "-"),

@@ -30,7 +30,7 @@ def solve(
     json: Annotated[Flag, OUTPUT] = False,
     quiet: Annotated[Flag, OUTPUT] = False,
 ) -> int:
-    """Solve one question, live: the response, its critique, the refinement, the ballot.
+    """Solve one question and show it live: the response, its critique, the refinement, the ballot.
 
     Args:
         question: The question to solve; `-` reads it from standard input.
@@ -42,7 +42,7 @@ def solve(
     if not question:
         raise InputError("the question is empty; give it as an argument, or '-' to read it from standard input.")
     if settings.gate == "oracle" and reference is None:
-        raise InputError("--gate oracle needs the right answer: add --reference ANSWER.")
+        raise InputError("--gate oracle needs the reference answer: add --reference ANSWER.")
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_actor_critic(
         **load_roles(settings.roles()), **Context.keywords(settings)
     ).compile()
@@ -81,7 +81,7 @@ def run(
     settings: Annotated[RunSettings, Parameter(name="*")] = RunSettings(),  # noqa: B008 - frozen
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
 ) -> int:
-    """Run the loop over a problem set: traces, and what the critic was worth. The same command again resumes.
+    """Run the loop over a problem set: traces, and what the critic gained. The same command again resumes.
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.

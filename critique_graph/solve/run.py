@@ -24,7 +24,7 @@ def run_problems(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Summary:
-    """Run the actor-critic loop over a problem set; the same call again resumes. What `critique-graph run` calls.
+    """Run the actor-critic loop over a problem set; the same call again resumes. `critique-graph run` calls it.
 
     Example:
         >>> summary = run_problems("problems.jsonl", actor="hf:PATH", critic="hf:PATH", samples=4, out="runs/first")

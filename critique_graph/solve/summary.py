@@ -13,7 +13,7 @@ from critique_graph.runs.record import FinishedRun, RunRecord
 
 
 class Flips(Record):
-    """Problems by whether chain 0's first response was right, and whether the final answer is."""
+    """Number of problems by whether chain 0's first response was correct and whether the final answer is correct."""
 
     right_to_right: int
     right_to_wrong: int
@@ -22,15 +22,15 @@ class Flips(Record):
 
 
 class Tokens(Record):
-    """Tokens by role. Calls whose usage is unknown are not in them, and counted apart."""
+    """Tokens by role, without calls whose usage is unknown; `unknown_calls` counts those."""
 
     actor: int
     critic: int
     total: int
     prompts: int
-    """Of the total, those read."""
+    """Tokens of the prompts, which are part of `total`."""
     cached: int
-    """Of the prompts', those that an engine's prefix cache held."""
+    """Tokens of the prompts that an engine's prefix cache held."""
     unknown_calls: int
 
 
@@ -47,16 +47,16 @@ class Summary(RunRecord):
     ungraded: int
     """Done problems left out of every accuracy: no reference, or an answer that could not be graded."""
     accuracy_first: Rate
-    """Of chain 0's first response: what the actor does alone."""
+    """Accuracy of chain 0's first response: what the actor achieves alone."""
     accuracy_final: Rate
     gain: Rate
-    """Final minus first on the same problems."""
+    """Final minus first accuracy on the same problems."""
     flips: Flips
     by_level: dict[int, LevelAccuracy]
     critic: CriticScore
-    """Its verdicts on graded first responses, of every chain."""
+    """Agreement of the critic's verdicts with the grades of every chain's first response."""
     unparsed_critiques: int
-    """Critiques, of any round, without a readable final verdict."""
+    """Number of critiques, in any round, without a readable final verdict."""
     truncated_responses: int
     tokens: Tokens
 
@@ -103,7 +103,7 @@ def summarise(run: FinishedRun) -> Summary:
 
 @dataclass
 class _Tally:
-    """What is counted while traces go by."""
+    """The counts over the traces read so far."""
 
     first: list[bool] = field(default_factory=list)
     final: list[bool] = field(default_factory=list)
@@ -114,7 +114,7 @@ class _Tally:
     truncated_responses: int = 0
 
     def add(self, trace: Trace, *, is_done: bool) -> None:
-        """Count a trace; what was spent counts always, what was found only when the problem is done."""
+        """Count a trace: its usage always, its results only when the problem is done."""
         for role in ("actor", "critic"):
             self.usage[role] += trace.usage[role]
         if not is_done:

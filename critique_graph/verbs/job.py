@@ -14,7 +14,7 @@ from critique_graph.verbs.settings import Roles
 
 
 class VerbSettings(Protocol):
-    """What settings must say of models."""
+    """Settings that name the models of a verb."""
 
     def roles(self) -> Roles:
         """Give the model and the server of each role."""
@@ -30,18 +30,18 @@ class Job(Generic[Settings]):
 
     settings: Settings
     models: Mapping[str, Any]
-    """By role: chat models, ready to be called, or a word such as `exact` for a role that code plays."""
+    """Models by role: chat models, ready to be called, or a word such as `exact` for a role that code plays."""
     problems: ProblemSet
 
 
 def prepare(
     kind: Callable[..., Settings], keywords: Mapping[str, Any], find: Callable[[Settings], ProblemSet]
 ) -> Job[Settings]:
-    """Read a verb's settings, find its problems and load its models: whatever is wrong with them is found now.
+    """Read a verb's settings, find its problems and load its models, so that errors in them are raised now.
 
     Args:
         kind: The settings' class.
-        keywords: Settings, among them models as strings or chat models, which are recorded by their names.
+        keywords: The settings; models are strings or chat models, which are recorded by their names.
         find: Finds the problems.
 
     Raises:
@@ -62,7 +62,7 @@ def prepare_problems(
     keywords: Mapping[str, Any],
     find: Callable[[Settings, Sequence[Problem] | None], ProblemSet],
 ) -> Job[Settings]:
-    """Do the same for a verb whose settings name a problem set, or that is given the problems themselves."""
+    """Prepare a verb (see `prepare`) that gets the name of a problem set or the problems themselves."""
     given = None if isinstance(problems, str | Path) else tuple(problems)
     name = name_of_problems(problems if given is None else given)
     return prepare(kind, {**keywords, "problems": name}, lambda settings: find(settings, given))

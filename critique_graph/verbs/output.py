@@ -1,4 +1,4 @@
-"""The flags that every verb with a run folder has, and how it prints what was found."""
+"""The flags of every verb with a run folder, and how it prints its findings."""
 
 import time
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ Shown = TypeVar("Shown", bound=Progress)
 
 @dataclass(frozen=True)
 class RunOutput:
-    """Where a run goes, and what is printed of it.
+    """Where a run is stored, and what is printed about it.
 
     Args:
         out: Folder of the run; by default a new one under `runs/`. The same command with the same folder resumes.
@@ -33,20 +33,20 @@ class RunOutput:
     quiet: Annotated[Flag, OUTPUT] = False
 
     def keywords(self) -> dict[str, Any]:
-        """Give where the run goes, as keywords of the function that a verb calls."""
+        """Give `out` and `fresh` as keyword arguments of the function that a verb calls."""
         return {"out": self.out, "fresh": self.fresh}
 
     def progress(self, kind: type[Shown]) -> Shown:
-        """Give what shows the run's progress."""
+        """Create the display of the run's progress."""
         return kind(console=log, quiet=self.quiet)
 
     def show(self, found: Ended, shown: Iterable[RenderableType], *, failed: int | None = None) -> int:
-        """Print what a run found, as JSON or as it is shown to people; gives the exit code.
+        """Print the findings of a run, as JSON or for people; gives the exit code.
 
         Args:
             found: The run's record.
-            shown: What people see of it.
-            failed: Number of failures that the exit code tells of, where it is not that of the record.
+            shown: What is printed for people.
+            failed: Number of failures that decides the exit code, where it is not the record's own.
         """
         if self.json:
             print_json(found.model_dump(mode="json", by_alias=True))

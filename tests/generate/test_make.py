@@ -23,7 +23,7 @@ CHATTY = {
     "annotator": ScriptedModel(answer=lambda messages: "What a lovely solution!"),
     "corruptor": "exact",
 }
-"""An annotator that keeps to no format."""
+"""An annotator that ignores the format."""
 SMALL = ("--samples", "4", "--attempts", "2", "--refinements", "4", "--rollouts", "2", "--quiet", "--json")
 
 
@@ -209,7 +209,7 @@ def test_preview_shows_a_prompt_and_records_and_the_whole_run_goes_on_from_it(
     preview = json.loads(printed.out)
     assert preview["problems"] == 8
     assert "The reference answer is" in printed.err
-    assert printed.err.count("right refinements:") == preview["kept"] > 0
+    assert printed.err.count("correct refinements:") == preview["kept"] > 0
     assert run_command([*command, "--limit", "9"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert whole["problems"] == 9
@@ -242,7 +242,7 @@ def test_show_prints_records_drawn_at_random(tmp_path: Path, capsys: pytest.Capt
     _, rows = generate(tmp_path / "run", capsys, "--limit", "4", "--seed", "3")
     assert run_command(["show", str(tmp_path / "run"), "-n", "2"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("right refinements:") == 2 < len(rows)
+    assert printed.count("correct refinements:") == 2 < len(rows)
 
 
 def test_annotator_that_never_keeps_to_the_format_stops_the_run_and_is_quoted(

@@ -19,7 +19,7 @@ QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many ap
 
 
 class Continuing(ScriptedModel):
-    """A scripted model that can go on with a message of its own."""
+    """A scripted model that can continue a message of its own."""
 
     continues_final_message: ClassVar[bool] = True
 
@@ -56,7 +56,7 @@ def test_path_is_continued_from_a_cut_ever_hotter_and_located_only_where_rollout
         if not isinstance(messages[-1], AIMessage):
             return RIGHT
         begun = messages[-1].text
-        if begun == "3 + 4 = 7.":  # the attempt, at the temperature the rise begins with, goes wrong; rollouts do not
+        if begun == "3 + 4 = 7.":  # the attempt, at the first of the rising temperatures, goes wrong; rollouts do not
             is_attempt = actor.settings[-1]["temperature"] == 0.75
             return "\n7 * 2 = 15.\nSo 15.\nThe answer is 15." if is_attempt else "\n7 * 2 = 14.\nThe answer is 14."
         return "\nThe answer is 15." if "So" in begun else "\nSo 15.\nThe answer is 15."
@@ -155,7 +155,7 @@ def test_impossible_rule_is_refused():
         create_auto_critique(refinements=2, min_right=3)
 
 
-# What becomes of one wrong path, `WRONG`, or of one right one.
+# What becomes of one wrong path, `WRONG`, or of one correct path.
 
 
 def made(first: str, annotations: list[Any], refined: Any, **settings: Any) -> tuple[dict[str, Any], Any, Any]:
@@ -264,7 +264,7 @@ class Killed(Exception):
 
 
 class MortalLog:
-    """A journal that dies after so many new calls, and remembers those before."""
+    """A journal that fails after some new calls, and remembers the calls before."""
 
     def __init__(self) -> None:
         self.replies: dict[CallKey, Reply] = {}

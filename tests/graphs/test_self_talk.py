@@ -20,20 +20,20 @@ TALK = (
 
 
 class Continuing(ScriptedModel):
-    """A scripted model that can go on with a message of its own."""
+    """A scripted model that can continue a message of its own."""
 
     continues_final_message: ClassVar[bool] = True
 
 
 def judge(messages: Sequence[Any]) -> str:
-    """Critique a response by its steps: only 14 is right."""
+    """Critique a response by its steps: only 14 is correct."""
     text = messages[-1].text.partition("<response>\n")[2].partition("\n</response>")[0]
     steps = [(line, "Wrong" if "15" in line else "Correct") for line in text.splitlines()[:-1]]
     return critique_text("Correct" if "{14}" in text else "Wrong", *steps)
 
 
 def acting(first: str, *continuations: Any) -> Continuing:
-    """An actor that writes `first`, then goes on with each of the continuations in turn."""
+    """An actor that writes `first`, then continues with each of the continuations in turn."""
     return Continuing(replies=[first, *continuations])
 
 

@@ -41,7 +41,7 @@ class TestStandardUnit(ChatModelUnitTests):
 
 
 class TestStandardIntegrationOnTheMiniature(ChatModelIntegrationTests):
-    """Against a real model behind a real server, on the loopback."""
+    """LangChain's standard tests, against a real model behind a real server on the loopback interface."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""`ChatVLLM` on our side of vLLM, which is scripted here (`fake_vllm`); `test_vllm_engine.py` runs the real one."""
+"""`ChatVLLM` with a scripted vLLM (`fake_vllm`); `test_vllm_engine.py` runs the real vLLM."""
 
 import asyncio
 import importlib

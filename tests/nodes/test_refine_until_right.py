@@ -1,4 +1,4 @@
-"""Refinements drawn until one is right."""
+"""Refinements sampled until one is correct."""
 
 import asyncio
 from typing import Any

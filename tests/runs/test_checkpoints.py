@@ -1,4 +1,4 @@
-"""An application's checkpoints as traces: the same as those of a run, finished threads alone."""
+"""An application's checkpoints as traces: those of finished threads, equal to the traces of a run."""
 
 import json
 import sqlite3
@@ -40,7 +40,7 @@ def ask(app: Any, problem: Problem, **options: Any) -> None:
 
 
 def without_what_a_run_adds(traces: list[Any]) -> list[Any]:
-    """Settings, the graph's name, and what only a problem set knows: levels."""
+    """Remove the settings, the graph's name and the problems' levels, which only a run knows."""
     return sorted(
         ({**trace, "settings": {}, "graph": "", "problem": {**trace["problem"], "level": None}} for trace in traces),
         key=lambda trace: trace["problem"]["id"],

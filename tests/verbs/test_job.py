@@ -1,4 +1,5 @@
-"""The Python API of whole problem sets: problems and models as they are given, and what a run folder says of them."""
+"""The Python API of whole problem sets: problems and models as they are given, and what a run folder records about
+them."""
 
 import json
 from pathlib import Path
