@@ -21,18 +21,18 @@ def summary_table(summary: Summary) -> Table:
     add("accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final")
     add("gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}")
     flips = summary.flips
-    add("flips", f"{flips.wrong_to_right} wrong → right, {flips.right_to_wrong} right → wrong")
+    add("flips", f"{flips.wrong_to_right} wrong → correct, {flips.right_to_wrong} correct → wrong")
     for level, accuracy in summary.by_level.items():
         first, final = accuracy.first.percent(), accuracy.final.percent()
         add(f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}")
     critic = summary.critic
     for name, share in (
-        ("critic right", critic.discriminability),
-        ("  on right", critic.discriminability_on_right),
+        ("verdicts", critic.discriminability),
+        ("  on correct", critic.discriminability_on_right),
         ("  on wrong", critic.discriminability_on_wrong),
     ):
         if share.n:
-            add(name, f"{share.percent()} of first responses, n = {share.n}")
+            add(name, f"{share.percent()} correct, n = {share.n} first responses")
     add("unparsed", f"{summary.unparsed_critiques} critiques")
     add("truncated", f"{summary.truncated_responses} responses")
     tokens = summary.tokens

@@ -17,7 +17,7 @@ def test_table_names_outcomes_accuracy_and_flips() -> None:
     text = shown(row("a", "wrong", "right"), row("b", "right", "right", status="failed"))
     assert "1 of 2 done, 1 failed" in text
     assert "0.0 % [0.0, 79.3] first → 100.0 % [20.7, 100.0] final" in text
-    assert "1 wrong → right, 0 right → wrong" in text
+    assert "1 wrong → correct, 0 correct → wrong" in text
 
 
 def test_table_gives_tokens_by_role_and_what_was_cached_of_the_prompts() -> None:
