@@ -1,6 +1,7 @@
 """`critique-graph eval-critic`: does the critic find the first wrong step?"""
 
-from typing import Annotated, get_args
+from collections.abc import Iterator
+from typing import Annotated, cast, get_args
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -9,7 +10,7 @@ from critique_graph.core.schema import FailureKind
 from critique_graph.eval_critic.score import CriticEvaluation, evaluate_critic
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.metrics.judgement import FirstErrors
-from critique_graph.output.terminal import plain
+from critique_graph.output.terminal import figures_table
 from critique_graph.runs.progress import Progress
 from critique_graph.verbs.output import RunOutput
 
@@ -38,23 +39,23 @@ def eval_critic(
 
 def evaluation_table(found: CriticEvaluation) -> Table:
     """Lay out the scores."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-
-    def add(name: str, scores: FirstErrors) -> None:
-        table.add_row(name, plain(f"{scores.f1.percent()}, n = {scores.f1.n}"))
-        for part, rate in (("with a wrong step", scores.on_erroneous), ("without a wrong step", scores.on_correct)):
-            table.add_row(f"  {part}", plain(f"{rate.percent()} as labelled, n = {rate.n}"))
-
-    add("first-error F1", found)
+    scores = [("first-error F1", cast(FirstErrors, found))]
     if len(found.by_source) > 1:
-        for source, scores in found.by_source.items():
-            add(source, scores)
+        scores += found.by_source.items()
     shown = {**found.unreadable, "unlabelled": found.unlabelled, "failed": found.failed, "pending": found.pending}
     counts = ", ".join(f"{count} {reason}" for reason, count in shown.items() if count)
-    table.add_row("no prediction", plain(counts or "none"))
-    table.add_row("tokens", f"{found.tokens:,}")
-    table.add_row("time", f"{found.seconds:.1f} s")
-    table.add_row("run", plain(found.run))
-    return table
+    return figures_table(
+        [
+            *(figure for name, its in scores for figure in _figures(name, its)),
+            ("no prediction", counts or "none"),
+            ("tokens", f"{found.tokens:,}"),
+            ("time", f"{found.seconds:.1f} s"),
+            ("run", found.run),
+        ]
+    )
+
+
+def _figures(name: str, scores: FirstErrors) -> Iterator[tuple[str, str]]:
+    yield name, f"{scores.f1.percent()}, n = {scores.f1.n}"
+    yield "  with a wrong step", f"{scores.on_erroneous.percent()} as labelled, n = {scores.on_erroneous.n}"
+    yield "  without a wrong step", f"{scores.on_correct.percent()} as labelled, n = {scores.on_correct.n}"

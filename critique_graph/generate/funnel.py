@@ -10,13 +10,13 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from critique_graph.core.errors import InputError
 from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES, FunnelStage, PathSource, ReasoningPath
 from critique_graph.core.schema import Problem, Record, Usage, Verdict
 from critique_graph.core.steps import split_steps
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.journal import JournalRow, read_journal
 from critique_graph.runs.record import FinishedRun, RunRecord, spent
+from critique_graph.runs.traces import finished_traces
 
 PATHS_SCHEMA = "critique-graph.paths/1"
 
@@ -77,17 +77,8 @@ class GenerationSummary(RunRecord):
 
 
 def read_paths_traces(rows: Iterable[JournalRow]) -> Iterator[PathsTrace]:
-    """Give the traces of a journal's finished problems.
-
-    Raises:
-        InputError: The journal is that of another verb.
-    """
-    for row in rows:
-        if row.trace is not None and row.outcome.status == "done":
-            try:
-                yield PathsTrace.model_validate_json(row.trace)
-            except ValueError as error:
-                raise InputError(f"the trace of {row.id} is not one of `critique-graph generate`.") from error
+    """Give the traces of a journal's finished problems; see `finished_traces`."""
+    return finished_traces(rows, PathsTrace, "generate")
 
 
 def count_kept(journal: Path) -> Counter[PathSource]:

@@ -1,10 +1,10 @@
 """What `generate` prints: the funnel, the quality of what was kept, and the cost."""
 
 from rich.table import Table
-from rich.text import Text
 
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.metrics.intervals import Rate
+from critique_graph.output.terminal import figures_table
 
 
 def generation_table(summary: GenerationSummary) -> Table:
@@ -24,12 +24,7 @@ def generation_table(summary: GenerationSummary) -> Table:
 
 def quality_table(summary: GenerationSummary) -> Table:
     """Lay out the quality figures of the data."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, figure in quality_rows(summary):
-        table.add_row(name, Text(figure))
-    return table
+    return figures_table(quality_rows(summary))
 
 
 def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:

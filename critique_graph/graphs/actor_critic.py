@@ -9,13 +9,13 @@ samples is inside the nodes: they await all calls of a problem together, and a f
 from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
 from critique_graph.core.schema import Gate, VoteRule
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
-from critique_graph.models.load import load_model
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.vote import create_vote
 
@@ -75,13 +75,7 @@ def create_actor_critic(
         token_budget=token_budget,
         seed=seed,
     )
-    players = Players(
-        models={"actor": actor, "critic": critic},
-        defaults=defaults,
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
-    )
+    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log)
     builder = StateGraph(
         ActorCriticState,
         context_schema=Context,

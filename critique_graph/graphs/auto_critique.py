@@ -8,11 +8,11 @@ from typing import Any
 from langgraph.graph import END
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.context import GenerationContext
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
-from critique_graph.models.load import load_model
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.annotate import create_annotate
 from critique_graph.nodes.filter import create_filter
 
@@ -47,12 +47,8 @@ def create_auto_critique(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = Players(
-        models={"actor": actor, "annotator": annotator, "corruptor": corruptor},
-        defaults=GenerationContext(**settings),
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
+    players = new_players(
+        {"actor": actor, "annotator": annotator, "corruptor": corruptor}, GenerationContext(**settings), grader, log
     )
     builder = new_data_graph()
     last = add_paths(builder, players)

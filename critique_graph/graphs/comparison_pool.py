@@ -9,12 +9,12 @@ its chains.
 from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticInput, PoolOutput, PoolState
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
-from critique_graph.models.load import load_model
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.baselines import create_baselines
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.vote import create_vote
@@ -43,13 +43,7 @@ def create_pool(
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
     defaults = Context.model_validate({**settings, "gate": "always"})
-    players = Players(
-        models={"actor": actor, "critic": critic},
-        defaults=defaults,
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
-    )
+    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log)
     builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
     add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
     builder.add_node("vote", create_vote(players))

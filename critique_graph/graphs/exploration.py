@@ -8,12 +8,12 @@ The state and the traces are those of the actor-critic loop; without a critic th
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import while_open
-from critique_graph.models.load import load_model
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine_until_right import create_refine_until_right
 from critique_graph.nodes.solve import create_solve
@@ -56,13 +56,7 @@ def create_exploration(
         critic_max_tokens=critic_max_tokens,
         seed=seed,
     )
-    players = Players(
-        models={"actor": actor, "critic": actor if critic is None else critic},
-        defaults=defaults,
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
-    )
+    players = new_players({"actor": actor, "critic": actor if critic is None else critic}, defaults, grader, log)
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
     )

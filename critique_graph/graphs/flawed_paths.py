@@ -11,8 +11,8 @@ from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
-from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.models.load import load_model
+from critique_graph.grading.grader import Grader
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
@@ -45,13 +45,7 @@ def create_flawed_paths(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = Players(
-        models={"actor": actor, "corruptor": corruptor},
-        defaults=GenerationContext(**settings),
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
-    )
+    players = new_players({"actor": actor, "corruptor": corruptor}, GenerationContext(**settings), grader, log)
     builder = new_data_graph()
     last = add_paths(builder, players)
     builder.add_edge(last, END)

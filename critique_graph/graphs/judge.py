@@ -9,12 +9,12 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
-from critique_graph.grading.grader import Grader, default_grader
-from critique_graph.models.load import load_model
+from critique_graph.grading.grader import Grader
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_given_response
 from critique_graph.nodes.solve import create_solve
@@ -41,13 +41,7 @@ def create_judge(
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
-    players = Players(
-        models={"actor": actor, "critic": critic},
-        defaults=JudgeContext.model_validate(settings),
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
-    )
+    players = new_players({"actor": actor, "critic": critic}, JudgeContext.model_validate(settings), grader, log)
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
     )

@@ -10,12 +10,12 @@ from typing import Any
 from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkOutput
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
-from critique_graph.models.load import load_model
+from critique_graph.graphs.players import new_players
 from critique_graph.nodes.repair import create_repair
 from critique_graph.nodes.smooth import EXACT, create_smooth
 
@@ -52,12 +52,8 @@ def create_self_talk(
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = Players(
-        models={"actor": actor, "critic": critic, "smoother": smoother},
-        defaults=SelfTalkContext(**settings),
-        grader=grader or default_grader(),
-        load=load_model,
-        log=log,
+    players = new_players(
+        {"actor": actor, "critic": critic, "smoother": smoother}, SelfTalkContext(**settings), grader, log
     )
     builder = StateGraph(
         ActorCriticState,

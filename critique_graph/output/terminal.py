@@ -1,11 +1,13 @@
 """Output of the command line: results on stdout, everything else on stderr."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
 from cyclopts import Parameter
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -26,6 +28,16 @@ def print_text(text: str) -> None:
 _CONTROL = dict.fromkeys(
     [*range(9), *range(11, 32), 127, *range(128, 160), 0x202A, 0x202B, 0x202D, 0x202E, 0x2066, 0x2067]
 )
+
+
+def figures_table(figures: Iterable[tuple[str, str]]) -> Table:
+    """Lay out names and figures in two columns; texts from outside are shown as they are, never read as markup."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, figure in figures:
+        table.add_row(name, plain(figure))
+    return table
 
 
 def plain(text: str, style: str = "") -> Text:

@@ -45,6 +45,13 @@ class RunRecord(Ended):
     quarantined: int
     pending: int
 
+    def outcomes_in_words(self, more: Mapping[str, int] | None = None) -> str:
+        """Say how many problems are done, and how many are not, by outcome and by what is counted in `more`."""
+        left = {status: getattr(self, status) for status in ("failed", "quarantined", "pending")} | dict(more or {})
+        return f"{self.done} of {self.problems} done" + "".join(
+            f", {count} {name}" for name, count in left.items() if count
+        )
+
     def exit_code(self, failed: int | None = None) -> int:
         """Exit code of the process; see `Ended.exit_code`."""
         return super().exit_code(self.failed + self.quarantined if failed is None else failed)

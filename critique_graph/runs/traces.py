@@ -1,15 +1,19 @@
 """Reads the traces of a finished run, of a run that still goes on, or of a file alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
+from pydantic import ValidationError
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import read_records
-from critique_graph.core.schema import Trace
+from critique_graph.core.schema import Record, Trace
 from critique_graph.runs.folder import JOURNAL, MANIFEST, TRACES
-from critique_graph.runs.journal import read_journal
+from critique_graph.runs.journal import JournalRow, read_journal
+
+AnyTrace = TypeVar("AnyTrace", bound=Record)
 
 
 def read_traces(path: str | Path) -> Iterator[Trace]:
@@ -29,6 +33,25 @@ def read_traces(path: str | Path) -> Iterator[Trace]:
     if not file.is_file():
         raise InputError(f"{file}: there are no traces here. Give a run folder or a traces.jsonl.")
     return read_records(file, Trace, "a trace")
+
+
+def finished_traces(rows: Iterable[JournalRow], kind: type[AnyTrace], verb: str) -> Iterator[AnyTrace]:
+    """Give the traces of a journal's finished problems.
+
+    Args:
+        rows: The journal's problems.
+        kind: Record of the traces.
+        verb: The verb that writes such traces, for the error.
+
+    Raises:
+        InputError: The journal is of another verb.
+    """
+    for row in rows:
+        if row.trace is not None and row.outcome.status == "done":
+            try:
+                yield kind.model_validate_json(row.trace)
+            except ValidationError as error:
+                raise InputError(f"the trace of {row.id} is not one of `critique-graph {verb}`.") from error
 
 
 def _has_ended(folder: Path) -> bool:

@@ -6,11 +6,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from critique_graph.core.dataset_row import DatasetRow
-from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import read_records, write_json_lines
 from critique_graph.core.schema import Problem, Record, Usage
 from critique_graph.core.splice import SelfTalk, trajectory
 from critique_graph.runs.journal import JournalRow
+from critique_graph.runs.traces import finished_traces
 
 TALKS_SCHEMA = "critique-graph.talks/1"
 TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
@@ -50,17 +50,8 @@ class TalkRow(DatasetRow):
 
 
 def read_talk_traces(rows: Iterable[JournalRow]) -> Iterator[TalkTrace]:
-    """Give the traces of a journal's finished problems.
-
-    Raises:
-        InputError: The journal is that of another verb.
-    """
-    for row in rows:
-        if row.trace is not None and row.outcome.status == "done":
-            try:
-                yield TalkTrace.model_validate_json(row.trace)
-            except ValueError as error:
-                raise InputError(f"the trace of {row.id} is not one of `critique-graph self-talk`.") from error
+    """Give the traces of a journal's finished problems; see `finished_traces`."""
+    return finished_traces(rows, TalkTrace, "self-talk")
 
 
 def talk_rows(traces: Iterable[TalkTrace]) -> Iterator[TalkRow]:

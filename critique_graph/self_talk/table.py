@@ -1,21 +1,16 @@
 """What `self-talk` prints: what was kept, what was dropped, and the cost."""
 
 from rich.table import Table
-from rich.text import Text
 
+from critique_graph.output.terminal import figures_table
 from critique_graph.self_talk.summary import TalkSummary
 
 
 def talk_table(summary: TalkSummary) -> Table:
     """Lay out the summary of a run."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
-    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
     by_repairs = ", ".join(f"{count} with {number}" for number, count in summary.kept_by_repairs.items())
     rows = [
-        ("problems", f"{summary.done} of {summary.problems} done{faults}"),
+        ("problems", summary.outcomes_in_words()),
         *(("left out", f"{count} near copies, {reason}") for reason, count in summary.left_out.items()),
         (
             "kept",
@@ -32,6 +27,4 @@ def talk_table(summary: TalkSummary) -> Table:
         ("time", f"{summary.seconds:.1f} s"),
         ("data set", summary.dataset),
     ]
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    return table
+    return figures_table(rows)

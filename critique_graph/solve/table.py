@@ -1,30 +1,27 @@
 """A run's summary as a table for people."""
 
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterator
 
+from rich.table import Table
+
+from critique_graph.output.terminal import figures_table
 from critique_graph.solve.summary import Summary
 
 
 def summary_table(summary: Summary) -> Table:
-    """Lay out a summary; texts that come from outside are shown as they are, never read as markup."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    """Lay out a summary."""
+    return figures_table(_figures(summary))
 
-    def add(name: str, value: str) -> None:
-        table.add_row(name, Text(value))
 
-    shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending", "ungraded")}
-    faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
-    add("problems", f"{summary.done} of {summary.problems} done{faults}")
-    add("accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final")
-    add("gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}")
+def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield "problems", summary.outcomes_in_words({"ungraded": summary.ungraded})
+    yield "accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final"
+    yield "gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}"
     flips = summary.flips
-    add("flips", f"{flips.wrong_to_right} wrong → correct, {flips.right_to_wrong} correct → wrong")
+    yield "flips", f"{flips.wrong_to_right} wrong → correct, {flips.right_to_wrong} correct → wrong"
     for level, accuracy in summary.by_level.items():
         first, final = accuracy.first.percent(), accuracy.final.percent()
-        add(f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}")
+        yield f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}"
     critic = summary.critic
     for name, share in (
         ("verdicts", critic.discriminability),
@@ -32,13 +29,12 @@ def summary_table(summary: Summary) -> Table:
         ("  on wrong", critic.discriminability_on_wrong),
     ):
         if share.n:
-            add(name, f"{share.percent()} correct, n = {share.n} first responses")
-    add("unparsed", f"{summary.unparsed_critiques} critiques")
-    add("truncated", f"{summary.truncated_responses} responses")
+            yield name, f"{share.percent()} correct, n = {share.n} first responses"
+    yield "unparsed", f"{summary.unparsed_critiques} critiques"
+    yield "truncated", f"{summary.truncated_responses} responses"
     tokens = summary.tokens
     unknown = f", {tokens.unknown_calls} calls of unknown usage" if tokens.unknown_calls else ""
     cached = f", {tokens.cached / tokens.prompts:.0%} of prompts cached" if tokens.cached else ""
-    add("tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}")
-    add("time", f"{summary.seconds:.1f} s")
-    add("run", summary.run)
-    return table
+    yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}"
+    yield "time", f"{summary.seconds:.1f} s"
+    yield "run", summary.run

@@ -1,0 +1,27 @@
+"""The players of a graph, with what loads their models and grades their answers."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from critique_graph.calls.caller import CallLog
+from critique_graph.calls.players import Model, Players
+from critique_graph.core.context import GraphSettings
+from critique_graph.core.schema import Role
+from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.models.load import load_model
+
+Context = TypeVar("Context", bound=GraphSettings)
+
+
+def new_players(
+    models: Mapping[Role, Model], defaults: Context, grader: Grader | None, log: CallLog | None
+) -> Players[Context]:
+    """Make the players of a graph.
+
+    Args:
+        models: Model of each role, as a chat model or a string.
+        defaults: Settings that an invocation may change.
+        grader: Reads, compares and grades answers; None: mathematics.
+        log: Journal of finished calls; None: none is kept.
+    """
+    return Players(models, defaults, grader or default_grader(), load_model, log)
