@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
-from critique_graph.problems.training import is_held_out
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 from trl.scripts.sft import make_parser
@@ -22,6 +21,7 @@ from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.problems.problem_set import is_held_out
 from critique_graph.trainers.rows import Task
 from critique_graph.trainers.step_critic import StepCritic
 
