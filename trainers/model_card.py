@@ -62,8 +62,8 @@ def _before_and_after(training: Training, settings: TrainSettings) -> str:
     before, after = training.located_before, training.located_after
     if before is not None and after is not None and after.n > 0:
         return f"""\
-On {after.n} responses to held-out problems, the first wrong step, or its absence, was found in {before.percent()} of
-the cases before the training and in {after.percent()} after it (95 % intervals)."""
+On {after.n} responses to held-out problems, the first wrong step, or its absence, was found in
+{before.percent()} of the cases before the training and in {after.percent()} after it (95 % intervals)."""
     if training.before is None or training.after is None:
         return ""
     return f"""\

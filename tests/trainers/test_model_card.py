@@ -36,7 +36,7 @@ def test_card_says_what_was_learned_and_how() -> None:
 
 def test_card_of_a_step_critic_says_how_often_it_found_the_first_wrong_step() -> None:
     card = model_card(training(wilson(1, 4), wilson(2, 4)), Path("runs/data"), TrainSettings())
-    assert "On 4 responses to problems that were held out" in card
+    assert "On 4 responses to held-out problems" in card
     assert f"{wilson(1, 4).percent()} of the cases before" in card
 
 

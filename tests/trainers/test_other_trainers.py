@@ -99,9 +99,9 @@ def test_command_line_writes_the_folder_and_says_how_to_train(
     ("arguments", "message"),
     [
         (("--to", "axolotl"), "--to axolotl needs --out FOLDER and --model NAME_OR_PATH"),
-        (("--to", "verl", "--task", "refiner", "--model", "m", "--out", "{}"), "would learn the flawed responses too"),
+        (("--to", "verl", "--task", "refiner", "--model", "m", "--out", "{}"), "would also learn the flawed responses"),
         (("--to", "parquet"), "--to parquet needs --out"),
-        (("--to", "axolotl", "--task", "preference", "--model", "m", "--out", "{}"), "goes --to trl alone"),
+        (("--to", "axolotl", "--task", "preference", "--model", "m", "--out", "{}"), "can only be exported --to trl"),
         (("--to", "trl", "--check-mask"), "--check-mask needs --tokenizer"),
     ],
 )

@@ -54,5 +54,5 @@ def test_rows_that_are_too_long_and_adapters_are_refused() -> None:
     tokenizer, model = build_tokenizer(), load_start(str(weights_path("critic")), torch.float32)
     with pytest.raises(ValueError, match="2 of 2 rows are longer than 20 tokens"):
         train_step_critic(rows(2), model=model, tokenizer=tokenizer, settings=SFTSettings(max_length=20))
-    with pytest.raises(ValueError, match="trained whole"):
+    with pytest.raises(ValueError, match="all weights of a step critic are trained"):
         train_step_critic(rows(2), model=model, tokenizer=tokenizer, settings=SFTSettings(lora_rank=4))

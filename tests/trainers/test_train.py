@@ -168,7 +168,7 @@ def test_rows_longer_than_may_be_are_counted_and_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "openai:gpt"), "begins with hf:NAME_OR_PATH"),
+        (("--model", "openai:gpt"), "training starts from hf:NAME_OR_PATH"),
         (("--model", "miniature:critic", "--eval", "miniature"), "--eval needs --partner"),
         (("--model", "miniature:critic", "--rows-at-once", "3"), "no multiple of --rows-at-once 3"),
     ],
