@@ -8,12 +8,12 @@ pytest.importorskip("trl")
 
 import trl
 from datasets import Dataset
+from shipped import shipped_tokenizer
 from transformers import PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from critique_graph.core.errors import InputError
-from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.miniature_training.train import new_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
@@ -36,7 +36,7 @@ FAMILIES = ("qwen2_5", "qwen3", "llama3", "phi3", "gemma")
 
 def tokenizer_of(family: str) -> PreTrainedTokenizerBase:
     """The miniature's tokenizer, which can write anything, with the template of a model family, as TRL brings it."""
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     tokenizer.add_special_tokens({"bos_token": "<s>"})
     tokenizer.chat_template = (Path(trl.__file__).parent / "chat_templates" / f"{family}.jinja").read_text()
     return tokenizer
@@ -99,7 +99,7 @@ def test_row_with_nothing_to_learn_is_named() -> None:
 
 
 def test_tokenizer_without_template_is_refused() -> None:
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     tokenizer.chat_template = None
     with pytest.raises(InputError, match="has no chat template"):
         list(checked_masks([TASKS["actor"]], tokenizer))

@@ -17,7 +17,8 @@ import yaml
 
 pytest.importorskip("transformers")
 
-from critique_graph.miniature_training.tokenizer import build_tokenizer
+from shipped import shipped_tokenizer
+
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
@@ -36,7 +37,7 @@ TASKS = {
 
 @pytest.fixture
 def tokenizer_path(tmp_path: Path) -> str:
-    build_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    shipped_tokenizer().save_pretrained(tmp_path / "tokenizer")
     return str(tmp_path / "tokenizer")
 
 
@@ -96,7 +97,7 @@ def test_axolotl(task: str, tmp_path: Path) -> None:
     exported("axolotl", [TASKS[task]], tmp_path)
     settings = yaml.safe_load((tmp_path / "train.yaml").read_text())
     (dataset,) = settings["datasets"]
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     configuration = DictDefault(settings | {"chat_template": "tokenizer_default", "train_on_inputs": False})
     strategy = load(tokenizer, configuration, dataset)
     read = strategy.tokenize_prompt(json.loads((tmp_path / "rows.jsonl").read_text()))
@@ -109,7 +110,7 @@ def test_axolotl_reads_labelled_steps() -> None:
     from axolotl.utils.dict import DictDefault
 
     steps: StepRow = {"prompt": QUESTION, "completions": ["2 + 3 = 5.", "5 + 3 = 9."], "labels": [True, False]}
-    read = load(build_tokenizer(), DictDefault({"sequence_len": 512}), DictDefault({})).tokenize_prompt(steps)
+    read = load(shipped_tokenizer(), DictDefault({"sequence_len": 512}), DictDefault({})).tokenize_prompt(steps)
     assert [label for label in read["labels"] if label != -100] == [1, 0]
 
 
@@ -122,7 +123,7 @@ def test_verl(task: str, tmp_path: Path) -> None:
     command = exported("verl", [TASKS[task]], tmp_path)
     given = dict(part.removeprefix("data.").split("=") for part in command.split() if part.startswith("data."))
     settings = OmegaConf.create({**given, "max_length": int(given["max_length"]), "pad_mode": "no_padding"})
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     (read,) = MultiTurnSFTDataset(str(tmp_path / given["train_files"]), tokenizer, settings)
     check(tokenizer, task, read["input_ids"].tolist(), [bool(mask) for mask in read["loss_mask"]])
 
@@ -140,7 +141,7 @@ def test_openrlhf(task: str, tmp_path: Path) -> None:
     rows = load_dataset(
         "json", data_files=str(tmp_path / "rows.jsonl"), split="train", cache_dir=str(tmp_path / "cache")
     )
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     strategy = SimpleNamespace(args=SimpleNamespace(data=data))
     (read,) = SFTDataset(rows, tokenizer, int(given["max_len"]), strategy, num_processors=1)
     ids, mask = read[0][0].tolist(), read[2][0].tolist()

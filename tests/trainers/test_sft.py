@@ -5,9 +5,9 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
+from shipped import shipped_tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.rows import row
 from critique_graph.trainers.sft import SFTSettings, encode_rows, train_sft
@@ -17,7 +17,7 @@ ROWS = [row(solve_messages(f"Tom has {n} apples."), f"The answer is \\boxed{{{n}
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return build_tokenizer()
+    return shipped_tokenizer()
 
 
 @pytest.fixture
@@ -141,6 +141,6 @@ def test_template_that_rewrites_the_prompt_is_an_error(tokenizer):
 
 
 def _with_template(tokenizer, template):
-    other = build_tokenizer()
+    other = shipped_tokenizer()
     other.chat_template = template
     return other

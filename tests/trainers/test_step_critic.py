@@ -5,19 +5,19 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
+from shipped import shipped_tokenizer
 
 from critique_graph.core.steps import split_steps
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import check_response, first_error, flawed_response, gold_response
 from critique_graph.miniature.task import generate_exercises
-from critique_graph.miniature_training.tokenizer import build_tokenizer
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTSettings
 from critique_graph.trainers.step_critic import StepCritic, encode_steps, load_start, located, train_step_critic
 
 
 def test_label_of_a_step_is_that_of_its_last_token() -> None:
-    tokenizer = build_tokenizer()
+    tokenizer = shipped_tokenizer()
     steps = ["Tom has 2 + 1 = 3 pens.", "Tom has 3 + 1 = 5 pens."]
     encoded = encode_steps("Tom has 2 pens.", steps, tokenizer, [True, False])
     places = [index for index, label in enumerate(encoded["labels"]) if label != -100]
@@ -39,7 +39,7 @@ def rows(n: int) -> list[StepRow]:
 @pytest.mark.slow
 def test_training_finds_the_wrong_steps_of_its_rows(tmp_path) -> None:
     torch.manual_seed(0)
-    tokenizer, made = build_tokenizer(), rows(8)
+    tokenizer, made = shipped_tokenizer(), rows(8)
     model = load_start(str(weights_path("critic")), torch.float32)
     settings = SFTSettings(learning_rate=2e-3, batch_size=8, max_steps=60, use_cpu=True, log_every=10)
     result = train_step_critic(made, model=model, tokenizer=tokenizer, settings=settings, out=tmp_path)
@@ -51,7 +51,7 @@ def test_training_finds_the_wrong_steps_of_its_rows(tmp_path) -> None:
 
 
 def test_rows_that_are_too_long_and_adapters_are_refused() -> None:
-    tokenizer, model = build_tokenizer(), load_start(str(weights_path("critic")), torch.float32)
+    tokenizer, model = shipped_tokenizer(), load_start(str(weights_path("critic")), torch.float32)
     with pytest.raises(ValueError, match="2 of 2 rows are longer than 20 tokens"):
         train_step_critic(rows(2), model=model, tokenizer=tokenizer, settings=SFTSettings(max_length=20))
     with pytest.raises(ValueError, match="all weights of a step critic are trained"):
