@@ -41,8 +41,8 @@ def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
     rows += [
         ("first error where it is known to be", share(summary.located)),
         ("leaks of the hints, all dropped", share(summary.leaked)),
-        ("refinements correct with the critique", share(summary.right_with)),
-        ("refinements correct without it", share(summary.right_without)),
+        ("correct refinements with critique", share(summary.right_with)),
+        ("correct refinements without", share(summary.right_without)),
     ]
     if summary.tokens_per_kept is not None:
         seconds = summary.seconds / summary.kept
