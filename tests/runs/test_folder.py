@@ -42,6 +42,13 @@ async def test_same_configuration_resumes(tmp_path: Path) -> None:
     assert reopen(tmp_path) == 1
 
 
+async def test_run_of_a_version_that_had_more_settings_resumes(tmp_path: Path) -> None:
+    await begin(tmp_path, {**CONFIGURATION, "vote": "majority"})
+    assert reopen(tmp_path) == 1
+    with pytest.raises(RunError, match="samples was 1, is now 4"):
+        reopen(tmp_path, samples=4)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"limit": 20}, {"limit": None}, {"concurrency": 8}, {"base_url": "http://127.0.0.1:8001/v1"}],
