@@ -24,6 +24,7 @@ from critique_graph.runs.traces import read_traces
 
 if TYPE_CHECKING:
     from critique_graph.compare.pool import compare_strategies
+    from critique_graph.eval_critic.labelled import LabelledProblem
     from critique_graph.eval_critic.score import evaluate_critic
     from critique_graph.generate.make import generate_data
     from critique_graph.improve.graph import create_self_improve
@@ -45,6 +46,7 @@ __all__ = [
     "Grade",
     "ImprovementContext",
     "ImprovementProblems",
+    "LabelledProblem",
     "MathGrader",
     "Problem",
     "Response",
@@ -75,6 +77,7 @@ __all__ = [
 ]
 
 _LOADED_LATER = {
+    "LabelledProblem": "critique_graph.eval_critic.labelled",
     "ImprovementContext": "critique_graph.improve.state",
     "ImprovementProblems": "critique_graph.improve.problems",
     "compare_strategies": "critique_graph.compare.pool",

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import Players
+from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
@@ -30,7 +30,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             emit("refused", strategy="rg3", reason="the actor's model cannot continue a message of its own")
             return {}
         corrupt: Corruptor = ExactCorruptor(context.seed)
-        if players.model("corruptor") != "exact":
+        if players.model("corruptor") != EXACT:
             corrupt = ModelCorruptor(players.caller("corruptor"))
         problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
 

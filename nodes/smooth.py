@@ -7,7 +7,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.calls.players import Players
+from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
@@ -18,9 +18,6 @@ from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain, graded_response
 from critique_graph.nodes.solve import to_response
-
-EXACT = "exact"
-"""Name of the smoother that leaves a spliced talk unchanged."""
 
 SMOOTH_INSTRUCTION = (
     "After each step of the response stands whether it is right, and why. Rewrite it as one person who thinks aloud "

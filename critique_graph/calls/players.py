@@ -15,6 +15,10 @@ from critique_graph.grading.grader import Grader
 
 Model = str | BaseChatModel
 """A chat model, or a string that names one."""
+EXACT = "exact"
+"""The word in the place of a model where code plays the role."""
+PLAYED_BY_CODE: frozenset[Role] = frozenset({"corruptor", "smoother"})
+"""Roles that code can play."""
 Settings = TypeVar("Settings", bound=BaseModel)
 ContextT = TypeVar("ContextT", bound=GraphSettings, covariant=True)
 

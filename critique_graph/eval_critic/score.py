@@ -14,13 +14,14 @@ from typing import Any, Literal
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.critique import parse_critique
+from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Critique, FailureKind, Problem, Trace
 from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.judgement import NO_ERROR, FirstErrors, first_errors
-from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems
+from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems, refuse_repeated_ids
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.outcomes import Outcome, outcome_of
 from critique_graph.runs.progress import Progress
@@ -110,6 +111,8 @@ def evaluate_critic(
     """
     sources = [problems] if isinstance(problems, str | Path) else list(problems)
     given = [source for source in sources if isinstance(source, Problem)]
+    if given and len(given) < len(sources):
+        raise InputError("give either records or names of sets, not both.")
     names = [name_of_problems(given)] if given else [str(source) for source in sources]
     job = prepare(EvalCriticSettings, {**settings, "sources": names}, partial(_labelled, given=given))
     chosen, folder = job.settings, run_folder(out, "eval-critic")
@@ -142,7 +145,14 @@ def evaluate_critic(
 
 
 def _labelled(settings: EvalCriticSettings, *, given: Sequence[Problem]) -> ProblemSet:
-    return ProblemSet.of(given or list(labelled_problems(settings.sources, limit=settings.limit, seed=settings.seed)))
+    """Find the responses to judge: those at hand, or those of the sources."""
+    if not given:
+        return ProblemSet.of(list(labelled_problems(settings.sources, limit=settings.limit, seed=settings.seed)))
+    refuse_repeated_ids(given)
+    for problem in given:
+        if not isinstance(problem, LabelledProblem) or problem.label is None or not problem.steps:
+            raise InputError(f"problem {problem.id!r} has no labelled steps; give `LabelledProblem` records.")
+    return ProblemSet.of(given[: settings.limit])
 
 
 def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> CriticEvaluation:

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.graph import END
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import EXACT, Model
 from critique_graph.core.context import GenerationContext
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
@@ -20,7 +20,7 @@ from critique_graph.nodes.filter import create_filter
 def create_auto_critique(
     actor: Model = "miniature:actor",
     annotator: Model = "miniature:annotator",
-    corruptor: Model = "exact",
+    corruptor: Model = EXACT,
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import EXACT, Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader
@@ -22,7 +22,7 @@ DataGraph = StateGraph[AutoCritiqueState, GenerationContext, ActorCriticInput, A
 
 def create_flawed_paths(
     actor: Model = "miniature:actor",
-    corruptor: Model = "exact",
+    corruptor: Model = EXACT,
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,

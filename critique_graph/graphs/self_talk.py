@@ -10,14 +10,14 @@ from typing import Any
 from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import EXACT, Model
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkOutput
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.repair import create_repair
-from critique_graph.nodes.smooth import EXACT, create_smooth
+from critique_graph.nodes.smooth import create_smooth
 
 
 def create_self_talk(

@@ -11,7 +11,13 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.improve.settings import ImproveSettings
 from critique_graph.problems.load import load_problems
-from critique_graph.problems.problem_set import Problems, is_held_out, name_of_problems, refuse_test_split
+from critique_graph.problems.problem_set import (
+    Problems,
+    is_held_out,
+    name_of_problems,
+    refuse_repeated_ids,
+    refuse_test_split,
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     if problems is None or isinstance(problems, str | Path):
         training = read(settings.problems, settings.problem_limit, "train")
     else:
+        refuse_repeated_ids(tuple(problems))
         training = [_with_answer(problem) for problem in islice(problems, settings.limit)]
     if settings.validation is not None or is_miniature:
         validation = read(settings.validation or "miniature", settings.validation_limit, "validation")

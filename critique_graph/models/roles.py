@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from critique_graph.calls.players import Model
+from langchain_core.language_models import BaseChatModel
+
+from critique_graph.calls.players import EXACT, PLAYED_BY_CODE, Model
 from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
-
-EXACT = "exact"
-"""Word that replaces a model if code plays the role."""
 
 
 def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]:
@@ -24,13 +23,14 @@ def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]
     """
     for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
         check_server(url)
-    return {role: load_role(model, url) for role, (model, url) in roles.items()}
+    return {
+        role: model if model == EXACT and role in PLAYED_BY_CODE else load_role(model, url)
+        for role, (model, url) in roles.items()
+    }
 
 
-def load_role(model: Model, base_url: str | None) -> Model:
-    """Load the model of one role, with its server if it is a model on a server."""
-    if model == EXACT:
-        return model
+def load_role(model: Model, base_url: str | None) -> BaseChatModel:
+    """Load the model of one role, on its server if it is one of a server's."""
     is_served = isinstance(model, str) and model.startswith("openai:")
     return load_model(model, base_url=base_url if is_served else None)
 

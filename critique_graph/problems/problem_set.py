@@ -97,7 +97,7 @@ def _counted(
     needs_answer: str | None,
 ) -> ProblemSet:
     if given is not None:
-        _refuse_repeated_ids(given)
+        refuse_repeated_ids(given)
 
     def read() -> Iterator[Problem]:
         found = (
@@ -121,7 +121,8 @@ def _counted(
     return ProblemSet(read, None if is_far else sum(1 for _ in read()))
 
 
-def _refuse_repeated_ids(problems: Sequence[Problem]) -> None:
+def refuse_repeated_ids(problems: Sequence[Problem]) -> None:
+    """Raise `InputError` if no problem is given, or two of them have one id: an id names a problem in a run."""
     if not problems:
         raise InputError("there are no problems: the iterable is empty.")
     seen: set[str] = set()

@@ -8,8 +8,9 @@ from langchain_core.messages import BaseMessage
 
 from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.errors import ModelCallError
-from critique_graph.core.schema import Failure
+from critique_graph.core.errors import InputError, ModelCallError
+from critique_graph.core.schema import Failure, Problem
+from critique_graph.eval_critic.labelled import LabelledProblem
 from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
 from critique_graph.metrics.intervals import wilson
 from critique_graph.metrics.judgement import NO_ERROR
@@ -108,3 +109,28 @@ def test_command_labels_the_miniatures_responses(tmp_path: Path, capsys: pytest.
 def test_missing_file_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     assert run_command(["eval-critic", str(tmp_path / "none.json"), "--critic", "miniature:critic"]) == 2
     assert "there is no such file" in " ".join(capsys.readouterr().err.split())
+
+
+LABELLED = LabelledProblem(id="r0", question="Question 0?", steps=STEPS, label=1)
+
+
+def test_labelled_problems_at_hand_are_judged(tmp_path: Path):
+    found = evaluate_critic(
+        [LABELLED], actor=ScriptedModel(), critic=ScriptedModel(answer=answer), out=tmp_path / "run"
+    )
+    assert (found.responses, found.on_erroneous) == (1, wilson(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([Problem(id="p", question="?")], "problem 'p' has no labelled steps"),
+        ([LABELLED, "miniature"], "either records or names of sets, not both"),
+        ([LABELLED, LABELLED], "the id 'r0' is there twice"),
+    ],
+    ids=["plain problem", "mixed", "twice"],
+)
+def test_records_that_cannot_be_judged_are_refused(given: list[object], message: str, tmp_path: Path):
+    with pytest.raises(InputError, match=message):
+        evaluate_critic(given, critic=ScriptedModel(), out=tmp_path / "run")  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()

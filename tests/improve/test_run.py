@@ -46,6 +46,12 @@ def test_problem_that_is_measured_on_too_is_refused(file: str) -> None:
         improvement_problems(ImproveSettings(problems=file, validation=file, validation_limit=3))
 
 
+def test_problem_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    problems = addition_problems(20)
+    with pytest.raises(InputError, match="the id 'p0' is there twice"):
+        improve_actor([*problems, problems[0]], actor="hf:start", critic="none", out=tmp_path / "out", load=load)
+
+
 def test_problem_without_a_reference_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open.jsonl").write_text('{"question": "Why?"}\n')
     with pytest.raises(InputError, match="has no reference answer; self-improvement needs one"):

@@ -95,6 +95,13 @@ def test_problems_that_cannot_be_used_are_refused_before_any_call(problems: obje
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("role", ["actor", "critic"])
+def test_role_that_code_cannot_play_needs_a_model(role: str, tmp_path: Path):
+    with pytest.raises(InputError, match="Unknown model 'exact'"):
+        run_problems(PROBLEMS, **{**pair(), role: "exact"}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("setting", "value"), [("smaples", 3), ("samples", 0)], ids=["unknown", "out of range"])
 def test_setting_that_is_none_is_refused(setting: str, value: int, tmp_path: Path):
     with pytest.raises(ValidationError, match=setting):
