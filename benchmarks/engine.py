@@ -94,7 +94,7 @@ class Intake:
                 start = now
             elif start[0] and now[0] > start[0]:
                 self.share = (now[1] - start[1]) / (now[0] - start[0]) / self.engine.slots
-            yield Problem(id=f"p{index}", question=f"What is the sum of 1 to 10? ({index})", reference="55")
+            yield Problem(id=f"p{index}", question=f"What is the sum of 1 to 10? ({index})", answer="55")
 
 
 class EngineModel(BaseChatModel):

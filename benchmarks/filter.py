@@ -103,7 +103,7 @@ async def tried_again(decided: Sequence[Decided], fresh: int) -> list[Fresh]:
                 for index in range(fresh)
             )
         )
-        return sum(boxed_answer(reply.text) == item.trace.problem.reference for reply in replies)
+        return sum(boxed_answer(reply.text) == item.trace.problem.answer for reply in replies)
 
     async def both(item: Decided) -> Fresh:
         assert item.path.critique is not None
@@ -199,7 +199,7 @@ async def judged(critic: BaseChatModel, exercises: Sequence[Exercise], answers: 
     )
     verdicts = [parse_critique(reply.text, answer).final for reply, answer in zip(replies, answers, strict=True)]
     return [
-        verdict == ("correct" if boxed_answer(answer) == e.problem.reference else "wrong")
+        verdict == ("correct" if boxed_answer(answer) == e.problem.answer else "wrong")
         for e, answer, verdict in zip(exercises, answers, verdicts, strict=True)
     ]
 
@@ -233,7 +233,7 @@ def print_critics(traces: Sequence[PathsTrace], *, seeds: int, n: int, seed: int
     sizes = {is_correct: min(len(pool[is_correct]) for pool in found.values()) for is_correct in (True, False)}
     exercises = list(generate_exercises(n, seed=seed, split="test"))
     answers = asyncio.run(sampled(exercises))
-    right = sum(boxed_answer(answer) == e.problem.reference for e, answer in zip(exercises, answers, strict=True))
+    right = sum(boxed_answer(answer) == e.problem.answer for e, answer in zip(exercises, answers, strict=True))
     print(
         f"\n{sizes[True]} rows of correct responses and {sizes[False]} of wrong ones, of "
         + ", ".join(f"{len(pool[True])} and {len(pool[False])} {name}" for name, pool in found.items())

@@ -10,7 +10,7 @@ from critique_graph import Problem, load_problems, read_traces, run_problems
 own = Problem(
     id="coins",
     question="Tom has 18 coins. Tom finds 13 more coins. Ann has 9 fewer than Tom. How many coins does Ann have?",
-    reference="22",
+    answer="22",
 )
 problems = [own, *load_problems("miniature", limit=11, seed=4)]  # or a file: run_problems("problems.jsonl", ...)
 

@@ -17,7 +17,7 @@ from critique_graph.core.schema import Problem
 
 def addition_problems(count: int) -> list[Problem]:
     return [
-        Problem(id=f"p{i}", question=f"What is {i} + {i * 7 % 13}?", reference=str(i + i * 7 % 13), level=i % 3)
+        Problem(id=f"p{i}", question=f"What is {i} + {i * 7 % 13}?", answer=str(i + i * 7 % 13), level=i % 3)
         for i in range(count)
     ]
 

@@ -20,7 +20,7 @@ STEPS = ("3 + 4 = 7.", "7 * 2 = 14.")
 RIGHT, WRONG = solution(14, *STEPS), solution(9, "3 + 4 = 7.", "7 + 2 = 9.")
 JUDGED_WRONG = critique_text("Wrong").replace("3 + 4 = 7.", "7 + 2 = 9.", 1)
 PROBLEMS = [
-    Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", reference="14")
+    Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", answer="14")
     for n in range(6)
 ]
 SETTINGS: dict[str, Any] = {

@@ -16,7 +16,7 @@ from critique_graph.self_talk.make import make_self_talk
 
 STAGES = ("solve", "critique", "repair", "smooth")
 PROBLEMS = [
-    Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", reference="14")
+    Problem(id=f"p{n}", question=f"{n} people have 3 + 4 apples each, then double. How many has each?", answer="14")
     for n in range(8)
 ]
 

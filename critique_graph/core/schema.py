@@ -47,16 +47,14 @@ class Problem(Record):
 
     id: str
     question: str
-    reference: str | None = Field(default=None, alias="answer")
-    """The reference answer; `answer` in JSON and in files."""
+    answer: str | None = None
+    """The reference answer."""
     level: int | None = None
     source: str | None = None
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
-
     def to_input(self) -> dict[str, JsonValue]:
         """Give the input of a graph."""
-        return {"id": self.id, "question": self.question, "reference": self.reference}
+        return {"id": self.id, "question": self.question, "reference": self.answer}
 
 
 class Usage(Record):

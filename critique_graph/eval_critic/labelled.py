@@ -78,7 +78,7 @@ def exact_case(exercise: Exercise, response: str) -> Case | None:
     """
     steps = written_steps(response)
     error = first_error(check_response(exercise, response))
-    if error is None and boxed_answer(response) != exercise.problem.reference:
+    if error is None and boxed_answer(response) != exercise.problem.answer:
         return None
     answers = [line for line in response.splitlines() if line.strip() and line not in steps]
     return Case((*steps, *answers), NO_ERROR if error is None else error)

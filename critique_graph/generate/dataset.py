@@ -75,7 +75,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         id=f"{problem.id}/{path.name}",
         problem=problem.id,
         question=problem.question,
-        reference=problem.reference or "",
+        reference=problem.answer or "",
         level=problem.level,
         source=problem.source,
         strategy=path.strategy,

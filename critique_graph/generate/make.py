@@ -116,7 +116,7 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
     for trace in read_paths_traces(read_journal(folder / JOURNAL)):
         for path in trace.paths:
             if path.critique is not None:
-                reference = str(trace.problem.reference)
+                reference = str(trace.problem.answer)
                 messages = annotate_messages(trace.problem.question, path, reference, until=settings.annotate_until)
                 return messages[-1].text
     return None

@@ -86,6 +86,6 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
 
 
 def _with_answer(problem: Problem) -> Problem:
-    if problem.reference is None:
+    if problem.answer is None:
         raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")
     return problem

@@ -84,7 +84,7 @@ def read_exercise(question: str) -> Exercise | None:
     values: list[int] = []
     for operation in operations:
         values.append(compute(operation.symbol, *operation.operands(values)))
-    problem = Problem(id=question, question=question, reference=str(values[-1]), level=len(operations))
+    problem = Problem(id=question, question=question, answer=str(values[-1]), level=len(operations))
     return Exercise(problem, tuple(operations), noun)
 
 

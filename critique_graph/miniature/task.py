@@ -144,7 +144,7 @@ def generate_exercises(n: int, *, seed: int, split: Split) -> Iterator[Exercise]
         problem = Problem(
             id=f"miniature/{split}/{seed}/{index:06d}",
             question=" ".join(draft.sentences),
-            reference=str(draft.values[-1]),
+            answer=str(draft.values[-1]),
             level=len(draft.operations),
             source="miniature",
         )

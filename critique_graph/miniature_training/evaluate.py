@@ -164,7 +164,7 @@ async def evaluate_pair(
 
     def right(answers: Sequence[Reply], changed: dict[int, Reply] | None = None) -> list[bool]:
         final = {**dict(enumerate(answers)), **(changed or {})}
-        return [boxed_answer(final[i].text) == e.problem.reference for i, e in enumerate(exercises)]
+        return [boxed_answer(final[i].text) == e.problem.answer for i, e in enumerate(exercises)]
 
     before, after = right(greedy), right(greedy, refined)
     return PairEvaluation(
@@ -315,7 +315,7 @@ def _vote_figures(
         return None
     rng = random.Random(seed)
     ballots = zip(*(map(boxed_answer, (reply.text for reply in answers)) for answers in pool[:votes]), strict=True)
-    is_correct = [_majority(ballot, rng) == e.problem.reference for ballot, e in zip(ballots, exercises, strict=True)]
+    is_correct = [_majority(ballot, rng) == e.problem.answer for ballot, e in zip(ballots, exercises, strict=True)]
     spent = fmean(reply.call.usage.total_tokens for answers in pool[:votes] for reply in answers)
     return VoteFigures(
         votes=votes,

@@ -290,7 +290,7 @@ def first_good_enough(checkpoints: Path, *, seed: int) -> Path | None:
 def _solved(folder: Path, exercises: Sequence[Exercise], *, seed: int) -> float:
     """Give the share of problems that a model solves greedily."""
     responses = _respond(folder, exercises, temperature=0.0, seed=seed)
-    right = sum(boxed_answer(text) == e.problem.reference for e, text in zip(exercises, responses, strict=True))
+    right = sum(boxed_answer(text) == e.problem.answer for e, text in zip(exercises, responses, strict=True))
     return right / len(exercises)
 
 

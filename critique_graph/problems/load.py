@@ -93,7 +93,7 @@ def _problems(
         problem = Problem(
             id=_id(row) or f"{stem}/{index:06d}",
             question=_question(row, question_fields),
-            reference=_answer(row, answer_fields),
+            answer=_answer(row, answer_fields),
             level=_level(row),
             source=source,
         )

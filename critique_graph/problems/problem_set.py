@@ -113,7 +113,7 @@ def _counted(
             )
         )
         for problem in found:
-            if needs_answer is not None and problem.reference is None:
+            if needs_answer is not None and problem.answer is None:
                 raise InputError(f"problem {problem.id!r} has no reference answer; {needs_answer}.")
             yield problem
 

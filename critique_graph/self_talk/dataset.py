@@ -68,7 +68,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
         id=f"{trace.problem.id}/{talk.chain.index}",
         problem=trace.problem.id,
         question=trace.problem.question,
-        reference=trace.problem.reference or "",
+        reference=trace.problem.answer or "",
         level=trace.problem.level,
         source=trace.problem.source,
         self_talk=talk.response.text,

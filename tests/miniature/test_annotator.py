@@ -16,7 +16,7 @@ def test_every_question_is_read_back_into_its_operations(split):
     for exercise in generate_exercises(1000, seed=12, split=split):
         read = read_exercise(exercise.problem.question)
         assert (read.operations, read.noun) == (exercise.operations, exercise.noun)
-        assert read.problem.reference == exercise.problem.reference
+        assert read.problem.answer == exercise.problem.answer
 
 
 @pytest.mark.parametrize("question", ["", "What is 2 + 3?", "Tom has 3 pens. How many pens does Tom have?"])

@@ -45,7 +45,7 @@ def test_every_gold_response_checks_and_boxes_the_answer():
     for exercise in generate_exercises(300, seed=1, split="test"):
         response = gold_response(exercise)
         assert first_error(check_response(exercise, response)) is None
-        assert boxed_answer(response) == exercise.problem.reference
+        assert boxed_answer(response) == exercise.problem.answer
 
 
 def test_later_steps_go_on_from_a_replaced_equation(exercise):
@@ -91,7 +91,7 @@ def test_flawed_response_has_exactly_one_wrong_step_and_a_wrong_answer_mostly():
         response = flawed_response(exercise, rng)
         checks = check_response(exercise, response)
         assert [check.is_correct for check in checks].count(False) == 1
-        answers_wrong += boxed_answer(response) != exercise.problem.reference
+        answers_wrong += boxed_answer(response) != exercise.problem.answer
     assert answers_wrong > 290
 
 

@@ -103,7 +103,7 @@ def test_answer_is_the_last_value():
         values: list[int] = []
         for operation in exercise.operations:
             values.append(compute(operation.symbol, *operation.operands(values)))
-        assert exercise.problem.reference == str(values[-1])
+        assert exercise.problem.answer == str(values[-1])
 
 
 def test_no_number_is_given_twice():

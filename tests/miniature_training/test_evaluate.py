@@ -124,7 +124,7 @@ def test_reference_answer_reaches_no_prompt():
     for prompt in (*actor.prompts, *critic.prompts):
         exercise = _exercise(prompt)
         rest = " ".join(message.text for message in prompt).replace(exercise.problem.question, "")
-        assert f"{{{exercise.problem.reference}}}" not in rest
+        assert f"{{{exercise.problem.answer}}}" not in rest
         assert gold_response(exercise).splitlines()[-2] not in rest
 
 

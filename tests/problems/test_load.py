@@ -90,7 +90,7 @@ def test_known_fields_are_recognised(tmp_path: Path, row: dict[str, object], exp
 
 
 def test_numbers_keep_the_way_they_were_written(tmp_path: Path) -> None:
-    assert load(tmp_path, '{"question": "Q", "answer": 2.50}')[0].reference == "2.50"
+    assert load(tmp_path, '{"question": "Q", "answer": 2.50}')[0].answer == "2.50"
 
 
 def test_fields_can_be_named(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_fields_can_be_named(tmp_path: Path) -> None:
 
     problem = load(tmp_path, text, question_field="q2", answer_field="a2")[0]
 
-    assert (problem.question, problem.reference) == ("R", "2")
+    assert (problem.question, problem.answer) == ("R", "2")
 
 
 def test_blank_lines_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_hub_set_is_streamed(spec: str, monkeypatch: pytest.MonkeyPatch) -> None
 
     problems = list(load_problems(spec))
 
-    assert [(problem.id, problem.reference) for problem in problems] == [("tiny/000000", "5"), ("tiny/000001", "1.5")]
+    assert [(problem.id, problem.answer) for problem in problems] == [("tiny/000000", "5"), ("tiny/000001", "1.5")]
     assert problems[0].source == spec
 
 
@@ -302,5 +302,5 @@ def test_public_sets_are_read_whole(name: str, count: int, first: tuple[str, str
 
     problems = list(load_problems(DATA / name))
 
-    assert (problems[0].id, problems[0].reference, problems[0].level) == first
-    assert sum(problem.reference is not None for problem in problems) == len(problems) == count
+    assert (problems[0].id, problems[0].answer, problems[0].level) == first
+    assert sum(problem.answer is not None for problem in problems) == len(problems) == count

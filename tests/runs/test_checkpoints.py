@@ -35,7 +35,7 @@ def application(file: Path, *, inside: bool = False) -> Any:
 
 
 def ask(app: Any, problem: Problem, **options: Any) -> None:
-    given = {"id": problem.id, "question": problem.question, "reference": problem.reference}
+    given = {"id": problem.id, "question": problem.question, "reference": problem.answer}
     app.invoke(given, {"configurable": {"thread_id": problem.id}}, **options)
 
 
