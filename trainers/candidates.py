@@ -15,7 +15,7 @@ from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_data
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems.load import is_test_set
+from critique_graph.problems.held_out import is_test_set, refuse_test_question
 from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
@@ -68,10 +68,11 @@ def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
     """Turn talks into rows of one task: from the problem to a text of the talk.
 
     Raises:
-        InputError: Talks hold no rows of the task.
+        InputError: Talks hold no rows of the task, or a problem is a test problem.
     """
     text_of = TALK_TEXTS.get(task)
     for talk in rows:
+        refuse_test_question(talk.problem, talk.question)
         if text_of is None:
             *names, last = TALK_TEXTS
             raise InputError(f"self-talk holds no rows of {task}: it has those of {', '.join(names)} and {last}.")
@@ -94,6 +95,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
     that was dropped before it was tried makes no row. The choice of pairs is ours: the paper has no such training.
     """
     for trace in traces:
+        refuse_test_question(trace.problem.id, trace.problem.question)
         tried: defaultdict[str, list[ReasoningPath]] = defaultdict(list)
         for path in trace.paths:
             if path.trial is not None and path.critique is not None:
@@ -118,7 +120,7 @@ def dataset_candidates(rows: Iterable[CritiqueRow], task: Task, *, with_reasonin
     """Turn kept critiques into rows of one task; `with_reasoning` also teaches a critic the annotator's reasoning.
 
     Raises:
-        InputError: Critiques hold no rows of the task.
+        InputError: Critiques hold no rows of the task, or a problem is a test problem.
     """
     return _candidates(map(judged_row, rows), task, with_reasoning)
 
@@ -201,6 +203,7 @@ def _candidates(found: Iterable[Judged], task: Task, with_reasoning: bool) -> It
     if make is None:  # critic-preference, which compares several critiques
         return
     for judged in found:
+        refuse_test_question(judged.problem, judged.question)
         made = make(judged if with_reasoning else replace(judged, reasoning=None))
         if made is not None:
             yield Candidate(made, judged.problem, judged.level, judged.is_correct)

@@ -9,6 +9,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Record, Trace
 from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_parquet
+from critique_graph.problems.held_out import refuse_test_question
 from critique_graph.runs.checkpoints import read_checkpoints
 from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
@@ -107,7 +108,9 @@ class Source:
         return read_traces(self._run()) if self.checkpoints is None else read_checkpoints(self.checkpoints)
 
     def dataset(self) -> Iterator[CritiqueRow]:
-        return read_dataset(self._run())
+        for row in read_dataset(self._run()):
+            refuse_test_question(row.problem, row.question)
+            yield row
 
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
         if self.checkpoints is not None and task != "critic-preference":

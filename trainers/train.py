@@ -29,8 +29,9 @@ from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
 from critique_graph.output.cards import CARD
+from critique_graph.problems.held_out import is_held_out
 from critique_graph.problems.load import load_problems
-from critique_graph.problems.problem_set import ProblemSet, is_held_out
+from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates

@@ -52,6 +52,8 @@ class Problem(Record):
     level: int | None = None
     source: str | None = None
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     def to_input(self) -> dict[str, JsonValue]:
         """Give the input of a graph."""
         return {"id": self.id, "question": self.question, "reference": self.answer}

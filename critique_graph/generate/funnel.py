@@ -46,7 +46,8 @@ class GenerationSummary(RunRecord):
     """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
 
     left_out: dict[str, int]
-    """Number of near copies left out: `excluded`, of problems in excluded sets; `repeated`, of earlier problems."""
+    """Number of problems left out: `test`, questions of public test sets; near copies of problems in excluded sets
+    (`excluded`) and of earlier problems (`repeated`)."""
     funnel: dict[FunnelStage, dict[PathSource, Passage]]
     """Paths by stage and strategy; a path with several critiques counts once for each."""
     kept: int

@@ -54,9 +54,9 @@ def generation_line(summary: GenerationSummary) -> str:
     """Say in a few lines what was made, at what cost, and where it is."""
     shown = {status: getattr(summary, status) for status in ("failed", "quarantined", "pending")}
     faults = "".join(f", {count} {name}" for name, count in shown.items() if count)
-    near_copies = ", ".join(f"{count} {reason}" for reason, count in summary.left_out.items())
+    left_out = ", ".join(f"{count} {reason}" for reason, count in summary.left_out.items())
     return (
-        (f"left out as near copies: {near_copies}\n" if near_copies else "")
+        (f"problems left out: {left_out}\n" if left_out else "")
         + f"{summary.kept} critiques kept of {summary.done} of {summary.problems} problems{faults}\n"
         f"{sum(summary.calls.values()):,} calls, {summary.tokens['total']:,} tokens, {summary.seconds:.1f} s · "
         f"{summary.rows} rows in {summary.dataset}"

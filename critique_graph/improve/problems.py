@@ -1,5 +1,6 @@
 """The problems of self-improvement: for training, validation and test."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,19 +11,27 @@ from typing import Any
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.improve.settings import ImproveSettings
+from critique_graph.problems.held_out import is_held_out, question_key, refuse_test_question, refuse_test_split
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import (
     Problems,
-    is_held_out,
+    ProblemSet,
     name_of_problems,
     refuse_repeated_ids,
-    refuse_test_split,
+    without_test_questions,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ImprovementProblems:
-    """The problems of self-improvement; no problem is in two of the sets."""
+    """The problems of self-improvement; no problem is in two of the sets.
+
+    Raises:
+        InputError: A training problem is a validation or test problem, also in another spelling, or a question of a
+            public test set.
+    """
 
     training: Sequence[Problem]
     """Problems that are explored and learned from; each has a reference answer."""
@@ -30,6 +39,16 @@ class ImprovementProblems:
     """Problems by which the best iteration is chosen."""
     test: Sequence[Problem]
     """Problems that only measure; if empty, the validation problems measure."""
+
+    def __post_init__(self) -> None:
+        asked = {question_key(problem.question) for problem in (*self.validation, *self.test)}
+        for problem in self.training:
+            refuse_test_question(problem.id, problem.question)
+            if question_key(problem.question) in asked:
+                raise InputError(
+                    f"problem {problem.id!r} is a training problem and also a validation or test problem; "
+                    "remove it from one."
+                )
 
     @property
     def name(self) -> str:
@@ -65,6 +84,10 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     else:
         refuse_repeated_ids(tuple(problems))
         training = [_with_answer(problem) for problem in islice(problems, settings.limit)]
+    allowed = without_test_questions(ProblemSet.of(training))
+    training = list(allowed.read())
+    if allowed.left_out:
+        logger.warning("%d training problems are questions of public test sets: left out", allowed.left_out["test"])
     if settings.validation is not None or is_miniature:
         validation = read(settings.validation or "miniature", settings.validation_limit, "validation")
     else:
@@ -76,11 +99,6 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     if not validation or not training:
         raise InputError(
             f"{settings.problems}: too few problems to hold some out; name a validation set with --validation."
-        )
-    asked = {problem.question for problem in (*validation, *test)}
-    if shared := next((problem for problem in training if problem.question in asked), None):
-        raise InputError(
-            f"problem {shared.id!r} is a training problem and also a validation or test problem; remove it from one."
         )
     return ImprovementProblems(training, validation, test)
 

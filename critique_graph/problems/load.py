@@ -3,9 +3,11 @@
 Rows are read when they are requested, so memory use does not grow; only ids are kept, to find duplicates.
 """
 
+import logging
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -15,8 +17,22 @@ from critique_graph.core.schema import Problem
 from critique_graph.grading.extract import extract_reference
 from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
 
-QUESTION_FIELDS = ("question", "problem", "prompt", "input")
-ANSWER_FIELDS = ("answer", "solution", "gold", "target")
+logger = logging.getLogger(__name__)
+
+QUESTION_FIELDS = ("question", "problem", "prompt", "query", "input")
+ANSWER_FIELDS = (
+    "answer",
+    "expected_answer",
+    "final_answer",
+    "reference_answer",
+    "correct_answer",
+    "gold_answer",
+    "ground_truth",
+    "gold",
+    "target",
+    "reference",
+    "solution",  # last: it is often a text that only ends in the answer
+)
 ID_FIELDS = ("id", "unique_id", "task_id")
 LEVEL_FIELDS = ("level", "difficulty")
 MINIATURE_LIMIT = 100
@@ -41,8 +57,9 @@ def load_problems(
     Args:
         spec: `miniature`, a file (`.jsonl`, `.jsonl.gz`, `.json`, `.csv`, `.parquet`), or
             `hf:owner/name[:config[:split]]`.
-        question_field: Field with the question; by default the first field of `QUESTION_FIELDS` that exists.
-        answer_field: Field with the reference answer; by default the first field of `ANSWER_FIELDS` that exists.
+        question_field: Field with the question; by default the first field of `QUESTION_FIELDS` that is filled.
+        answer_field: Field with the reference answer; by default the first field of `ANSWER_FIELDS` that is filled.
+            Capitals, spaces and hyphens in the names of fields do not matter.
         limit: Maximum number of problems, from the beginning (for the miniature: 100 by default).
         seed: Seed of the miniature's problems.
         split: Split of the miniature, and of `hf:` sets that name none; training data comes from `train`.
@@ -74,11 +91,6 @@ def load_problems(
     )
 
 
-def is_test_set(spec: str) -> bool:
-    """Tell whether `run` takes a set's problems from a test split: `miniature`, or `hf:` with no split or `test`."""
-    return spec == "miniature" or (spec.startswith("hf:") and (spec.count(":") < 3 or spec.endswith(":test")))
-
-
 def _problems(
     rows: Iterator[FileRow],
     *,
@@ -90,6 +102,8 @@ def _problems(
 ) -> Iterator[Problem]:
     numbers: dict[str, int] = {}
     for index, row in enumerate(rows):
+        if index == 0:
+            _say_where_references_are(row, spec, answer_fields)
         problem = Problem(
             id=_id(row) or f"{stem}/{index:06d}",
             question=_question(row, question_fields),
@@ -110,8 +124,22 @@ def _names(row: FileRow) -> str:
     return ", ".join(map(repr, islice(row.fields, 20))) or "none"
 
 
-def _first(row: FileRow, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in row.fields), None)
+def _say_where_references_are(row: FileRow, spec: str, names: tuple[str, ...]) -> None:
+    """Tell the user what was chosen where no field was named and none is called `answer`."""
+    name = row.find(names)
+    if name is None and names == ANSWER_FIELDS:
+        _say_once(
+            f"{spec}: no reference answers, so nothing is graded: none of the fields {_names(row)} is known to hold "
+            "them. Name one with --answer-field."
+        )
+    elif name is not None and len(names) > 1 and name != "answer":
+        _say_once(f"{spec}: the reference answers are read from {name!r}; --answer-field names another field.")
+
+
+@cache
+def _say_once(message: str) -> None:
+    """Log a message; a set is read several times, and says the same each time."""
+    logger.warning(message)
 
 
 def _text(row: FileRow, name: str) -> str:
@@ -128,7 +156,7 @@ def _text(row: FileRow, name: str) -> str:
 
 
 def _question(row: FileRow, names: tuple[str, ...]) -> str:
-    name = _first(row, names)
+    name = row.find(names)
     if name is None:
         row.refuse(
             f"there is no field {' or '.join(map(repr, names))}; the fields are {_names(row)}. "
@@ -146,7 +174,7 @@ def _question(row: FileRow, names: tuple[str, ...]) -> str:
 
 
 def _answer(row: FileRow, names: tuple[str, ...]) -> str | None:
-    name = _first(row, names)
+    name = row.find(names)
     if name is None and names != ANSWER_FIELDS:
         row.refuse(f"there is no field {names[0]!r}; the fields are {_names(row)}. Name one with --answer-field.")
     if name is None or row.fields[name] is None:
@@ -155,11 +183,11 @@ def _answer(row: FileRow, names: tuple[str, ...]) -> str | None:
 
 
 def _id(row: FileRow) -> str | None:
-    name = _first(row, ID_FIELDS)
+    name = row.find(ID_FIELDS)
     return None if name is None or row.fields[name] is None else _text(row, name).strip()
 
 
 def _level(row: FileRow) -> int | None:
-    name = _first(row, LEVEL_FIELDS)
+    name = row.find(LEVEL_FIELDS)
     match = _LEVEL.fullmatch(str(row.fields[name]).strip()) if name else None
     return int(match[1]) if match else None

@@ -1,8 +1,6 @@
 """The problems a verb works on: read one by one, checked before any call, and for training without near copies."""
 
 import hashlib
-import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,13 +9,13 @@ from typing import Literal
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
+from critique_graph.problems.held_out import public_test_set, refuse_test_split
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.near_copies import Overlap
 from critique_graph.problems.settings import ProblemSettings, TrainingProblemSettings
 
 Problems = str | Path | Iterable[Problem]
 """`miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves."""
-_TEST_SPLIT = re.compile(r"hf:.*:.*:test")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class ProblemSet:
     total: int | None
     """Number of problems; None if it is not known before they are read."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Number of near copies that were left out, by reason."""
+    """Number of problems that were left out, by reason: near copies, and questions of public test sets (`test`)."""
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> "ProblemSet":
@@ -62,23 +60,34 @@ def find_training_problems(settings: TrainingProblemSettings, given: Sequence[Pr
         MissingDependencyError: The extra `data` is needed.
     """
     refuse_test_split(settings.problems)
-    found = _counted(settings, given, split="train", needs_answer="generation needs one")
+    found = without_test_questions(_counted(settings, given, split="train", needs_answer="generation needs one"))
     if not (settings.exclude or settings.distinct):
         return found
     overlap = Overlap(problem for spec in settings.exclude for problem in load_problems(spec))
     fitting = list(overlap.distinct(found.read(), repeated=settings.distinct))
-    return ProblemSet(lambda: fitting, len(fitting), overlap.left_out)
+    return ProblemSet(lambda: fitting, len(fitting), {**found.left_out, **overlap.left_out})
 
 
-def refuse_test_split(spec: str) -> None:
-    """Raise `InputError` if the name of a set to learn from names a test split."""
-    if _TEST_SPLIT.fullmatch(spec):
-        raise InputError(f"{spec}: a test split makes no training data; name the one for training.")
+def without_test_questions(found: ProblemSet) -> ProblemSet:
+    """Leave questions of public test sets out of a set to learn from.
 
+    Raises:
+        InputError: All problems are such questions; for a set whose size is not known, raised when it has been read.
+    """
+    left_out: dict[str, int] = {}
 
-def is_held_out(problem: str) -> bool:
-    """Tell by a problem's id whether it is in the held-out tenth, which is used to measure and never to learn."""
-    return zlib.crc32(problem.encode()) % 10 == 0
+    def read() -> Iterator[Problem]:
+        total = fitting = 0
+        for total, problem in enumerate(found.read(), start=1):
+            if (name := public_test_set(problem.question)) is None:
+                fitting += 1
+                yield problem
+            else:
+                left_out["test"] = total - fitting
+        if total and not fitting:
+            raise InputError(f"all {total} problems are questions of {name}, which make no training data.")
+
+    return ProblemSet(read, None if found.total is None else sum(1 for _ in read()), left_out)
 
 
 def name_of_problems(problems: Problems) -> str:

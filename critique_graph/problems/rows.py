@@ -5,8 +5,9 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -15,6 +16,7 @@ from critique_graph.core.errors import InputError, MissingDependencyError
 
 _MAX_LINE = 10_000_000
 """Maximum number of bytes in a line (JSONL) or cell (CSV) that is read."""
+_SEPARATORS = re.compile(r"[\s_-]+")
 _HUB_SPEC = re.compile(r"hf:([\w.-]+/[\w.-]+)(?::([^:]*))?(?::([^:]+))?")
 
 
@@ -34,8 +36,27 @@ class FileRow:
     """Number of the row: lines count from 1, as in editors; rows from 0, as in data frames."""
     fields: Mapping[str, object]
 
+    def find(self, names: Sequence[str]) -> str | None:
+        """Give the first field that has one of the names and is filled, or else the first that has one of them.
+
+        Capitals, spaces, hyphens and underscores make no difference between two names.
+        """
+        by_key = _fields_by_key(tuple(self.fields))
+        found = [field for name in names if (field := by_key.get(_key(name))) is not None]
+        return next((field for field in found if self.fields[field] not in (None, "")), found[0] if found else None)
+
     def refuse(self, what: str) -> NoReturn:
         raise InputError(f"{self.source}, {self.unit} {self.number}: {what}")
+
+
+@lru_cache(maxsize=64)
+def _fields_by_key(fields: tuple[str, ...]) -> dict[str, str]:
+    """Give the fields of a row by their keys; of fields with the same key, the first."""
+    return {_key(field): field for field in reversed(fields)}
+
+
+def _key(name: str) -> str:
+    return _SEPARATORS.sub("", name).casefold()
 
 
 def file_rows(path: Path) -> Iterator[FileRow]:

@@ -70,7 +70,7 @@ class FinishedRun:
     state: RunState = "complete"
     reason: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Number of problems left out as near copies, by reason."""
+    """Number of problems left out, by reason: near copies, and questions of public test sets."""
 
     def ending(self) -> dict[str, Any]:
         """Give the fields of `Ended`."""

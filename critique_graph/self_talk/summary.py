@@ -13,7 +13,8 @@ class TalkSummary(RunRecord):
     """The findings of a run that makes self-talk, as `critique-graph self-talk --json` prints them."""
 
     left_out: dict[str, int]
-    """Number of near copies left out: `excluded`, of problems in excluded sets; `repeated`, of earlier problems."""
+    """Number of problems left out: `test`, questions of public test sets; near copies of problems in excluded sets
+    (`excluded`) and of earlier problems (`repeated`)."""
     talks: int
     """Number of paths, each of which was kept or dropped."""
     kept: int

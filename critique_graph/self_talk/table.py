@@ -11,7 +11,7 @@ def talk_table(summary: TalkSummary) -> Table:
     by_repairs = ", ".join(f"{count} with {number}" for number, count in summary.kept_by_repairs.items())
     rows = [
         ("problems", summary.outcomes_in_words()),
-        *(("left out", f"{count} near copies, {reason}") for reason, count in summary.left_out.items()),
+        *(("left out", f"{count} problems, {reason}") for reason, count in summary.left_out.items()),
         (
             "kept",
             f"{summary.kept} of {summary.talks} talks: {summary.right} correct at first, {summary.repaired} repaired",

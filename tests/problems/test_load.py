@@ -304,3 +304,73 @@ def test_public_sets_are_read_whole(name: str, count: int, first: tuple[str, str
 
     assert (problems[0].id, problems[0].answer, problems[0].level) == first
     assert sum(problem.answer is not None for problem in problems) == len(problems) == count
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [
+        ({"question": "Q", "Answer": "5"}, "5"),
+        ({"Question": "Q", "ANSWER": "5"}, "5"),
+        ({"problem": "Q", "expected_answer": "5", "generated_solution": "2 + 3 = 5"}, "5"),
+        ({"problem": "Q", "solution": "We add.", "expected_answer": "5"}, "5"),
+        ({"problem": "Q", "Final Answer": "5"}, "5"),
+        ({"problem": "Q", "final-answer": 5}, "5"),
+        ({"problem": "Q", "groundTruth": "5", "ground_truth": "6"}, "5"),
+        ({"problem": "Q", "answer": None, "solution": r"so \boxed{5}"}, "5"),
+        ({"problem": "Q", "answer": "", "final_answer": "5"}, "5"),
+        ({"question": None, "problem": "Q", "answer": "5"}, "5"),
+        ({"question": "", "prompt": "Q", "answer": 5.0}, "5.0"),
+        ({"problem": "Q", "answer": "5", "final_answer": "6"}, "5"),
+    ],
+    ids=str,
+)
+def test_reference_column_is_recognised(tmp_path: Path, row: dict[str, object], answer: str) -> None:
+    (problem,) = load(tmp_path, json.dumps(row))
+
+    assert (problem.question, problem.answer) == ("Q", answer)
+
+
+def test_spaces_and_capitals_in_the_header_of_a_csv_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text("ID , Question, Expected Answer\n1,What is 2 + 3?,5\n2,Half of 3?,\n")
+
+    problems = list(load_problems(tmp_path / "set.csv"))
+
+    assert [(p.id, p.question, p.answer) for p in problems] == [("1", "What is 2 + 3?", "5"), ("2", "Half of 3?", None)]
+
+
+def test_named_field_is_found_in_another_spelling(tmp_path: Path) -> None:
+    (problem,) = load(tmp_path, '{"Task": "Q", "Right Answer": 7}', question_field="task", answer_field="right_answer")
+
+    assert (problem.question, problem.answer) == ("Q", "7")
+
+
+def test_missing_reference_column_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"question": "Q", "worked": "5"}\n' * 2)
+
+    for _ in range(2):
+        list(load_problems(path))
+
+    (said,) = caplog.messages
+    assert "none of the fields 'question', 'worked' is known to hold them" in said
+    assert "--answer-field" in said
+
+
+def test_reference_column_that_was_chosen_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load(tmp_path, '{"question": "Q", "expected_answer": "5"}')
+
+    (said,) = caplog.messages
+    assert "the reference answers are read from 'expected_answer'" in said
+
+
+def test_column_that_is_called_answer_or_was_named_needs_no_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(tmp_path, '{"question": "Q", "answer": "5"}')
+    load(tmp_path, '{"question": "Q", "target": "5"}', answer_field="target")
+
+    assert caplog.messages == []
+
+
+def test_number_is_a_reference_in_python() -> None:
+    assert Problem(id="p", question="Q", answer=5).answer == "5"  # type: ignore[arg-type]

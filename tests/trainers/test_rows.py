@@ -192,10 +192,30 @@ def test_what_a_selection_goes_by_comes_along() -> None:
     assert (candidate.problem, candidate.level, candidate.is_correct) == ("p", 2, False)
 
 
-@pytest.mark.parametrize("problems", ["miniature", "hf:openai/gsm8k", "hf:openai/gsm8k:main:test"])
+@pytest.mark.parametrize(
+    "problems",
+    [
+        "miniature",
+        "hf:openai/gsm8k",
+        "hf:openai/gsm8k:main:test",
+        "hf:openai/gsm8k:main:Test",
+        "validation problems of self-improvement",
+        "test problems of self-improvement",
+    ],
+)
 def test_test_problems_are_refused(problems: str) -> None:
     with pytest.raises(InputError, match="p is a test problem"):
         list(trace_candidates([trace(REPAIRED, problems=problems)], "actor"))
+
+
+@pytest.mark.parametrize("task", ROW_MAKERS)
+def test_questions_of_public_test_sets_are_refused_in_every_spelling(task: Task) -> None:
+    found = trace(REPAIRED)
+    spelled = "WHAT IS  THE SMALLEST POSITIVE PERFECT CUBE that can be written as the sum of three consecutive integers"
+    asked = found.problem.model_copy(update={"question": spelled})
+
+    with pytest.raises(InputError, match="'p' is a question of MATH-500"):
+        list(trace_candidates([found.model_copy(update={"problem": asked})], task))
 
 
 def test_traces_file_is_read(tmp_path: Path) -> None:

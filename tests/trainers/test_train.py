@@ -21,7 +21,7 @@ from critique_graph.cli import run_command
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
-from critique_graph.problems.problem_set import is_held_out
+from critique_graph.problems.held_out import is_held_out
 from critique_graph.trainers.rows import Task
 from critique_graph.trainers.step_critic import StepCritic
 
