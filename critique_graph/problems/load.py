@@ -132,7 +132,7 @@ def _say_where_references_are(row: FileRow, spec: str, names: tuple[str, ...]) -
             f"{spec}: no reference answers, so nothing is graded: none of the fields {_names(row)} is known to hold "
             "them. Name one with --answer-field."
         )
-    elif name is not None and len(names) > 1 and name != "answer":
+    elif name is not None and len(names) > 1 and name.casefold() != "answer":
         _say_once(f"{spec}: the reference answers are read from {name!r}; --answer-field names another field.")
 
 
