@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from critique_graph.core.reasoning import after_reasoning, has_reasoning_tag
+from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
 from critique_graph.core.schema import Verdict
 
 LabelKind = Literal["sentence", "step", "final", "explanation"]
@@ -74,9 +74,12 @@ class Label:
     """The step's own number, 1-based, where the label holds one."""
 
 
-def find_labels(text: str, response: str | None, warnings: set[str]) -> list[Label]:
+def find_labels(text: str, response: str | None, warnings: set[str], *, has_reasoning: bool) -> list[Label]:
     """Split a critique at its labels; what is tolerated is added to `warnings` (see `parse_critique`)."""
-    body = _body(text, response, warnings)
+    body = text.replace("\r\n", "\n").replace("\r", "\n")
+    if has_reasoning:
+        body = _without_reasoning(body, response, warnings)
+    body = _without_code_fence(body)
     pattern = _LABEL if _SENTENCE.search(body) else _FIGURE_LABEL
     matches = list(islice(pattern.finditer(body), _MAX_LABELS + 1))
     if len(matches) > _MAX_LABELS:
@@ -112,13 +115,23 @@ def without_labels(value: str) -> str:
     return value
 
 
-def _body(text: str, response: str | None, warnings: set[str]) -> str:
-    """The critique without reasoning before it and without a code fence around it."""
-    body = text.replace("\r\n", "\n").replace("\r", "\n")
-    # A response that contains such a tag may be quoted; the quotation must not hide what the critic wrote before it.
-    if has_reasoning_tag(body) and (response is None or not has_reasoning_tag(response)):
-        body = after_reasoning(body)
-        warnings.add("reasoning_removed")
+def _without_reasoning(body: str, response: str | None, warnings: set[str]) -> str:
+    """Give the critique without the reasoning before it.
+
+    A response that contains a reasoning tag may be quoted; the quotation must not hide what the critic wrote before it.
+    For the same reason, tags after the final verdict are quotations, of whatever text.
+    """
+    may_quote = response is not None and mentions_reasoning(response)
+    if not may_quote and (final := next((m for m in _LABEL.finditer(body) if m.lastgroup == "final"), None)):
+        may_quote = not mentions_reasoning(body[: final.start()])
+    reasoning, rest = split_reasoning(body, may_quote=may_quote)
+    if reasoning is None and rest == body:
+        return body
+    warnings.add("reasoning_removed")
+    return rest
+
+
+def _without_code_fence(body: str) -> str:
     stripped = body.strip()
     if stripped.startswith("```") and stripped.endswith("```"):
         return stripped.partition("\n")[2].rpartition("\n")[0]

@@ -61,7 +61,9 @@ def test_rendering_gives_the_nominal_text() -> None:
         f"```text\n{NOMINAL}\n```",
         f"<critique>\n{NOMINAL}\n</critique>\n",
         f"<think>\nCorrectness of the final answer: Correct\n</think>\n\n{NOMINAL}",
-        f"Correctness of the final answer: Correct\n</think>{NOMINAL}",
+        f"Correctness of the step: Correct\n</think>{NOMINAL}",
+        f"[THINK]Step sentence: a\nCorrectness of the step: Correct[/THINK]{NOMINAL}",
+        f"<|channel|>analysis<|message|>Fine.<|end|><|start|>assistant<|channel|>final<|message|>{NOMINAL}",
     ],
     ids=[
         "trailing spaces",
@@ -76,6 +78,8 @@ def test_rendering_gives_the_nominal_text() -> None:
         "own tags",
         "reasoning",
         "reasoning whose opening is in the prompt",
+        "Mistral's reasoning",
+        "gpt-oss's reasoning",
     ],
 )
 def test_other_layouts_are_tolerated(text: str) -> None:
