@@ -10,8 +10,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from critique_graph.core.critique_labels import split_reply
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
+from critique_graph.core.reasoning import mentions_reasoning
 from critique_graph.core.schema import Call, Failure, Reply, Usage
 from critique_graph.core.untrusted import is_blank
 
@@ -39,7 +40,7 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
     """
     whole = message.text
     may_quote = any(mentions_reasoning(shown.text) for shown in prompt)
-    reasoning, text = split_reasoning(whole[:MAX_REPLY_CHARS], may_quote=may_quote)
+    reasoning, text = split_reply(whole[:MAX_REPLY_CHARS], may_quote=may_quote)
     reasoning = "\n".join(
         filter(None, (_reasoning_field(message)[:MAX_REPLY_CHARS], _without_end_tokens(reasoning or "")))
     )

@@ -97,6 +97,19 @@ def find_labels(text: str, response: str | None, warnings: set[str], *, has_reas
     ]
 
 
+def split_reply(text: str, *, may_quote: bool) -> tuple[str | None, str]:
+    """Split a reply as `split_reasoning` does; what it may remove never contradicts the final verdict that is left.
+
+    A tag in the middle that stands between two different final verdicts is a quotation, wherever it comes from.
+    """
+    reasoning, rest = split_reasoning(text, may_quote=may_quote)
+    if may_quote or reasoning is None or not (removed := _final_verdicts(reasoning)):
+        return reasoning, rest
+    at_the_beginning = split_reasoning(text, may_quote=True)
+    removed = removed[len(_final_verdicts(at_the_beginning[0] or "")) :]
+    return at_the_beginning if removed and {*_final_verdicts(rest)} != {removed[-1]} else (reasoning, rest)
+
+
 def read_verdict(wording: str) -> Verdict | None:
     """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct."""
     wording = wording[:_MAX_WORDING]
@@ -115,16 +128,13 @@ def without_labels(value: str) -> str:
     return value
 
 
-def _without_reasoning(body: str, response: str | None, warnings: set[str]) -> str:
-    """Give the critique without the reasoning before it.
+def _final_verdicts(text: str) -> list[Verdict | None]:
+    labels = (label for label in islice(_LABEL.finditer(text), _MAX_LABELS) if label.lastgroup == "final")
+    return [read_verdict(text[label.end() : label.end() + _MAX_WORDING].partition("\n")[0]) for label in labels]
 
-    A response that contains a reasoning tag may be quoted; the quotation must not hide what the critic wrote before it.
-    For the same reason, tags after the final verdict are quotations, of whatever text.
-    """
-    may_quote = response is not None and mentions_reasoning(response)
-    if not may_quote and (final := next((m for m in _LABEL.finditer(body) if m.lastgroup == "final"), None)):
-        may_quote = not mentions_reasoning(body[: final.start()])
-    reasoning, rest = split_reasoning(body, may_quote=may_quote)
+
+def _without_reasoning(body: str, response: str | None, warnings: set[str]) -> str:
+    reasoning, rest = split_reply(body, may_quote=response is not None and mentions_reasoning(response))
     if reasoning is None and rest == body:
         return body
     warnings.add("reasoning_removed")

@@ -116,7 +116,7 @@ def _harmless(tag: re.Match[str]) -> str:
 
 
 def _has_bracket(text: str) -> bool:
-    return "<" in text or "[" in text or not text.isascii()
+    return "<" in text or "[" in text or "]" in text or not text.isascii()
 
 
 def _replaced(pattern: re.Pattern[str], text: str, replacement: Callable[[re.Match[str]], str]) -> str:
