@@ -62,6 +62,11 @@ def valid_unicode(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def token_count(value: object) -> int | None:
+    """Give a number of tokens that a server reported; None when it is nonsense."""
+    return value if isinstance(value, int) and 0 <= value <= _MAX_TOKENS else None
+
+
 def _without_end_tokens(text: str) -> str:
     """Remove the tokens of the chat template with which a reply ends where a server leaves them in."""
     return text[:-_MAX_END_CHARS] + _END_TOKENS.sub("", text[-_MAX_END_CHARS:])
@@ -88,17 +93,12 @@ def _finish_reason(message: AIMessage) -> str | None:
 
 def _usage(message: AIMessage) -> Usage:
     usage: Mapping[str, Any] = message.usage_metadata or {}
-    tokens = {name: _tokens(usage.get(name)) for name in ("input_tokens", "output_tokens")}
+    tokens = {name: token_count(usage.get(name)) for name in ("input_tokens", "output_tokens")}
     if None in tokens.values():
         return Usage(calls=1, unknown_calls=1)
     return Usage(
         calls=1,
         **tokens,
-        cached_tokens=_tokens(usage.get("input_token_details", {}).get("cache_read")) or 0,
-        reasoning_tokens=_tokens(usage.get("output_token_details", {}).get("reasoning")) or 0,
+        cached_tokens=token_count(usage.get("input_token_details", {}).get("cache_read")) or 0,
+        reasoning_tokens=token_count(usage.get("output_token_details", {}).get("reasoning")) or 0,
     )
-
-
-def _tokens(value: object) -> int | None:
-    """Give a number of tokens; None when a server reported nonsense."""
-    return value if isinstance(value, int) and 0 <= value <= _MAX_TOKENS else None
