@@ -155,8 +155,9 @@ class Caller:
             seconds=round(seconds, 4),
             attempts=attempt,
         )
-        # A message that is continued may be whole already.
-        return read_reply(message, messages, call, may_be_empty=bool(options.get("continue_final_message")))
+        # A message that is continued may be whole already, and a critique without text is an unreadable one.
+        may_be_empty = self.role != "actor" or bool(options.get("continue_final_message"))
+        return read_reply(message, messages, call, may_be_empty=may_be_empty)
 
 
 def can_continue(model: BaseChatModel) -> bool:

@@ -34,9 +34,10 @@ _MAX_END_CHARS = 400
 def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *, may_be_empty: bool = False) -> Reply:
     """Read the reply to `prompt`; `call` says by which model and when.
 
+    Of a reply that `may_be_empty` and is, the text is the model's refusal, if there is one.
+
     Raises:
-        ModelCallError: the reply has no text (`empty_reply`), and neither `may_be_empty` nor the token limit explains
-            that.
+        ModelCallError: The reply has no text (`empty_reply`), and neither `may_be_empty` nor a limit explains that.
     """
     whole = message.text
     may_quote = any(mentions_reasoning(shown.text) for shown in prompt)
@@ -52,8 +53,10 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
         }
     )
     text = valid_unicode(_without_end_tokens(text))
-    if not may_be_empty and not call.is_truncated and is_blank(text):
-        raise ModelCallError(Failure(kind="empty_reply", message=_why_empty(message, call.reasoning)))
+    if is_blank(text) and not call.is_truncated:
+        if not may_be_empty:
+            raise ModelCallError(Failure(kind="empty_reply", message=_why_empty(message, call.reasoning)))
+        text = valid_unicode(_refusal(message))
     return Reply(text=text, call=call)
 
 
@@ -73,12 +76,16 @@ def _without_end_tokens(text: str) -> str:
 
 
 def _why_empty(message: AIMessage, reasoning: str | None) -> str:
-    refusal = message.additional_kwargs.get("refusal")
-    if isinstance(refusal, str) and refusal:
+    if refusal := _refusal(message):
         return f"the model refused: {refusal}"
     if message.tool_calls or message.invalid_tool_calls:
         return "the reply is a tool call only"
     return "the reply is reasoning only" if reasoning else "the reply has no visible text"
+
+
+def _refusal(message: AIMessage) -> str:
+    refusal = message.additional_kwargs.get("refusal")
+    return refusal if isinstance(refusal, str) else ""
 
 
 def _reasoning_field(message: AIMessage) -> str:

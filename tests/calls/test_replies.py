@@ -99,8 +99,14 @@ def test_reply_without_text_that_was_cut_off_is_truncated():
     assert read(message).call.is_truncated
 
 
-def test_continuation_may_be_empty():
-    assert read("", may_be_empty=True).text == ""
+def test_reply_that_may_be_empty_keeps_a_refusal():
+    refusal = AIMessage("", additional_kwargs={"refusal": "I cannot."})
+
+    assert [read(message, may_be_empty=True).text for message in ("", "<think>hm</think>", refusal)] == [
+        "",
+        "",
+        "I cannot.",
+    ]
 
 
 @pytest.mark.parametrize(

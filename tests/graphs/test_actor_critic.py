@@ -171,11 +171,11 @@ def test_response_without_text_is_a_failure_and_no_critic_is_asked(text: str):
     assert (result["answer"], critic.prompts) == (None, [])
 
 
-def test_critique_without_text_is_a_failure_and_the_response_stands():
+def test_critique_without_text_is_unreadable_and_the_response_stands():
     result = run(ScriptedModel(replies=[solution(7)]), ScriptedModel(replies=["<think>Fine.</think>"]))
 
-    chain = result["chains"][0]
-    assert (result["answer"], chain["stop"], chain["failure"]["kind"]) == ("7", "failed", "empty_reply")
+    assert (result["answer"], result["chains"][0]["stop"]) == ("7", "judged_unparsed")
+    assert result["chains"][0]["rounds"][0]["call"]["reasoning"] == "Fine."
 
 
 def test_truncated_refinement_leaves_the_first_response_standing():
