@@ -70,7 +70,8 @@ def parse_critique(
     where the critic only repeats them. Reasoning, such as a `<think>` block at the beginning, is not read; without
     `has_reasoning`, it was split off already, and a tag in the text is a quotation.
 
-    A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"). If there are
+    A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"), unless that is
+    negated ("no errors", "nothing wrong"). If there are
     several final blocks, the last one counts; if they contradict each other, none counts and `final` is None. A missing
     final verdict is derived from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
 

@@ -47,14 +47,23 @@ _FILLER = re.compile(
 """Lines without content: rules, our own tags, headings like `### Step 2`."""
 _TRAILING_SPACE = re.compile(r"(?:(?<=\S)|^)[^\S\n]++$", re.MULTILINE)
 
+_NOT = r"(?:\b(?:not|never|cannot|can't|neither|nor)|n['\u2019]t)"
+_NOT_WRONG = re.compile(
+    rf"(?:{_NOT}|\b(?:no|nothing|none|zero|without|free[ ](?:of|from)))"
+    r"[ ](?:(?:is|are|was|be|been|seems?|looks?|to|at[ ]all|an?|any|the|anything|obviously|actually)[ ]){0,3}"
+    r"(?:wrong|incorrect|errors?|mistakes?|flaws?)\b|\b(?:error|mistake)[ -]?free\b",
+    re.IGNORECASE,
+)
 _WRONG = re.compile(
-    r"\b(?:wrong|incorrect)\b|^\W*(?:false|no)\b"
-    r"|\b(?:not|partially|partly|mostly)[ -](?:\w{1,12}[ -])?(?:correct|right)\b",
+    r"\b(?:wrong|incorrect)\b|^\W*false\b"
+    r"|^\W*no\b(?! (?:\w{1,12} ){0,2}(?:errors?|mistakes?|flaws?|issues?|problems?)\b)"
+    rf"|(?:{_NOT}|\b(?:partially|partly|mostly|almost|nearly|half|hardly|far[ ]from))"
+    r"[ -](?!(?:only|just|merely|simply)\b)(?:\w{1,12}[ -]){0,2}(?:correct|right)\b",
     re.IGNORECASE,
 )
 _CORRECT = re.compile(r"\b(?:correct|right)\b|^\W*(?:true|yes)\b", re.IGNORECASE)
 _EITHER = re.compile(
-    r"\bcorrect\s?(?:\||/|or)\s?(?:wrong|incorrect)\b|\b(?:wrong|incorrect)\s?(?:\||/|or)\s?correct\b",
+    r"\bcorrect\s?(?:\||/|n?or)\s?(?:wrong|incorrect)\b|\b(?:wrong|incorrect)\s?(?:\||/|n?or)\s?correct\b",
     re.IGNORECASE,
 )
 _CLAIM = re.compile(
@@ -111,10 +120,14 @@ def split_reply(text: str, *, may_quote: bool) -> tuple[str | None, str]:
 
 
 def read_verdict(wording: str) -> Verdict | None:
-    """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct."""
+    """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct.
+
+    A negated word for wrong counts as one for correct: "no errors", "nothing wrong", "not incorrect".
+    """
     wording = wording[:_MAX_WORDING]
     if _EITHER.search(wording):
         return None
+    wording = _NOT_WRONG.sub(" correct ", wording)
     if _WRONG.search(wording):
         return "wrong"
     return "correct" if _CORRECT.search(wording) else None
