@@ -71,9 +71,9 @@ def parse_critique(
     `has_reasoning`, it was split off already, and a tag in the text is a quotation.
 
     A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"), unless that is
-    negated ("no errors", "nothing wrong"). If there are
-    several final blocks, the last one counts; if they contradict each other, none counts and `final` is None. A missing
-    final verdict is derived from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
+    negated ("no errors", "nothing wrong"). If there are several final blocks, the last one counts; if they contradict
+    each other, none counts and `final` is None. A missing final verdict is derived from the steps: wrong if one is
+    wrong, correct if all are; `quality` is `partial`.
 
     Warnings about the format (none if `quality` is `nominal`):
 
