@@ -107,16 +107,21 @@ def find_labels(text: str, response: str | None, warnings: set[str], *, has_reas
 
 
 def split_reply(text: str, *, may_quote: bool) -> tuple[str | None, str]:
-    """Split a reply as `split_reasoning` does; what it may remove never contradicts the final verdict that is left.
+    """Split a reply as `split_reasoning` does, but never in the middle of a critique.
 
-    A tag in the middle that stands between two different final verdicts is a quotation, wherever it comes from.
+    A tag in the middle that has parts of a critique before it is a quotation, wherever it comes from, unless what
+    follows gives one final verdict, which is also the last one before the tag: then those parts were a draft.
     """
     reasoning, rest = split_reasoning(text, may_quote=may_quote)
-    if may_quote or reasoning is None or not (removed := _final_verdicts(reasoning)):
+    if may_quote or reasoning is None or not _LABEL.search(reasoning):
         return reasoning, rest
     at_the_beginning = split_reasoning(text, may_quote=True)
-    removed = removed[len(_final_verdicts(at_the_beginning[0] or "")) :]
-    return at_the_beginning if removed and {*_final_verdicts(rest)} != {removed[-1]} else (reasoning, rest)
+    first_block = at_the_beginning[0] or ""
+    if len(_LABEL.findall(reasoning)) == len(_LABEL.findall(first_block)):
+        return reasoning, rest
+    before, after = _final_verdicts(reasoning)[len(_final_verdicts(first_block)) :], {*_final_verdicts(rest)}
+    is_draft = len(after) == 1 and (not before or after == {before[-1]})
+    return (reasoning, rest) if is_draft else at_the_beginning
 
 
 def read_verdict(wording: str) -> Verdict | None:

@@ -48,6 +48,12 @@ def test_closing_tag_alone_splits_a_reply_unless_it_may_be_quoted():
     assert read(text, [HumanMessage("What does </think> mean?")]).text == text
 
 
+def test_tag_within_a_critique_is_a_quotation():
+    text = "Step sentence: 6.\n</think>\nFinal answer: Correct\nCorrectness of the step: Wrong\nExplanation: no."
+
+    assert read(text).text == text
+
+
 def test_tag_between_two_verdicts_is_a_quotation():
     text = "Correctness of the final answer: {}\nExplanation: it says </think>\nCorrectness of the final answer: {}"
 
