@@ -21,7 +21,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
-from critique_graph.core.reasoning import Piece, ReasoningSplitter, is_inside_reasoning
+from critique_graph.core.reasoning import Piece, ReasoningSplitter, open_block
 from critique_graph.engines.request import Completion, Request, Sampling
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -229,7 +229,7 @@ class ChatLocal(BaseChatModel):
 def _splitter(request: Request) -> ReasoningSplitter:
     """Give the splitter for a reply, which may continue reasoning that the final message began."""
     final = request.messages[-1]["content"] if request.continue_final_message else ""
-    return ReasoningSplitter(is_inside=is_inside_reasoning(final))
+    return ReasoningSplitter(closing=open_block(final))
 
 
 def _chunk(part: Piece) -> ChatGenerationChunk:

@@ -8,7 +8,7 @@ object serves any number of event loops.
 import ipaddress
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -21,8 +21,11 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import model_validator
 
+from critique_graph.calls.replies import MAX_REPLY_CHARS
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
+from critique_graph.nodes.bounded_bodies import bound, bound_async
+from critique_graph.nodes.openai_payloads import checked_chunk, checked_payload, invalid, is_cut, reasoning_of
 
 _PROVIDER = "openai-compatible"
 """Not "openai": for that name, LangChain leaves the reasoning out of `content_blocks`."""
@@ -57,10 +60,11 @@ class ChatOpenAIServer(ChatOpenAI):
     def _fill_in_clients_and_key(cls, values: dict[str, Any]) -> dict[str, Any]:
         base_url = values.get("base_url") or values.get("openai_api_base")
         has_key = values.get("api_key") or values.get("openai_api_key") or os.environ.get("OPENAI_API_KEY")
+        options: dict[str, Any] = {"follow_redirects": False, "verify": _tls_context()}
         return {
-            "http_client": openai.DefaultHttpxClient(follow_redirects=False, verify=_tls_context()),
-            "http_async_client": openai.DefaultAsyncHttpxClient(follow_redirects=False, verify=_tls_context()),
-            "default_headers": {"Connection": "close"},
+            "http_client": openai.DefaultHttpxClient(**options, event_hooks={"response": [bound]}),
+            "http_async_client": openai.DefaultAsyncHttpxClient(**options, event_hooks={"response": [bound_async]}),
+            "default_headers": {"Connection": "close", "Accept-Encoding": "identity"},
             **values,
             **({"api_key": "not-needed"} if base_url and not has_key and is_local(base_url) else {}),
         }
@@ -92,20 +96,23 @@ class ChatOpenAIServer(ChatOpenAI):
     def _create_chat_result(
         self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
-        message = _checked_message(response)
-        result = super()._create_chat_result(response, generation_info)
+        payload = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
+        checked = checked_payload(payload)
+        result = super()._create_chat_result(response if checked == payload else checked, generation_info)
+        message = checked["choices"][0]["message"]
         result.llm_output = {**(result.llm_output or {}), "model_provider": _PROVIDER}
-        if reasoning := _reasoning(message):
+        if reasoning := reasoning_of(message):
             result.generations[0].message.additional_kwargs["reasoning_content"] = reasoning
         return result
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
+        chunk = checked_chunk(chunk)
         converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if converted is not None and (choices := chunk.get("choices")):
             converted.message.response_metadata["model_provider"] = _PROVIDER
-            if reasoning := _reasoning(choices[0].get("delta") or {}):
+            if reasoning := reasoning_of(choices[0].get("delta") or {}):
                 converted.message.additional_kwargs["reasoning_content"] = reasoning
         return converted
 
@@ -125,11 +132,12 @@ class ChatOpenAIServer(ChatOpenAI):
 
 
 class _StreamCheck:
-    """Raises an error at the end of a stream that was cut off or had no content."""
+    """Raises an error in a stream that does not end, or at the end of one that was cut off or had no content."""
 
     def __init__(self) -> None:
         self._is_finished = False
         self._has_content = False
+        self._size = 0
 
     def see(self, chunk: ChatGenerationChunk) -> None:
         message = chunk.message
@@ -138,13 +146,16 @@ class _StreamCheck:
         self._has_content |= bool(message.content or message.additional_kwargs) or (
             isinstance(message, AIMessageChunk) and bool(message.tool_call_chunks)
         )
-        self._has_content |= info.get("finish_reason") == "length"
+        self._has_content |= is_cut(info.get("finish_reason"))
+        self._size += len(message.text) + len(message.additional_kwargs.get("reasoning_content") or "")
+        if self._size > 2 * MAX_REPLY_CHARS:
+            raise invalid(f"the stream is longer than {2 * MAX_REPLY_CHARS:,} characters", can_retry=False)
 
     def end(self) -> None:
         if not self._is_finished:
             raise ModelCallError(Failure(kind="connection", message="the stream ended before the reply did"))
         if not self._has_content:
-            raise _invalid("the message is empty")
+            raise invalid("the message is empty")
 
 
 @cache
@@ -159,35 +170,3 @@ def is_local(base_url: str) -> bool:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         return "." not in host or host.endswith((".localhost", ".local", ".internal"))
-
-
-def _checked_message(response: object) -> Mapping[str, Any]:
-    """Give the message of a response's first choice; raise an error when it is missing or empty."""
-    payload = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
-    if not isinstance(payload, dict):
-        raise _invalid(f"not a JSON object: {payload!r}")
-    if payload.get("error"):
-        raise _invalid(f"an error with status 200: {payload['error']}")
-    choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices:
-        raise _invalid(f"choices is {choices!r}")
-    message = choices[0].get("message") if isinstance(choices[0], dict) else None
-    if not isinstance(message, dict):
-        raise _invalid(f"the first choice has no message: {choices[0]!r}")
-    content = message.get("content")
-    if not isinstance(content, str | None):
-        raise _invalid(f"the message's content is not text: {content!r}")
-    is_cut = choices[0].get("finish_reason") == "length"  # all tokens may have gone into hidden reasoning
-    if not (content or _reasoning(message) or message.get("tool_calls") or message.get("refusal") or is_cut):
-        raise _invalid("the message is empty")
-    return message
-
-
-def _reasoning(message: Mapping[str, Any]) -> str | None:
-    """Read the reasoning from its field: `reasoning_content` (DeepSeek, older vLLM) or `reasoning` (newer servers)."""
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    return reasoning if isinstance(reasoning, str) else None
-
-
-def _invalid(message: str) -> ModelCallError:
-    return ModelCallError(Failure(kind="invalid_reply", message=" ".join(message.split())[:300]))

@@ -36,8 +36,8 @@ def critique_messages(question: str, response: str) -> list[BaseMessage]:
 
 def to_critique(reply: Reply, response: str) -> Critique:
     """Read a critic's reply to a response. A truncated critique never counts as approval."""
-    critique = parse_critique(reply.text, response)
-    if reply.call.finish_reason == "length" and critique.final == "correct":
+    critique = parse_critique(reply.text, response, has_reasoning=False)
+    if reply.call.is_truncated and critique.final == "correct":
         return critique.model_copy(update={"final": None, "warnings": (*critique.warnings, "truncated")})
     return critique
 

@@ -1,7 +1,6 @@
 """One model call: its key and seed, its retries, and the reply or failure that results.
 
-This is the only retry layer (model classes are created without retries), and the only place where a reply enters the
-system: every reply it gives is valid Unicode, of bounded size, with the model's reasoning kept separate.
+This is the only retry layer (model classes are created without retries). `replies.py` reads what the model gave.
 """
 
 import asyncio
@@ -14,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.faults import classify
+from critique_graph.calls.replies import read_reply
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
-from critique_graph.core.reasoning import split_reasoning
-from critique_graph.core.schema import Call, Failure, Reply, Role, Usage
+from critique_graph.core.schema import Call, Failure, Reply, Role
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ DEADLINE_SECONDS = 1800.0
 """Total time for one call, including retries and waiting in an engine's queue."""
 MAX_RETRY_AFTER_SECONDS = 120.0
 """Longest pause a server may ask for; a server that asks for more is treated as unavailable."""
-MAX_REPLY_CHARS = 4_000_000
 _BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.5, 30.0
 
 
@@ -150,20 +148,16 @@ class Caller:
         began, started = time.time(), time.perf_counter()
         message = await self.model.ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
-        reasoning, text = split_reasoning(message.text[:MAX_REPLY_CHARS])
-        return Reply(
-            text=_valid_unicode(text),
-            call=Call(
-                model=_model_name(self.model),
-                seed=settings.get("seed"),
-                finish_reason=_finish_reason(message),
-                usage=_usage(message),
-                started=round(began, 4),
-                seconds=round(seconds, 4),
-                attempts=attempt,
-                reasoning=_valid_unicode(reasoning or _reasoning_field(message)) or None,
-            ),
+        call = Call(
+            model=_model_name(self.model),
+            seed=settings.get("seed"),
+            started=round(began, 4),
+            seconds=round(seconds, 4),
+            attempts=attempt,
         )
+        # A message that is continued may be whole already, and a critique without text is an unreadable one.
+        may_be_empty = self.role != "actor" or bool(options.get("continue_final_message"))
+        return read_reply(message, messages, call, may_be_empty=may_be_empty)
 
 
 def can_continue(model: BaseChatModel) -> bool:
@@ -178,33 +172,6 @@ def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict
     return {name: value for name, value in settings.items() if name in known}
 
 
-def _valid_unicode(text: str) -> str:
-    """Replace lone surrogates: servers send them, but files and databases cannot store them."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _model_name(model: BaseChatModel) -> str:
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
     return name if isinstance(name, str) else type(model).__name__
-
-
-def _reasoning_field(message: AIMessage) -> str:
-    blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
-    return "\n".join(block.get("reasoning", "") for block in blocks)
-
-
-def _finish_reason(message: AIMessage) -> str | None:
-    reason = message.response_metadata.get("finish_reason") or message.response_metadata.get("stop_reason")
-    return "length" if reason in ("max_tokens", "MAX_TOKENS") else reason
-
-
-def _usage(message: AIMessage) -> Usage:
-    if (usage := message.usage_metadata) is None:
-        return Usage(calls=1, unknown_calls=1)
-    return Usage(
-        calls=1,
-        input_tokens=usage["input_tokens"],
-        output_tokens=usage["output_tokens"],
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read", 0),
-        reasoning_tokens=usage.get("output_token_details", {}).get("reasoning", 0),
-    )

@@ -60,16 +60,20 @@ class _Block:
         return verdicts.pop() if len(verdicts) == 1 else None
 
 
-def parse_critique(text: str, response: str | None = None, *, steps: Sequence[str] | None = None) -> Critique:
+def parse_critique(
+    text: str, response: str | None = None, *, steps: Sequence[str] | None = None, has_reasoning: bool = True
+) -> Critique:
     """Read a critique: each step's verdict and explanation, and the final verdict. Never fails; linear time.
 
     With `response`, the critique's steps are aligned with the steps of the response, or with `steps` if the response
     was given as a list of steps. Verdict lines that the response itself contains are not read as the critic's verdicts
-    where the critic only repeats them. A `<think>` block is not read.
+    where the critic only repeats them. Reasoning, such as a `<think>` block at the beginning, is not read; without
+    `has_reasoning`, it was split off already, and a tag in the text is a quotation.
 
-    A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"). If there are
-    several final blocks, the last one counts; if they contradict each other, none counts and `final` is None. A missing
-    final verdict is derived from the steps: wrong if one is wrong, correct if all are; `quality` is `partial`.
+    A verdict is wrong if it contains wrong or incorrect anywhere ("Correct, but wrong in context"), unless that is
+    negated ("no errors", "nothing wrong"). If there are several final blocks, the last one counts; if they contradict
+    each other, none counts and `final` is None. A missing final verdict is derived from the steps: wrong if one is
+    wrong, correct if all are; `quality` is `partial`.
 
     Warnings about the format (none if `quality` is `nominal`):
 
@@ -81,7 +85,7 @@ def parse_critique(text: str, response: str | None = None, *, steps: Sequence[st
     - `final_verdict_repeated`: there are several final blocks; the last one's explanation is kept.
     - `invalid_unicode`: lone surrogates were replaced by question marks.
     - `layout`: spacing, labels or markup differ from the format.
-    - `reasoning_removed`: there was a `<think>` block.
+    - `reasoning_removed`: there was reasoning before the critique.
     - `text_before_critique`: text before the critique was not read.
     - `too_many_labels`: the text after the last permitted label was not read.
     - `verdict_quoted`: a verdict line repeated from the response was read as text.
@@ -97,7 +101,7 @@ def parse_critique(text: str, response: str | None = None, *, steps: Sequence[st
     if not _is_unicode(text):
         text = text.encode(errors="replace").decode()
         warnings.add("invalid_unicode")
-    blocks = _blocks(find_labels(text, response, warnings), warnings)
+    blocks = _blocks(find_labels(text, response, warnings, has_reasoning=has_reasoning), warnings)
     judged = [block for block in blocks if not block.is_final]
     finals = [block for block in blocks if block.is_final]
     _check_steps(judged, warnings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from critique_graph.core.reasoning import after_reasoning, has_reasoning_tag
+from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
 from critique_graph.core.schema import Verdict
 
 LabelKind = Literal["sentence", "step", "final", "explanation"]
@@ -47,14 +47,23 @@ _FILLER = re.compile(
 """Lines without content: rules, our own tags, headings like `### Step 2`."""
 _TRAILING_SPACE = re.compile(r"(?:(?<=\S)|^)[^\S\n]++$", re.MULTILINE)
 
+_NOT = r"(?:\b(?:not|never|cannot|can't|neither|nor)|n['\u2019]t)"
+_NOT_WRONG = re.compile(
+    rf"(?:{_NOT}|\b(?:no|nothing|none|zero|without|free[ ](?:of|from)))"
+    r"[ ](?:(?:is|are|was|be|been|seems?|looks?|to|at[ ]all|an?|any|the|anything|obviously|actually)[ ]){0,3}"
+    r"(?:wrong|incorrect|errors?|mistakes?|flaws?)\b|\b(?:error|mistake)[ -]?free\b",
+    re.IGNORECASE,
+)
 _WRONG = re.compile(
-    r"\b(?:wrong|incorrect)\b|^\W*(?:false|no)\b"
-    r"|\b(?:not|partially|partly|mostly)[ -](?:\w{1,12}[ -])?(?:correct|right)\b",
+    r"\b(?:wrong|incorrect)\b|^\W*false\b"
+    r"|^\W*no\b(?! (?:\w{1,12} ){0,2}(?:errors?|mistakes?|flaws?|issues?|problems?)\b)"
+    rf"|(?:{_NOT}|\b(?:partially|partly|mostly|almost|nearly|half|hardly|far[ ]from))"
+    r"[ -](?!(?:only|just|merely|simply)\b)(?:\w{1,12}[ -]){0,2}(?:correct|right)\b",
     re.IGNORECASE,
 )
 _CORRECT = re.compile(r"\b(?:correct|right)\b|^\W*(?:true|yes)\b", re.IGNORECASE)
 _EITHER = re.compile(
-    r"\bcorrect\s?(?:\||/|or)\s?(?:wrong|incorrect)\b|\b(?:wrong|incorrect)\s?(?:\||/|or)\s?correct\b",
+    r"\bcorrect\s?(?:\||/|n?or)\s?(?:wrong|incorrect)\b|\b(?:wrong|incorrect)\s?(?:\||/|n?or)\s?correct\b",
     re.IGNORECASE,
 )
 _CLAIM = re.compile(
@@ -74,9 +83,12 @@ class Label:
     """The step's own number, 1-based, where the label holds one."""
 
 
-def find_labels(text: str, response: str | None, warnings: set[str]) -> list[Label]:
+def find_labels(text: str, response: str | None, warnings: set[str], *, has_reasoning: bool) -> list[Label]:
     """Split a critique at its labels; what is tolerated is added to `warnings` (see `parse_critique`)."""
-    body = _body(text, response, warnings)
+    body = text.replace("\r\n", "\n").replace("\r", "\n")
+    if has_reasoning:
+        body = _without_reasoning(body, response, warnings)
+    body = _without_code_fence(body)
     pattern = _LABEL if _SENTENCE.search(body) else _FIGURE_LABEL
     matches = list(islice(pattern.finditer(body), _MAX_LABELS + 1))
     if len(matches) > _MAX_LABELS:
@@ -94,11 +106,33 @@ def find_labels(text: str, response: str | None, warnings: set[str]) -> list[Lab
     ]
 
 
+def split_reply(text: str, *, may_quote: bool) -> tuple[str | None, str]:
+    """Split a reply as `split_reasoning` does, but never in the middle of a critique.
+
+    A tag in the middle that has parts of a critique before it is a quotation, wherever it comes from, unless what
+    follows gives one final verdict, which is also the last one before the tag: then those parts were a draft.
+    """
+    reasoning, rest = split_reasoning(text, may_quote=may_quote)
+    if may_quote or reasoning is None or not _LABEL.search(reasoning):
+        return reasoning, rest
+    at_the_beginning = split_reasoning(text, may_quote=True)
+    first_block = at_the_beginning[0] or ""
+    if len(_LABEL.findall(reasoning)) == len(_LABEL.findall(first_block)):
+        return reasoning, rest
+    before, after = _final_verdicts(reasoning)[len(_final_verdicts(first_block)) :], {*_final_verdicts(rest)}
+    is_draft = len(after) == 1 and (not before or after == {before[-1]})
+    return (reasoning, rest) if is_draft else at_the_beginning
+
+
 def read_verdict(wording: str) -> Verdict | None:
-    """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct."""
+    """Read the text after `Correctness of ...:`; any word for wrong takes precedence over one for correct.
+
+    A negated word for wrong counts as one for correct: "no errors", "nothing wrong", "not incorrect".
+    """
     wording = wording[:_MAX_WORDING]
     if _EITHER.search(wording):
         return None
+    wording = _NOT_WRONG.sub(" correct ", wording)
     if _WRONG.search(wording):
         return "wrong"
     return "correct" if _CORRECT.search(wording) else None
@@ -112,13 +146,20 @@ def without_labels(value: str) -> str:
     return value
 
 
-def _body(text: str, response: str | None, warnings: set[str]) -> str:
-    """The critique without reasoning before it and without a code fence around it."""
-    body = text.replace("\r\n", "\n").replace("\r", "\n")
-    # A response that contains such a tag may be quoted; the quotation must not hide what the critic wrote before it.
-    if has_reasoning_tag(body) and (response is None or not has_reasoning_tag(response)):
-        body = after_reasoning(body)
-        warnings.add("reasoning_removed")
+def _final_verdicts(text: str) -> list[Verdict | None]:
+    labels = (label for label in islice(_LABEL.finditer(text), _MAX_LABELS) if label.lastgroup == "final")
+    return [read_verdict(text[label.end() : label.end() + _MAX_WORDING].partition("\n")[0]) for label in labels]
+
+
+def _without_reasoning(body: str, response: str | None, warnings: set[str]) -> str:
+    reasoning, rest = split_reply(body, may_quote=response is not None and mentions_reasoning(response))
+    if reasoning is None and rest == body:
+        return body
+    warnings.add("reasoning_removed")
+    return rest
+
+
+def _without_code_fence(body: str) -> str:
     stripped = body.strip()
     if stripped.startswith("```") and stripped.endswith("```"):
         return stripped.partition("\n")[2].rpartition("\n")[0]

@@ -20,7 +20,8 @@ FailureKind = Literal[
     "timeout",  # the call's total deadline passed
     "server",  # 5xx, 429, an engine that died
     "rejected",  # the server or engine refused this request (4xx, too long for the context)
-    "invalid_reply",  # the reply cannot be used: no choice, empty text, too large, not Unicode
+    "invalid_reply",  # the reply cannot be used: no choice, no message, too large, not Unicode
+    "empty_reply",  # the reply has no text: reasoning only, a refusal, a tool call
     "error",  # anything else the model class raised
 ]
 ChainStop = Literal[
@@ -34,6 +35,17 @@ ChainStop = Literal[
     "not_continued",  # self-talk: the repair changed steps before the one to repair
     "failed",  # a model call failed for good; `failure` says how
 ]
+
+CUT_REASONS = frozenset(
+    {
+        *("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"),
+        *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "sensitive"),
+        *("abort", "error", "network_error", "insufficient_system_resource", "incomplete"),
+        "missing",  # our word where a server that gives reasons gave none
+        "too_long",  # our word for a text that we cut off
+    }
+)
+"""Finish reasons, in small letters, of a text that may not be whole."""
 
 
 class Record(BaseModel):
@@ -98,6 +110,11 @@ class Call(Record):
     reasoning: str | None = None
     """What the model wrote before its answer (a reasoning field or a `<think>` block); never parsed."""
 
+    @property
+    def is_truncated(self) -> bool:
+        """True when the token limit, a filter or our own bound cut the text off, or nothing says that it is whole."""
+        return self.finish_reason is not None and self.finish_reason.lower() in CUT_REASONS
+
 
 class Failure(Record):
     """A model call that failed for good."""
@@ -137,8 +154,8 @@ class Response(Record):
 
     @property
     def is_truncated(self) -> bool:
-        """True when the token limit cut the response off: it never counts as an answer or as data."""
-        return self.call.finish_reason == "length"
+        """True when the response was cut off, e.g. by the token limit: it never counts as an answer or as data."""
+        return self.call.is_truncated
 
     @property
     def is_correct(self) -> bool | None:

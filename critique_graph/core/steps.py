@@ -5,10 +5,8 @@ falls back to sentences; formulas, code and drawings are never cut.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 from typing import Literal
 
 _Separation = Literal["section", "number", "paragraph", "line"]
@@ -54,10 +52,13 @@ _ITEMS: dict[_Separation, re.Pattern[str]] = {
 _HEADING = re.compile(r"#{1,6}\s|(?:\*\*|__)[^*_]{1,200}(?<![.!?])(?:\*\*|__)\Z")
 _BULLET = re.compile(r"[-+*•]\s")
 _RELATIONS = "=<>≈≤≥⇒→"
+_TABLE_RULE = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?")
+_ANSWER_STARTS = frozenset('*_("sSthHtTmMaAfF#')
+"""First characters of a line that gives the answer; looking at them spares most lines the pattern."""
 _SENTENCES_OF_A_PARAGRAPH = 3
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Line:
     """A line that is not blank; `start` and `end` enclose its text without the space around it."""
 
@@ -67,39 +68,27 @@ class _Line:
     """Masked."""
     indent: int
     is_after_gap: bool
-
-    @cached_property
-    def is_answer(self) -> bool:
-        return _ANSWER.match(self.text) is not None
-
-    @cached_property
-    def is_lead(self) -> bool:
-        """Whether it introduces the following text: a heading, or a line that ends in a colon."""
-        if self.text.rstrip("*_ ").endswith(":"):
-            return True
-        return _HEADING.match(self.text) is not None and not self.is_answer
+    is_answer: bool
+    is_lead: bool
+    """Whether it introduces the following text: a heading, or a line that ends in a colon."""
+    is_section: bool
+    is_number: bool
 
     def is_item(self, separation: _Separation) -> bool:
         """Whether it begins with the author's own step number."""
-        pattern = _ITEMS.get(separation)
-        return pattern is not None and pattern.match(self.text) is not None
+        return self.is_section if separation == "section" else separation == "number" and self.is_number
 
 
-@dataclass
+@dataclass(slots=True)
 class _Block:
-    """Lines that belong together."""
+    """Lines that belong together, of which only the first and the last are kept."""
 
-    lines: list[_Line]
+    first: _Line
+    last: _Line
     holds_list: bool = False
     """Whether a colon introduced a bulleted list, which may continue."""
-
-    @property
-    def start(self) -> int:
-        return self.lines[0].start
-
-    @property
-    def end(self) -> int:
-        return self.lines[-1].end
+    holds_table: bool = False
+    """Whether its last lines are rows of a table."""
 
 
 def split_steps(response: str) -> tuple[str, ...]:
@@ -112,25 +101,30 @@ def split_steps(response: str) -> tuple[str, ...]:
     3. lines; a line of three sentences or more is a paragraph and is split into its sentences.
 
     A line that introduces something (a heading, a line ending in a colon) belongs to the text that follows it. A
-    displayed formula or a list belongs to the text that it continues. "The answer is ..." is always its own step:
-    critics judge it as a step in 36 of the 200 released critiques and leave it out in the others, and alignment handles
-    both. Horizontal rules and an opening "Let's think step by step:" are left out, because critics never judge them.
+    displayed formula or a list belongs to the text that it continues, and the rows of a table to each other. "The
+    answer is ..." is always its own step: critics judge it as a step in 36 of the 200 released critiques and leave it
+    out in the others, and alignment handles both. Horizontal rules and an opening "Let's think step by step:" are left
+    out, because critics never judge them.
     """
     masked = _mask(response)
     preamble = _PREAMBLE.match(masked)
-    lines = list(_lines(masked, preamble.end() if preamble else 0))
-    separation = _separation(lines)
-    blocks: list[_Block] = []
-    for line in lines:
-        if blocks and _continues(blocks[-1], line, separation):
-            blocks[-1].holds_list |= blocks[-1].lines[-1].is_lead and _BULLET.match(line.text) is not None
-            blocks[-1].lines.append(line)
+    begin = preamble.end() if preamble else 0
+    # The lines are read twice: to keep the objects of a long text would cost more than to make them again.
+    separation = _separation(_lines(masked, begin))
+    steps: list[str] = []
+    block: _Block | None = None
+    for line in _lines(masked, begin):
+        if block is not None and _continues(block, line, separation):
+            if block.last.is_lead and _BULLET.match(line.text):
+                block.holds_list = True
+            block.holds_table = _continues_table(block, line)
+            block.last = line
         else:
-            blocks.append(_Block([line]))
-    steps = []
-    for block in blocks:
-        cuts = _cuts(masked, block, separation, is_last=block is blocks[-1])
-        steps += [response[start:end].strip() for start, end in pairwise([block.start, *cuts, block.end])]
+            if block is not None:
+                steps += _steps_of(block, response, masked, separation, is_last=False)
+            block = _Block(line, line)
+    if block is not None:
+        steps += _steps_of(block, response, masked, separation, is_last=True)
     return tuple(steps)
 
 
@@ -224,50 +218,88 @@ def _lines(masked: str, begin: int) -> Iterator[_Line]:
     start, is_after_gap = begin, True
     for line in masked[begin:].split("\n"):
         text = line.strip()
-        if text and not _RULE.fullmatch(text):
+        first = text[:1]
+        if text and not (first in "-*_=" and _RULE.fullmatch(text)):
             indent = len(line) - len(line.lstrip())
-            yield _Line(start + indent, start + indent + len(text), text, indent, is_after_gap)
+            is_answer = first in _ANSWER_STARTS and _ANSWER.match(text) is not None
+            is_heading = first in "#*_" and not is_answer and _HEADING.match(text) is not None
+            yield _Line(
+                start=start + indent,
+                end=start + indent + len(text),
+                text=text,
+                indent=indent,
+                is_after_gap=is_after_gap,
+                is_answer=is_answer,
+                is_lead=is_heading or (text[-1] in ":*_" and text.rstrip("*_ ").endswith(":")),
+                is_section=first in "#*_sS" and _ITEMS["section"].match(text) is not None,
+                is_number=(first in "*_(" or first.isdigit()) and _ITEMS["number"].match(text) is not None,
+            )
             is_after_gap = False
         else:
             is_after_gap = True
         start += len(line) + 1
 
 
-def _separation(lines: list[_Line]) -> _Separation:
-    for separation in _ITEMS:
-        if sum(line.is_item(separation) for line in lines) >= 2:
-            return separation
-    paragraphs = [line for line in lines if line.is_after_gap and line.text[0] != _DISPLAY and not line.is_answer]
-    return "paragraph" if len(paragraphs) >= 3 else "line"
+def _separation(lines: Iterable[_Line]) -> _Separation:
+    sections = numbers = paragraphs = 0
+    for line in lines:
+        sections += line.is_section
+        numbers += line.is_number
+        paragraphs += line.is_after_gap and line.text[0] != _DISPLAY and not line.is_answer
+    if sections >= 2:
+        return "section"
+    if numbers >= 2:
+        return "number"
+    return "paragraph" if paragraphs >= 3 else "line"
 
 
 def _continues(block: _Block, line: _Line, separation: _Separation) -> bool:
     """Whether a line belongs to the block before it."""
-    previous, is_numbered = block.lines[-1], block.lines[0].is_item(separation)
+    previous, is_numbered = block.last, block.first.is_item(separation)
     if line.is_answer:
         return False
     if line.is_item(separation):
         return previous.is_lead and not is_numbered
     if line.text[0] == _DISPLAY or previous.is_lead or (is_numbered and separation == "section"):
         return True
+    if _continues_table(block, line):
+        return True
     if _BULLET.match(line.text):
-        return block.holds_list or line.indent > block.lines[0].indent
+        return block.holds_list or line.indent > block.first.indent
     if is_numbered:
-        return not line.is_after_gap or line.indent > block.lines[0].indent
+        return not line.is_after_gap or line.indent > block.first.indent
     is_after_display = _DISPLAY in previous.text[-3:]
     if line.text[0] in _RELATIONS or (is_after_display and line.text[0].islower()):
         return True
     return separation == "paragraph" and not line.is_after_gap
 
 
+def _continues_table(block: _Block, line: _Line) -> bool:
+    """Whether a line and the one before it are rows of a table, of which a rule or bars at both ends tell."""
+    row, previous = line.text, block.last.text
+    if line.is_after_gap or "|" not in row or "|" not in previous:
+        return False
+    if block.holds_table or _TABLE_RULE.fullmatch(row):
+        return True
+    return all(text.startswith("| ") and text.endswith(" |") for text in (row, previous))
+
+
+def _steps_of(block: _Block, response: str, masked: str, separation: _Separation, *, is_last: bool) -> Iterator[str]:
+    start, end = block.first.start, block.last.end
+    for cut in _cuts(masked, block, separation, is_last=is_last):
+        yield response[start:cut].strip()
+        start = cut
+    yield response[start:end].strip()
+
+
 def _cuts(masked: str, block: _Block, separation: _Separation, *, is_last: bool) -> list[int]:
     """Where a block is cut further: between sentences if it is a long line, otherwise before the answer."""
     if separation != "line" and not is_last:
         return []
-    number = _ITEMS["number"].match(masked, block.start)
-    ends = _SENTENCE_END.finditer(masked, number.end() if number else block.start, block.end)
+    number = _ITEMS["number"].match(masked, block.first.start)
+    ends = _SENTENCE_END.finditer(masked, number.end() if number else block.first.start, block.last.end)
     cuts = [end.end() for end in ends if not _ABBREVIATION.search(masked, end.end() - 12, end.end())]
-    if separation == "line" and len(cuts) + 1 >= _SENTENCES_OF_A_PARAGRAPH:
+    if not cuts or (separation == "line" and len(cuts) + 1 >= _SENTENCES_OF_A_PARAGRAPH):
         return cuts
     return [cut for cut in cuts if _ANSWER.match(masked[cut : cut + 60].lstrip())]
 

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from jinja2 import TemplateError
 
 from critique_graph.core.errors import InputError, ModelCallError, first_line
-from critique_graph.core.reasoning import OPEN
+from critique_graph.core.reasoning import opened_at_end
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.vllm_start import check_files, prepare_environment, start_failure, stderr_to
@@ -233,8 +233,7 @@ class _Core:
         if len(tokens) >= self._context:
             raise self._failure("rejected", f"the prompt has {len(tokens)} tokens, the model's context {self._context}")
         end = self._tokenizer.decode(tokens[-_TAIL_TOKENS:])
-        is_opened = not request.continue_final_message and end.rstrip().endswith(OPEN)
-        return tokens, OPEN if is_opened else ""
+        return tokens, "" if request.continue_final_message else opened_at_end(end)
 
     @property
     def _context(self) -> int:

@@ -200,7 +200,7 @@ def _prediction(trace: JudgedTrace, case: Case) -> Prediction:
     if not chain.rounds or chain.response is None:
         return Prediction(None, chain.failure.kind if chain.failure else "unparsed")
     critique = chain.rounds[0].critique
-    read = parse_critique(critique.text, chain.response.text, steps=case.steps)
+    read = parse_critique(critique.text, chain.response.text, steps=case.steps, has_reasoning=False)
     return predict(read.model_copy(update={"final": critique.final}))  # None if the critique was cut off
 
 

@@ -14,7 +14,7 @@ Status = Literal[
 ]
 STATUSES: tuple[Status, ...] = ("done", "failed", "quarantined", "pending")
 
-RETRIED_KINDS = frozenset({"connection", "timeout", "server"})
+RETRIED_KINDS = frozenset({"connection", "timeout", "server", "empty_reply"})
 """Kinds of failed call that are not the problem's fault: the next run may succeed."""
 
 

@@ -110,6 +110,33 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
         ),
         pytest.param("It is 4? No! It is 5. So 5.", ("It is 4?", "No!", "It is 5.", "So 5."), id="question marks"),
         pytest.param("We add. The answer is 5.", ("We add.", "The answer is 5."), id="the answer is always a step"),
+        pytest.param(
+            "| a | b |\n|---|---|\n| 1 | 2 |\n\nSo 3.\nThe answer is 3.",
+            ("| a | b |\n|---|---|\n| 1 | 2 |", "So 3.", "The answer is 3."),
+            id="a table is one piece",
+        ),
+        pytest.param(
+            "We count.\na | b\n:--- | ---:\n1 | 2\n3 | 4\nSo 10.",
+            ("We count.", "a | b\n:--- | ---:\n1 | 2\n3 | 4", "So 10."),
+            id="table without bars at its sides",
+        ),
+        pytest.param(
+            "The table:\n\n| day | eggs |\n| :-: | --- |\n| one | 2. |\n| two | 3. |\n\nIn all 5.",
+            ("The table:\n\n| day | eggs |\n| :-: | --- |\n| one | 2. |\n| two | 3. |", "In all 5."),
+            id="table introduced by a colon",
+        ),
+        pytest.param(
+            "| 1 | 2 |\n| 3 | 4 |\nSo 10.", ("| 1 | 2 |\n| 3 | 4 |", "So 10."), id="table without a rule or a heading"
+        ),
+        pytest.param(
+            "1. We count:\n| a | b |\n|---|---|\n| 1 | 2 |\n2. We add: 3.",
+            ("1. We count:\n| a | b |\n|---|---|\n| 1 | 2 |", "2. We add: 3."),
+            id="table in a numbered step",
+        ),
+        pytest.param("|x| = 3\n|x - 2| = 1", ("|x| = 3", "|x - 2| = 1"), id="absolute values are no table"),
+        pytest.param(
+            "| a | b |\n|---|---|\n\n| 1 | 2 |", ("| a | b |\n|---|---|", "| 1 | 2 |"), id="a gap ends a table"
+        ),
         pytest.param("Let's think step by step", (), id="nothing but a preamble"),
         pytest.param(" \n\n---\n", (), id="blank"),
         pytest.param("", (), id="empty"),

@@ -160,6 +160,24 @@ def test_truncated_response_is_neither_critiqued_nor_counted():
     assert (result["answer"], result["chains"][0]["stop"], critic.prompts) == (None, "truncated", [])
 
 
+@pytest.mark.parametrize("text", ["<think>Seven.</think>", "[THINK]Seven.", "\u200b", "<|im_end|>", "so 7\n</think>"])
+def test_response_without_text_is_a_failure_and_no_critic_is_asked(text: str):
+    critic = ScriptedModel()
+
+    result = run(ScriptedModel(replies=[text]), critic)
+
+    chain = result["chains"][0]
+    assert (chain["stop"], chain["failure"]["kind"], chain["failure"]["attempts"]) == ("failed", "empty_reply", 1)
+    assert (result["answer"], critic.prompts) == (None, [])
+
+
+def test_critique_without_text_is_unreadable_and_the_response_stands():
+    result = run(ScriptedModel(replies=[solution(7)]), ScriptedModel(replies=["<think>Fine.</think>"]))
+
+    assert (result["answer"], result["chains"][0]["stop"]) == ("7", "judged_unparsed")
+    assert result["chains"][0]["rounds"][0]["call"]["reasoning"] == "Fine."
+
+
 def test_truncated_refinement_leaves_the_first_response_standing():
     actor = ScriptedModel(replies=[solution(8), reply(solution(7), finish_reason="length")])
 

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 
 from critique_graph.calls.faults import classify
 from critique_graph.core.errors import ModelCallError
+from critique_graph.nodes import bounded_bodies, chat_openai
 from critique_graph.nodes.chat_openai import ChatOpenAIServer, is_local
 
 USAGE = {
@@ -389,3 +391,165 @@ def test_a_local_server_needs_no_api_key(server, model):
 )
 def test_is_local(url, expected):
     assert is_local(url) is expected
+
+
+PARTS = [
+    pytest.param([{"type": "text", "text": "The answer "}, {"type": "text", "text": "is 5."}], {}, id="texts"),
+    pytest.param(["The answer ", "is 5."], {}, id="strings"),
+    pytest.param([{"type": "output_text", "text": "The answer is 5."}], {}, id="output_text"),
+    pytest.param(
+        [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+            {"type": "text", "text": "The answer is 5."},
+        ],
+        {"reasoning_content": "Hm."},
+        id="Mistral's thinking",
+    ),
+    pytest.param(
+        [{"type": "reasoning", "text": "Hm."}, {"text": "The answer is 5."}],
+        {"reasoning_content": "Hm."},
+        id="reasoning",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parts", "kwargs"), PARTS)
+def test_content_in_parts_is_read(server, model, parts, kwargs):
+    server.answer({"content": parts})
+
+    reply = model.invoke("What is 2 + 3?")
+
+    assert (reply.content, {k: v for k, v in reply.additional_kwargs.items() if v}) == ("The answer is 5.", kwargs)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # LangChain dumps the chunk before we see it
+def test_streamed_content_in_parts_is_read(server, model):
+    server.stream({"content": [{"type": "text", "text": "Fi"}]}, {"content": "ve."})
+
+    assert "".join(chunk.text for chunk in model.stream("What is 2 + 3?")) == "Five."
+
+
+@pytest.mark.parametrize("content", [[5], [{"type": "refusal", "refusal": ""}], {}])
+def test_parts_without_text_are_an_invalid_reply(server, model, content):
+    server.answer({"content": content})
+
+    with pytest.raises(ModelCallError, match="invalid_reply"):
+        model.invoke("What is 2 + 3?")
+
+
+def test_refusal_is_kept(server, model):
+    server.answer({"content": [{"type": "refusal", "refusal": "I cannot."}]})
+
+    assert model.invoke("What is 2 + 3?").additional_kwargs["refusal"] == "I cannot."
+
+
+def test_finish_reason_that_is_missing_is_recorded_so(server, model):
+    server.answer({"content": "Fi"}, finish_reason=None)
+
+    assert model.invoke("What is 2 + 3?").response_metadata["finish_reason"] == "missing"
+
+
+def test_filtered_reply_without_text_is_no_fault(server, model):
+    server.answer({"content": None}, finish_reason="content_filter")
+
+    assert model.invoke("What is 2 + 3?").response_metadata["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        "many",
+        {},
+        {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
+        {"prompt_tokens": -5, "completion_tokens": 7, "total_tokens": 2},
+        {"prompt_tokens": "x", "completion_tokens": 7},
+        {"prompt_tokens": float("nan"), "completion_tokens": 7},
+        {"prompt_tokens": 10**30, "completion_tokens": 7},
+    ],
+    ids=str,
+)
+def test_nonsense_as_usage_loses_no_answer(server, model, usage):
+    server.answer({"content": "Five."}, usage=usage)
+
+    reply = model.invoke("What is 2 + 3?")
+
+    assert (reply.text, reply.usage_metadata) == ("Five.", None)
+
+
+def test_nonsense_among_the_details_of_usage_is_left_out(server, model):
+    details = {"cached_tokens": "many", "audio_tokens": None}
+    server.answer({"content": "Five."}, usage={**USAGE, "total_tokens": None, "prompt_tokens_details": details})
+
+    assert model.invoke("What is 2 + 3?").usage_metadata == {
+        "input_tokens": 7,
+        "output_tokens": 3,
+        "total_tokens": 10,
+        "input_token_details": {},
+        "output_token_details": {},
+    }
+
+
+async def read_whole(model: ChatOpenAIServer) -> str:
+    return (await model.ainvoke("What is 2 + 3?")).text
+
+
+async def read_streamed(model: ChatOpenAIServer) -> str:
+    return "".join([chunk.text async for chunk in model.astream("What is 2 + 3?")])
+
+
+@pytest.mark.parametrize("read", [read_whole, read_streamed])
+@pytest.mark.parametrize("is_compressed", [False, True])
+async def test_reply_beyond_the_bound_is_refused_once(server, model, monkeypatch, read, is_compressed):
+    monkeypatch.setattr(bounded_bodies, "MAX_BODY_BYTES", 1_000_000)
+    server.answer({"content": "5" * 2_000_000})
+    if is_compressed:
+        server.body = gzip.compress(server.body)
+        server.headers["Content-Encoding"] = "gzip"
+
+    with pytest.raises(ModelCallError, match="the reply is larger than") as caught:
+        await read(model)
+
+    assert (classify(caught.value).kind, classify(caught.value).retryable) == ("invalid_reply", False)
+
+
+def test_stream_may_be_longer_than_the_bound_of_one_event(server, model, monkeypatch):
+    monkeypatch.setattr(bounded_bodies, "MAX_BODY_BYTES", 1_000)
+    server.stream(*[{"content": "5"}] * 100)
+
+    assert "".join(chunk.text for chunk in model.stream("What is 2 + 3?")) == "5" * 100
+
+
+def test_stream_without_an_end_is_refused(server, model, monkeypatch):
+    monkeypatch.setattr(chat_openai, "MAX_REPLY_CHARS", 10)
+    server.stream(*[{"reasoning_content": "5"}] * 30)
+
+    with pytest.raises(ModelCallError, match="the stream is longer than 20 characters"):
+        list(model.stream("What is 2 + 3?"))
+
+
+def test_reply_that_is_compressed_unasked_is_read(server, model):
+    server.answer({"content": "Five. " * 50_000})
+    server.body = gzip.compress(server.body)
+    server.headers["Content-Encoding"] = "gzip"
+
+    assert model.invoke("What is 2 + 3?").text == "Five. " * 50_000
+
+
+@pytest.mark.parametrize(("encoding", "is_retryable"), [("br", False), ("gzip, gzip", False), ("gzip", True)])
+def test_reply_that_cannot_be_unpacked_is_an_invalid_reply(server, model, encoding, is_retryable):
+    server.answer({"content": "Five."})
+    server.headers["Content-Encoding"] = encoding
+
+    with pytest.raises(ModelCallError, match=r"invalid_reply: the (server compresses as|compressed reply)") as caught:
+        model.invoke("What is 2 + 3?")
+
+    assert classify(caught.value).retryable is is_retryable
+
+
+def test_error_page_beyond_the_bound_is_refused(server, model, monkeypatch):
+    monkeypatch.setattr(bounded_bodies, "MAX_BODY_BYTES", 1_000)
+    server.status, server.body = 500, b"x" * 2_000
+
+    with pytest.raises(ModelCallError, match="the reply is larger than"):
+        model.invoke("What is 2 + 3?")

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from fakes import ScriptedModel
 from hashed_model import HashedModel, addition_problems
 from killable_run import traces_without_seconds
 
@@ -27,7 +28,7 @@ SETTINGS = {"rounds": 2, "seed": 3}
 
 async def play(
     folder: Path,
-    model: HashedModel,
+    model: HashedModel | ScriptedModel,
     problems: Iterable[Problem],
     *,
     concurrency: int = 4,
@@ -138,6 +139,12 @@ async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     assert 20 <= end.failed <= 23
     assert end.failed + end.pending == end.problems == 100
     assert manifest(tmp_path)["state"] == "stopped_early"
+
+
+async def test_run_stops_when_every_reply_is_reasoning_only(tmp_path: Path) -> None:
+    end = await play(tmp_path, ScriptedModel(answer=lambda _: "<think>Hm.</think>"), addition_problems(100))
+    assert (end.state, end.exit_code(), end.done) == ("stopped_early", 4, 0)
+    assert end.reason == "20 problems in a row went wrong, the first failed by empty_reply: the reply is reasoning only"
 
 
 @pytest.mark.usefixtures("single_attempts")
