@@ -1,15 +1,17 @@
-"""Compare answers that are numbers, or lists of numbers, exactly: no floating point, no symbolic algebra.
+"""Compare answers that are numbers, formulas with roots, or lists of them, exactly: no floating point.
 
 This decides most answers in microseconds. math-verify compares the rest, including single elements of lists.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from math import trunc
 
 from critique_graph.grading.normalise import normalise
+from critique_graph.grading.polynomials import compare_polynomials
+from critique_graph.grading.units import contradict, split_unit
 
 _LONGEST_INTEGER = 64
 _WHOLE = r"\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d{0,64}"  # 1234, 1,234 and 1 234
@@ -24,15 +26,27 @@ _FRACTION = re.compile(
     rf"(?:\\frac ?{_PART} ?{_PART}|(\d{{1,64}})/(\d{{1,64}}))(?P<percent>%?)",
     re.ASCII,
 )
-_UNIT = re.compile(
-    r"(?P<number>[-+\d][^A-Za-z]*?)(?: (?P<words>[A-Za-z][A-Za-z]{2,}(?:[ /-][A-Za-z]+){0,5})"
-    r"|(?P<space> ?)(?:[cmk]m|[km]g|m[lL]|lbs?|oz|ft|hrs?|mins?|mph))(?:\^(?:\d|\{\d\}))?"
+_MULTIPLIED = re.compile(
+    r"(?P<number>.*\d|[a-z]{1,8}) (?P<by>hundred|thousand|[mbtr]{1,2}illion|dozen)s?(?: (?:of )?[A-Za-z ]{1,40})?"
 )
-_NOT_UNITS = re.compile(
-    r"\b(?:sin|cos|tan|cot|sec|csc|log|exp|mod|and|or|to|than|less|more|minus|plus|times|over|choose|factorial"
-    r"|squared|cubed|dozen|hundred|thousand|[mbtr]+illion|half|halves|thirds?|quarters?)\b"
+_MULTIPLIERS = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+_NUMBER_WORDS = dict(
+    zip("zero one two three four five six seven eight nine ten eleven twelve".split(), range(13), strict=True)
 )
-_NAMED = re.compile(r"(?P<name>[A-Za-z]|\\[a-z]+)=(?P<value>[^=]+)")
+_DECIMAL_COMMA = re.compile(r"[-+]?(?:\d{1,64}|\d{1,3}(?:[. ]\d{3})+),\d{1,64}", re.ASCII)
+_POINTS_FOR_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
+_RATIO = re.compile(r"\d{1,9}(?:\.\d{1,9})?(?::\d{1,9}(?:\.\d{1,9})?){1,3}", re.ASCII)
+_TIME = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
+_NAME = re.compile(
+    r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\w|\{\w{1,8}\}))?'{0,2}(?:\([A-Za-z](?:,[A-Za-z])?\))?"  # x, x_1, \theta, f(x)
+    r"|m?\\(?:angle|measuredangle|triangle|overline)\s?\{?[A-Z]{1,4}\}?|[A-Z]{2,3}|[A-Za-z]{4,12}"  # \angle ABC, AB, area
+)
+_RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|lt|gt|ne|neq|in|notin|subset|equiv|sim)(?![A-Za-z])")
+_LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+_COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
+_WORD = re.compile(
+    r"(?<![A-Za-z])(?:[A-Za-z]{4,}|(?i:is|are|the|and|not|yes|odd|all|of|we|it|to|for|has|six|ten))(?![A-Za-z])"
+)
 _UNORDERED = {"", r"\{\}"}
 _LIST = re.compile(r"(?P<open>[(\[]|\\\{|)(?P<items>[^()\[\]]+,[^()\[\]]+?)(?P<close>[)\]]|\\\}|)")
 
@@ -51,16 +65,24 @@ class ExactNumber:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in normalised spelling, with its parts if it is a number or a list."""
+    """An answer in normalised spelling, with its parts if it is a number, a ratio, an equation or a list."""
 
     text: str
     number: ExactNumber | None = None
     name: str | None = None
-    """Variable that is set to the number: `x` in `x=5`."""
+    """Variable that is set to a value: `x` in `x=5`; empty for a computation, `2+3` in `2+3=5`."""
+    value: str | None = None
+    """What the variable is set to, or the result of the computation."""
+    is_equation: bool = False
+    """Whether the answer is an equation that gives no value, such as `x+2y=7`."""
+    ratio: tuple[Fraction, ...] = ()
+    """Parts of `3:2`, or of a time of day."""
     items: tuple[str, ...] = ()
     """Elements of a list, written in `brackets`."""
     brackets: str = ""
     r"""`()`, `(]`, `\{\}` …; empty for a bare list."""
+    unit: frozenset[str] = frozenset()
+    """Words of the unit that was dropped."""
 
     @property
     def is_ordered(self) -> bool:
@@ -68,42 +90,188 @@ class Answer:
 
 
 Pairs = tuple[tuple[str, str], ...]
+Comparison = bool | Pairs | None
+"""Whether two answers are equal; pairs of texts left to math-verify, which are all equal if the answers are; or None:
+they may be equal, but nothing can tell."""
 
 
 @lru_cache(maxsize=8_192)
 def parse_answer(answer: str) -> Answer:
-    """Read an answer as a number, a list, or otherwise a normalised text."""
+    """Read an answer as a number, a ratio, an equation, a list, or otherwise a normalised text."""
     if number := _parse_decimal(answer) or _parse_fraction(answer):  # most answers need no normalising
         return Answer(answer, number)
-    text = normalise(answer)
-    if number := _parse_number(text):
-        return Answer(text, number)
-    if named := _NAMED.fullmatch(text):
-        return Answer(text, _parse_number(named["value"]), name=named["name"])
-    listed = _LIST.fullmatch(text)
-    if listed and bool(listed["open"]) == bool(listed["close"]):
-        items = tuple(item.strip() for item in listed["items"].split(","))
-        if all(item and item.count("{") == item.count("}") for item in items):
-            brackets = listed["open"] + listed["close"]
-            # [1,2] is an interval; a longer one is a tuple in square brackets
-            return Answer(text, items=items, brackets="()" if brackets == "[]" and len(items) != 2 else brackets)
-    return Answer(text)
+    text, unit = normalise(answer)
+    if number := _parse_multiplied(text):
+        return Answer(text, number, unit=unit)
+    bare, words = split_unit(text)
+    unit |= words
+    if number := _parse_number(bare):
+        return Answer(bare, number, unit=unit)
+    if _RATIO.fullmatch(bare):
+        return Answer(bare, ratio=tuple(Fraction(part) for part in bare.split(":")), unit=unit)
+    if equation := _parse_equation(bare, unit):
+        return equation
+    return _parse_list(bare, unit) or Answer(bare, unit=unit)
 
 
-def compare_exactly(a: Answer, b: Answer) -> bool | Pairs:
-    """Whether two answers are equal, or the pairs of texts left to math-verify: equal if all pairs are. Symmetric."""
+def compare_exactly(a: Answer, b: Answer) -> Comparison:
+    """Compare two answers as far as that is exact, in the same way in both orders."""
+    if contradict(a.unit, b.unit):
+        return None
     if a.text == b.text or (a.text.isalpha() and a.text.casefold() == b.text.casefold()):
         return True
-    if a.number and b.number and (a.name is None or b.name is None or a.name == b.name):
+    if a.number and b.number and (not a.name or not b.name or a.name == b.name):
         return _are_equal(a.number, b.number)
+    if a.ratio and b.ratio:
+        return _compare_ratios(a, b)
+    if a.ratio or b.ratio:
+        return _compare_ratio_with_other(a, b)
+    if a.value is not None or b.value is not None or a.is_equation or b.is_equation:
+        return _compare_equations(a, b)
     if a.items and b.items:
         return _compare_lists(a, b)
-    if (a.number and _is_all_numbers(b)) or (b.number and _is_all_numbers(a)):
-        return False
+    for one, other in ((a, b), (b, a)):
+        if one.number and other.items:
+            return _compare_number_with_list(one, other)
+    compared = None if _is_relation(a) or _is_relation(b) else compare_polynomials(a.text, b.text)
+    if compared is None and (a.number or b.number) and _is_relation(b if a.number else a):
+        return None  # math-verify takes the 2 of x<2 for the answer
+    return ((a.text, b.text),) if compared is None else compared
+
+
+def is_worded(answer: Answer) -> bool:
+    """Whether an answer holds words, which no algebra can compare: a name, a sentence."""
+    return answer.number is None and bool(_WORD.search(_COMMAND.sub(" ", answer.text)))
+
+
+def is_short(answer: Answer) -> bool:
+    """Whether an answer in words is a name or a phrase, and no sentence."""
+    return len(answer.text.split()) <= 3 and not re.search(r"\d", answer.text)
+
+
+def _parse_equation(text: str, unit: frozenset[str]) -> Answer | None:
+    sides = _split_outside(text, "=")
+    if len(sides) < 2 or not all(sides) or text.count("=") > len(sides) - 1:
+        return None
+    if len(sides) > 2 and len(_split_outside(text, ",")) > 1:
+        return None  # x=1,y=2 is a list
+    value = sides[-1]
+    if _NAME.fullmatch(sides[0]):
+        return Answer(text, _parse_number(value), name=sides[0], value=value, unit=unit)
+    is_computed = all(map(_is_constant, sides)) or (len(sides) > 2 and all(map(_is_constant, sides[-2:])))
+    if is_computed:
+        return Answer(text, _parse_number(value), name="", value=value, unit=unit)
+    return Answer(text, is_equation=True, unit=unit)
+
+
+def _compare_equations(a: Answer, b: Answer) -> Comparison:
+    """Compare where at least one is an equation: one that gives a value is the value, and no other is one of its sides."""
+    if a.value is not None and b.value is not None:
+        if a.name and b.name and a.name != b.name:
+            return ((a.text, b.text),)
+        return compare_exactly(parse_answer(a.value), parse_answer(b.value))
+    for one, other in ((a, b), (b, a)):
+        if one.value is not None and not other.is_equation and not _is_relation(other):
+            return compare_exactly(parse_answer(one.value), other)
+        if one.is_equation and other.value is None and not other.is_equation and not _is_relation(other):
+            return None if any(_may_equal(side, other) for side in _split_outside(one.text, "=")) else False
     return ((a.text, b.text),)
 
 
-def _compare_lists(a: Answer, b: Answer) -> bool | Pairs:
+def _may_equal(side: str, other: Answer) -> bool:
+    return compare_exactly(parse_answer(side), other) is not False
+
+
+def _is_constant(side: str) -> bool:
+    return not _LETTER.search(side)
+
+
+def _is_relation(answer: Answer) -> bool:
+    return bool(_RELATION.search(answer.text))
+
+
+def _compare_ratios(a: Answer, b: Answer) -> bool | None:
+    """Ratios are equal if they are proportional; two times of day only if they are the same."""
+    if len(a.ratio) != len(b.ratio):
+        return False
+    if a.ratio == b.ratio:
+        return True
+    is_proportional = all(x * b.ratio[0] == y * a.ratio[0] for x, y in zip(a.ratio, b.ratio, strict=True))
+    if is_proportional and _TIME.fullmatch(a.text) and _TIME.fullmatch(b.text):
+        return None
+    return is_proportional
+
+
+def _compare_ratio_with_other(a: Answer, b: Answer) -> Comparison:
+    ratio, other = (a, b) if a.ratio else (b, a)
+    if len(ratio.ratio) == 2 and other.number and ratio.ratio[1]:
+        is_equal = _are_equal(ExactNumber(ratio.ratio[0] / ratio.ratio[1]), other.number)
+        return None if is_equal and _TIME.fullmatch(ratio.text) else is_equal
+    return ((a.text, b.text),)
+
+
+def _compare_number_with_list(number: Answer, listed: Answer) -> Comparison:
+    """A list is no number; but `0,5` may be a decimal number, and a bare list may repeat one number."""
+    assert number.number is not None
+    if _DECIMAL_COMMA.fullmatch(listed.text):
+        return _are_equal(number.number, _with_comma(listed.text))
+    if not listed.is_ordered and len(_distinct(listed.items)) == 1:
+        return compare_exactly(number, parse_answer(listed.items[0]))
+    return False if _is_all_numbers(listed) else ((number.text, listed.text),)
+
+
+def _with_comma(text: str) -> ExactNumber:
+    number = _parse_decimal(text.replace(".", "").replace(" ", "").replace(",", "."))
+    assert number is not None
+    return number
+
+
+def _split_outside(text: str, separator: str) -> list[str]:
+    """Split at the separators that stand in no bracket."""
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(text):
+        if character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == separator and depth == 0:
+            parts.append(text[start:position].strip())
+            start = position + 1
+    return [*parts, text[start:].strip()]
+
+
+def _parse_list(text: str, unit: frozenset[str]) -> Answer | None:
+    listed = _LIST.fullmatch(text)
+    if listed is None or bool(listed["open"]) != bool(listed["close"]):
+        return None
+    items = tuple(item.strip() for item in listed["items"].split(","))
+    if not all(item and item.count("{") == item.count("}") for item in items):
+        return None
+    brackets = listed["open"] + listed["close"]
+    named = [item.partition("=") for item in items]
+    if not brackets and all(equals and value for _, equals, value in named) and len({n for n, _, _ in named}) == 1:
+        items = tuple(value.strip() for _, _, value in named)  # x=1,x=2
+        return Answer(text, name=named[0][0], value=",".join(items), unit=unit)
+    # [1,2] is an interval; a longer one is a tuple in square brackets
+    brackets = "()" if brackets == "[]" and len(items) != 2 else brackets
+    return Answer(text, items=items, brackets=brackets, unit=unit)
+
+
+def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Elements without repetitions of the same number."""
+    found: dict[object, str] = {}
+    for item in items:
+        number = parse_answer(item).number
+        found.setdefault(number.value if number else item, item)
+    return tuple(found.values())
+
+
+def _compare_lists(a: Answer, b: Answer) -> Comparison:
+    if _DECIMAL_COMMA.fullmatch(a.text) and _DECIMAL_COMMA.fullmatch(b.text):
+        if _are_equal(_with_comma(a.text), _with_comma(b.text)):
+            return True
+    if not (a.is_ordered or b.is_ordered):
+        a, b = (replace(one, items=_distinct(one.items)) for one in (a, b))
     is_exact = _is_all_numbers(a) and _is_all_numbers(b)
     if len(a.items) != len(b.items):
         return False if is_exact else ((a.text, b.text),)
@@ -116,15 +284,18 @@ def _compare_lists(a: Answer, b: Answer) -> bool | Pairs:
     return _compare_in_order(a.items, b.items)
 
 
-def _compare_in_order(a: tuple[str, ...], b: tuple[str, ...]) -> bool | Pairs:
+def _compare_in_order(a: tuple[str, ...], b: tuple[str, ...]) -> Comparison:
     left: list[tuple[str, str]] = []
+    is_doubtful = False
     for x, y in zip(a, b, strict=True):
         compared = compare_exactly(parse_answer(x), parse_answer(y))
         if compared is False:
             return False
-        if compared is not True:
+        if compared is None:
+            is_doubtful = True
+        elif compared is not True:
             left += compared
-    return tuple(left) or True
+    return None if is_doubtful else tuple(left) or True
 
 
 def _is_all_numbers(answer: Answer) -> bool:
@@ -138,12 +309,24 @@ def _by_value(item: str) -> Fraction:
 
 
 def _parse_number(text: str) -> ExactNumber | None:
-    if number := _parse_decimal(text) or _parse_fraction(text):
-        return number
-    unit = _UNIT.fullmatch(text)
-    if unit is None or _NOT_UNITS.search(unit["words"] or ""):
+    """Read a number in normalised spelling, where a comma does not separate thousands any more."""
+    if "," in text:
+        is_european = "." in text or " " in text
+        return _with_comma(text) if is_european and _DECIMAL_COMMA.fullmatch(text) else None
+    if _POINTS_FOR_THOUSANDS.fullmatch(text):
+        return ExactNumber(Fraction(text.replace(".", "")))
+    if (word := _NUMBER_WORDS.get(text.casefold())) is not None:
+        return ExactNumber(Fraction(word))
+    return _parse_decimal(text) or _parse_fraction(text)
+
+
+def _parse_multiplied(text: str) -> ExactNumber | None:
+    """Read `1.5 million` and `3 dozen eggs`."""
+    found = _MULTIPLIED.fullmatch(text)
+    number = found and _parse_number(found["number"])
+    if not found or not number or found["by"] not in _MULTIPLIERS:
         return None
-    return _parse_decimal(unit["number"]) or _parse_fraction(unit["number"])
+    return ExactNumber(number.value * _MULTIPLIERS[found["by"]])
 
 
 def _parse_decimal(text: str) -> ExactNumber | None:

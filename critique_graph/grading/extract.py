@@ -33,15 +33,15 @@ _JOIN = re.compile(
     re.IGNORECASE,
 )
 _AND = re.compile(r"[\s,;、，]*(?:and|or|和|或)?\s*(?=\$|\\[(\[])", re.IGNORECASE)
-_PLACEHOLDERS = frozenset(
-    {"answer", "your answer", "the answer", "final answer", "your final answer", "answer here"}
-)
+_PLACEHOLDERS = frozenset({"answer", "your answer", "the answer", "final answer", "your final answer", "answer here"})
 _ELLIPSES = frozenset({"...", "…", "?", r"\ldots", r"\dots", r"\cdots"})
 _GSM8K = re.compile(r"^####(?!#)[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _GSM8K_NUMBER = re.compile(
     r"(?P<number>[-+\u2212]?[^\w\s\\]{0,2}\d(?:[\d.,/ ]*\d)?%?)(?:(?P<stop>[.:)])\s|\s*(?P<rest>[A-Za-z][^\d=+*/^\\]*)?$)"
 )
-_MULTIPLIES = re.compile(r"(?:hundred|thousand|[mbtr]+illion|dozen|squared|cubed|half|halves|thirds?|quarters?|percent)\b")
+_MULTIPLIES = re.compile(
+    r"(?:hundred|thousand|[mbtr]+illion|dozen|squared|cubed|half|halves|thirds?|quarters?|percent)\b"
+)
 _STATED = re.compile(
     r"\banswer[*_`]{0,3}\s{0,3}(?:is|:|：|=)(?![\w=])|^\s{0,3}A:|答案\s{0,3}(?:是|为|為|：|:)",
     re.IGNORECASE | re.MULTILINE,

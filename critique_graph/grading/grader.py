@@ -30,7 +30,7 @@ from functools import cache, partial
 from typing import Protocol
 
 from critique_graph.core.schema import Grade
-from critique_graph.grading.exact import Pairs, compare_exactly, parse_answer
+from critique_graph.grading.exact import Answer, Pairs, compare_exactly, is_short, is_worded, parse_answer
 from critique_graph.grading.extract import extract_answer, extract_reference, read_answer
 from critique_graph.grading.pool import Equality, WorkerPool
 
@@ -78,6 +78,7 @@ _EXACT = {True: Grade(outcome="correct", reason="exact"), False: Grade(outcome="
 _NO_ANSWER = Grade(outcome="incorrect", reason="no_answer")
 _NO_REFERENCE = Grade(outcome="ungraded", reason="no_reference")
 _TOO_COMPLEX = _GRADES["too_complex"]
+_AMBIGUOUS = Grade(outcome="ungraded", reason="ambiguous")
 
 
 class MathGrader:
@@ -132,7 +133,12 @@ class MathGrader:
             return _EXACT[True]
         if _is_too_complex(answer) or _is_too_complex(expected):
             return _TOO_COMPLEX
-        compared = compare_exactly(parse_answer(answer), parse_answer(expected))
+        given, wanted = parse_answer(answer), parse_answer(expected)
+        compared = compare_exactly(given, wanted)
+        if compared is not True and (is_worded(given) or is_worded(wanted)):
+            return _graded_words(given, wanted)
+        if compared is None:
+            return _AMBIGUOUS
         return _EXACT[compared] if isinstance(compared, bool) else self._compare(compared)
 
     def _compare(self, pairs: Pairs) -> "Grade | Future[Equality]":
@@ -185,6 +191,14 @@ def _follow(shared: "Future[Equality]") -> "Future[Equality]":
 
     shared.add_done_callback(copy)
     return own
+
+
+def _graded_words(answer: Answer, expected: Answer) -> Grade:
+    """Grade where one side is in words and they are not the same: names differ, and of a sentence nobody can tell."""
+    if not is_worded(expected):
+        return _GRADES["unreadable_answer"]
+    are_names = is_worded(answer) and is_short(answer) and is_short(expected)
+    return _EXACT[False] if are_names else _GRADES["unreadable_reference"]
 
 
 def _is_too_complex(answer: str) -> bool:

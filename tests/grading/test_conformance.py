@@ -14,10 +14,11 @@ REALCRITIC_UNREAD = {
     0: "ends in 'So, James runs a total of 540 meters a week.': no box and no stated answer, so none is read",
 }
 QWEN_MISGRADED = {
+    **{
+        (3, sample): r"'4:30 p.m.' was answered, as the gold says: the recorded grader read '4:30'"
+        for sample in range(8)
+    },
     (72, 7): r"the recorded grader did not read the gold '10{,}000' as the 10000 that was answered",
-}
-QWEN_UNGRADED = {
-    3: r"gold '\text{4:30 p.m.}' is not mathematics, and '4:30' is not the same text",
 }
 
 
@@ -55,17 +56,14 @@ async def test_realcritic_whole_responses_agree_but_for_the_named(grader: MathGr
 
 
 async def test_qwen_responses_agree_but_for_the_named(grader: MathGrader) -> None:
-    disagreements, ungraded = set(), set()
+    disagreements = set()
     for row in read_lines("recorded/qwen_math_cot_100x8.jsonl"):
         for sample, (response, score) in enumerate(zip(row["code"], row["score"], strict=True)):
             grade = await grader.grade(response, str(row["answer"]))
-            if grade.outcome == "ungraded":
-                ungraded.add(row["idx"])
-            elif grade.is_correct != score:
+            if grade.is_correct != score:
                 disagreements.add((row["idx"], sample))
 
     assert disagreements == set(QWEN_MISGRADED)
-    assert ungraded == set(QWEN_UNGRADED)
 
 
 async def test_math500_gold_answers_equal_themselves_in_other_spellings(grader: MathGrader) -> None:
