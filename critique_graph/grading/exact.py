@@ -14,7 +14,7 @@ from critique_graph.grading.polynomials import compare_polynomials
 from critique_graph.grading.units import contradict, split_unit
 
 _LONGEST_INTEGER = 64
-_WHOLE = r"\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d{0,64}"  # 1234, 1,234 and 1 234
+_WHOLE = r"[1-9]\d{0,2}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d{0,64}"  # 1234, 1,234 and 1 234
 _DECIMAL = re.compile(
     rf"(?P<sign>[-+]?)(?P<whole>{_WHOLE})(?:\.(?P<places>\d{{0,64}}))?"
     r"(?:(?:[eE]|(?:\\times|\\cdot) ?10\^)(?P<exponent>[-+]?\d{1,3}|\{[-+]?\d{1,3}\}))?(?P<percent>%?)",
@@ -31,7 +31,11 @@ _MULTIPLIED = re.compile(
 )
 _MULTIPLIERS = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 _NUMBER_WORDS = dict(
-    zip("zero one two three four five six seven eight nine ten eleven twelve".split(), range(13), strict=True)
+    zip(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+        range(13),
+        strict=True,
+    )
 )
 _DECIMAL_COMMA = re.compile(r"[-+]?(?:\d{1,64}|\d{1,3}(?:[. ]\d{3})+),\d{1,64}", re.ASCII)
 _POINTS_FOR_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
@@ -39,13 +43,15 @@ _RATIO = re.compile(r"\d{1,9}(?:\.\d{1,9})?(?::\d{1,9}(?:\.\d{1,9})?){1,3}", re.
 _TIME = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
 _NAME = re.compile(
     r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\w|\{\w{1,8}\}))?'{0,2}(?:\([A-Za-z](?:,[A-Za-z])?\))?"  # x, x_1, \theta, f(x)
-    r"|m?\\(?:angle|measuredangle|triangle|overline)\s?\{?[A-Z]{1,4}\}?|[A-Z]{2,3}|[A-Za-z]{4,12}"  # \angle ABC, AB, area
+    r"|m?\\(?:angle|measuredangle|triangle|overline)\s?\{?[A-Z]{1,4}\}?|[A-Za-z]{4,12}|\([A-Za-z](?:,[A-Za-z])+\)"
+    r"|(?=.*[A-Z])(?:\\[a-z]+|[A-Z|:_/{} ])+"  # \angle ABC, area, (x,y), |AB|, \frac{NO}{BO}
 )
+_SUBSCRIPT = re.compile(r"_(?:\w|\{\w{1,3}\})$")
 _RELATION = re.compile(r"[<>]|\\(?:le|ge|leq|geq|lt|gt|ne|neq|in|notin|subset|equiv|sim)(?![A-Za-z])")
 _LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
 _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORD = re.compile(
-    r"(?<![A-Za-z])(?:[A-Za-z]{4,}|(?i:is|are|the|and|not|yes|odd|all|of|we|it|to|for|has|six|ten))(?![A-Za-z])"
+    r"(?<![A-Za-z])(?:[A-Za-z]?[a-z]{3,}|(?i:is|are|the|and|not|yes|odd|all|of|we|it|to|for|has|six|ten))(?![A-Za-z])"
 )
 _UNORDERED = {"", r"\{\}"}
 _LIST = re.compile(r"(?P<open>[(\[]|\\\{|)(?P<items>[^()\[\]]+,[^()\[\]]+?)(?P<close>[)\]]|\\\}|)")
@@ -165,7 +171,7 @@ def _parse_equation(text: str, unit: frozenset[str]) -> Answer | None:
 
 
 def _compare_equations(a: Answer, b: Answer) -> Comparison:
-    """Compare where at least one is an equation: one that gives a value is the value, and no other is one of its sides."""
+    """Compare where at least one is an equation: one that gives a value is the value; another is no side of it."""
     if a.value is not None and b.value is not None:
         if a.name and b.name and a.name != b.name:
             return ((a.text, b.text),)
@@ -249,9 +255,10 @@ def _parse_list(text: str, unit: frozenset[str]) -> Answer | None:
         return None
     brackets = listed["open"] + listed["close"]
     named = [item.partition("=") for item in items]
-    if not brackets and all(equals and value for _, equals, value in named) and len({n for n, _, _ in named}) == 1:
-        items = tuple(value.strip() for _, _, value in named)  # x=1,x=2
-        return Answer(text, name=named[0][0], value=",".join(items), unit=unit)
+    if not brackets and all(equals and value for _, equals, value in named):
+        names = {_SUBSCRIPT.sub("", name) for name, _, _ in named}
+        if len(names) == 1:  # x=1,x=2 and x_1=1,x_2=2
+            return Answer(text, name=names.pop(), value=",".join(value.strip() for _, _, value in named), unit=unit)
     # [1,2] is an interval; a longer one is a tuple in square brackets
     brackets = "()" if brackets == "[]" and len(items) != 2 else brackets
     return Answer(text, items=items, brackets=brackets, unit=unit)
@@ -267,9 +274,9 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _compare_lists(a: Answer, b: Answer) -> Comparison:
-    if _DECIMAL_COMMA.fullmatch(a.text) and _DECIMAL_COMMA.fullmatch(b.text):
-        if _are_equal(_with_comma(a.text), _with_comma(b.text)):
-            return True
+    are_decimals = _DECIMAL_COMMA.fullmatch(a.text) and _DECIMAL_COMMA.fullmatch(b.text)
+    if are_decimals and _are_equal(_with_comma(a.text), _with_comma(b.text)):
+        return True
     if not (a.is_ordered or b.is_ordered):
         a, b = (replace(one, items=_distinct(one.items)) for one in (a, b))
     is_exact = _is_all_numbers(a) and _is_all_numbers(b)

@@ -26,34 +26,44 @@ _BOX_OR_BRACE = re.compile(
     r"|\\.|[{}]",
     re.DOTALL,
 )
+_BETWEEN = (
+    r"(?:[\s$,;:\uff0c\uff1b\u3001&*\-•]|\\[,;!()\[\] ]|\\q?quad(?![A-Za-z])|\\\\|\(?(?:part\s)?\(?[a-e1-9]\)"
+    r"|[1-9]\.(?=\s))*"
+)
 _JOIN = re.compile(
-    r"(?:[\s$,;:、，；&*\-•]|\\[,;!()\[\] ]|\\q?quad(?![A-Za-z])|\\\\|\(?(?:part\s)?\(?[a-e1-9]\)|[1-9]\.(?=\s))*"
-    r"(?:\\text\{\s*(?:and|or)\s*\}|and|or|as well as|和|或|与|以及|及)?"
-    r"[\s$,、，]*(?:(?:[A-Za-z](?:_\{?\w{1,3}\}?)?|\\[a-z]{2,8})\s*(?:=|\\in(?![a-z]))[\s$]*)?",
+    _BETWEEN
+    + r"(?:\\text\{[^{}]{0,30}\b(?:and|or)\b[^{}]{0,30}\}|and|or|as well as|和|或|与|以及|及)?"
+    + _BETWEEN
+    + r"(?:(?:[A-Za-z](?:_\{?\w{1,3}\}?)?|\\[a-z]{2,8})\s*(?:=|\\in(?![a-z]))[\s$]*)?",
     re.IGNORECASE,
 )
-_AND = re.compile(r"[\s,;、，]*(?:and|or|和|或)?\s*(?=\$|\\[(\[])", re.IGNORECASE)
+_AND = re.compile(r"[\s,;\u3001\uff0c]*(?:and|or|和|或)?\s*(?=\$|\\[(\[])", re.IGNORECASE)
 _PLACEHOLDERS = frozenset({"answer", "your answer", "the answer", "final answer", "your final answer", "answer here"})
+_NO_REFERENCE = frozenset({"n/a", "na", "nan", "null", "tbd", "-", "?"})
 _ELLIPSES = frozenset({"...", "…", "?", r"\ldots", r"\dots", r"\cdots"})
 _GSM8K = re.compile(r"^####(?!#)[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _GSM8K_NUMBER = re.compile(
-    r"(?P<number>[-+\u2212]?[^\w\s\\]{0,2}\d(?:[\d.,/ ]*\d)?%?)(?:(?P<stop>[.:)])\s|\s*(?P<rest>[A-Za-z][^\d=+*/^\\]*)?$)"
+    r"(?P<number>[-+\u2212]?[^\w\s\\]{0,2}\d(?:[\d.,/ ]*\d)?%?)"
+    r"(?:(?P<stop>[.:)])\s|\s*(?P<rest>[A-Za-z][^\d=+*/^\\]*)?$)"
 )
 _MULTIPLIES = re.compile(
     r"(?:hundred|thousand|[mbtr]+illion|dozen|squared|cubed|half|halves|thirds?|quarters?|percent)\b"
 )
 _STATED = re.compile(
-    r"\banswer[*_`]{0,3}\s{0,3}(?:is|:|：|=)(?![\w=])|^\s{0,3}A:|答案\s{0,3}(?:是|为|為|：|:)",
+    r"\banswer[*_`]{0,3}(?:\s(?:to|for|of)\s(?:the|this|that)\s\w{1,20})?\s{0,3}"
+    r"(?:(?:is|equals|(?:would|should|must|will)\sbe|[:\uff1a=])(?![\w=])|(?=\$|\\[(\[]))"
+    r"|^\s{0,3}A:|答案\s{0,3}(?:是|为|為|[:\uff1a])",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL = re.compile(
-    r"^[ \t>*_#\-]{0,8}(?:the[ ]|my[ ])?(?:final[ ]|correct[ ])?answer[*_]{0,3}[ ]{0,3}(?:[:：][*_]{0,3}|$)"
-    r"|^[ \t>*_#\-]{0,8}(?:最终)?答案[*_]{0,3}[ ]{0,3}(?:[:：]|$)",
+    r"^[ \t>*_#\-]{0,8}(?:the[ ]|my[ ])?(?:final[ ]|correct[ ])?answer[*_]{0,3}[ ]{0,3}(?:[:\uff1a][*_]{0,3}|$)"
+    r"|\bfinal[ ]answer[*_]{0,3}[ ]{0,3}:[*_]{0,3}"
+    r"|^[ \t>*_#\-]{0,8}(?:最终)?答案[*_]{0,3}[ ]{0,3}(?:[:\uff1a]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|simply|just|indeed|clearly|approximately|about|roughly|around|exactly|equal to"
-    r"|equals|given by|option|choice|is|to be)\b|\\approx(?![a-z])|[:：≈~*_`=>])\s*",
+    r"|equals|given by|option|choice|is|to be)\b|\\approx(?![a-z])|[:\uff1a≈~*_`=>])\s*",
     re.IGNORECASE,
 )
 _NO_ANSWER = re.compile(
@@ -63,10 +73,13 @@ _NO_ANSWER = re.compile(
 )
 _MATH_SPAN = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _CLAUSE_END = re.compile(
-    r"\n|[.?](?=\s|$)|!(?=\s*$|\s+[A-Z])|[。！？]"
+    r"\n|[.?](?=\s|$)|!(?=\s*$|\s+[A-Z])|[\u3002\uff01\uff1f]"
     r"|,?\s\(?(?:because|since|which|so|as|that|where|when|after|altogether|in total)\b"
     r"|,?\s(?:and|but)\s(?=(?:that|this|it|we|so|the|he|she|they|is|not)\b)",
 )
+_SENTENCE = re.compile(r"(?:the|this|that|our|my|a|it|there|so|thus)\s", re.IGNORECASE)
+_IN_WORDS = re.compile(r"(?<=\d)\s\([A-Za-z][A-Za-z -]{0,60}\)(?=[\s.]*$)")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
 _EMPHASIS_END = re.compile(r"(?:\*\*|__)(?=[\s,;:]|$)")
 _ASIDE = re.compile(r",\s(?!(?:and|or)\s)(?=[A-Za-z]{2,}(?:\s|$))")
 
@@ -80,7 +93,7 @@ class _Box(NamedTuple):
 def extract_answer(text: str) -> str | None:
     r"""Final answer that `text` presents, or None if it presents none.
 
-    In this order: a label on a line of its own (`#### 18`, `**Answer:** 18`) or `<answer>18</answer>` after the last
+    In this order: a label (`#### 18`, a line `**Answer:** 18`, `Final Answer: 18`) or `<answer>18</answer>` after the last
     box; the last balanced, non-empty `\boxed{}` or `\fbox{}` (the innermost of nested ones), together with the boxes
     that it is listed with (`\boxed{3} and \boxed{5}`); such a label anywhere; the text after the last "answer is". The
     prompt's own placeholder, `\boxed{ANSWER}`, is no answer. Takes linear time.
@@ -97,7 +110,8 @@ def extract_answer(text: str) -> str | None:
 
 def extract_reference(text: str) -> str | None:
     r"""Reference answer in gold text: GSM8K's `#### 18`, a MATH solution's `\boxed{}`, or a bare answer."""
-    return extract_answer(text) or _clean(text) or None
+    found = extract_answer(text) or _clean(text)
+    return None if found.casefold() in _NO_REFERENCE else found or None
 
 
 def read_answer(text: str) -> str | None:
@@ -161,14 +175,15 @@ def _labelled(text: str) -> str | None:
         inside = text[start + len("<answer>") : end]
         return _stated(inside) or _statement(inside.strip())
     for match in _last_matches(_LABEL, text):
-        if answer := _statement(text[match.end() :]):
+        labelled = text[match.end() :].lstrip().partition("\n")[0]
+        if answer := _stated(labelled) or _after_is(labelled) or _statement(text[match.end() :]):
             return answer
     return None
 
 
 def _after_hashes(line: str) -> str | None:
     """The answer in a line `#### 12 apples`; None if the line is a heading."""
-    line = _clean(line)
+    line = _without_fillers(_clean(line))
     if (formula := _MATH_SPAN.match(line)) or line.startswith("\\") or re.fullmatch(r"\(?[A-Z]\)?", line):
         return _clean(_group(formula)) if formula else line
     number = _GSM8K_NUMBER.match(line)
@@ -186,15 +201,20 @@ def _stated(text: str) -> str | None:
     return None
 
 
+def _after_is(sentence: str) -> str | None:
+    """The value behind the last "is" of a labelled sentence such as "The largest $n$ is 34."."""
+    first = _SENTENCE_END.split(sentence[:_LONGEST_ANSWER], maxsplit=1)[0]
+    _, verb, value = first.rpartition(" is ")
+    return _statement(value) if verb and re.match(r"[-$\\\d(]", value.strip("* ")) else None
+
+
 def _last_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     return reversed(list(pattern.finditer(text))[-_STATEMENTS_TRIED:])
 
 
 def _statement(text: str) -> str | None:
     """The answer with which `text` begins; None if it begins with none."""
-    stated = text[: 2 * _LONGEST_ANSWER].lstrip()
-    while filler := _FILLER.match(stated):
-        stated = stated[filler.end() :]
+    stated = _without_fillers(text[: 2 * _LONGEST_ANSWER].lstrip())
     if _NO_ANSWER.match(stated):
         return None
     if formulas := _formulas(stated):
@@ -202,10 +222,18 @@ def _statement(text: str) -> str | None:
     clause = _EMPHASIS_END.sub("", _CLAUSE_END.split(stated, maxsplit=1)[0])
     if _is_placeholder(clause):
         return None
+    if _SENTENCE.match(clause) and (value := _after_is(stated)):
+        return value
     before, *aside = _ASIDE.split(clause, maxsplit=1)
     if aside and re.search(r"\d", before):
         clause = before
-    return _clean(clause) or None
+    return _clean(_IN_WORDS.sub("", clause)) or None
+
+
+def _without_fillers(text: str) -> str:
+    while filler := _FILLER.match(text):
+        text = text[filler.end() :]
+    return text
 
 
 def _formulas(text: str) -> str | None:
@@ -225,7 +253,7 @@ def _group(formula: re.Match[str]) -> str:
 
 def _clean(answer: str) -> str:
     """Strip space, emphasis, end tokens, math delimiters and final stops from an answer, and cut it."""
-    answer = strip_role_tokens(answer[: 2 * _LONGEST_ANSWER]).strip("*_`。 \t\r\n")
+    answer = strip_role_tokens(answer[: 2 * _LONGEST_ANSWER].removesuffix("</answer>")).strip("*_`。 \t\r\n")
     while answer.endswith((".", "$")) and not answer.endswith("\\$"):
         answer = answer[:-1].rstrip("*_` ")
     if formula := _MATH_SPAN.fullmatch(answer + "$" * (answer.startswith("$") and not answer.startswith("$$"))):

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from critique_graph.grading.units import CURRENCIES, unit_of
+from critique_graph.grading.units import CURRENCIES, CURRENCY_CODES, unit_of
 
 _SPELLINGS = {
     "√": r"\sqrt",
@@ -39,7 +39,7 @@ _UNICODE_MATH = str.maketrans(_SPELLINGS | _SUPERSCRIPTS | _VULGAR_FRACTIONS)
 _ROOT = re.compile(r"√\s*(?:(\d+(?:\.\d+)?|[A-Za-z])|(?=\())")  # √10 is \sqrt{10}, not \sqrt 10; √( is sqrt(
 
 _TEXT = (
-    r"\\(?:text|textbf|textit|textrm|textnormal|mbox|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|operatorname)\s*"
+    r"\\(?:text|textbf|textit|textrm|textnormal|mbox|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|underline|emph|operatorname)\s*"
     r"\{([^{}]*)\}"
 )
 _POWER = r"(?:\s*\^\s*(?:\d|\{\s*\d\s*\}))?"
@@ -48,22 +48,24 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, replacement in (
         (r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),
         (r"(?<=\d)\{,\}(?=\d)", "."),  # a decimal comma
-        (r"\\(?:bf|it|rm|sf|tt)(?:series|family|shape)?(?![A-Za-z])\s*", ""),
+        (r"\\(?:(?:bf|it|rm|sf|tt)(?:series|family|shape)?|small|[lL]arge|LARGE|[hH]uge)(?![A-Za-z])\s*", ""),
+        (r"\\(?:text)?color\s*\{\w+\}", ""),
         (r"\\?\$|(?<!\\)\\[()\[\]]", ""),
         (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle)(?![A-Za-z])", ""),
-        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
+        (r"(?<!\\)\\[,;: ]|~|\\q?quad", " "),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})|\\degrees?(?![A-Za-z])", ""),
         (r"\\varnothing(?![A-Za-z])", r"\\emptyset"),
         (_TEXT, r"\1"),
         (r"\\%|(?<=\d)\s*percent\b", "%"),
         (r"[,;]?\s*(?:for (?:all|any|every|each)\b|\\forall(?![A-Za-z])).*$", ""),
-        (r"(?<=\d)\s*[:：]\s*(?=\d)", ":"),
+        (r"(?<=\d)\s*[:\uff1a]\s*(?=\d)", ":"),
         (r"\+\s+-\s*(?=[\d.])", "-"),
         (r"^\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is|:)\s*:?", ""),
         (r"(?<=[\d})\]])\s*,?\s*\b(?:and|or)\b\s*(?=[-\\\d(\[]|[A-Za-z]\s?=)", ","),
-        (r"[、，]|[;；](?=\s*[-\d])", ","),
+        (r"[\u3001\uff0c]|[;\uff1b](?=\s*[-\d])", ","),
         (r"(?<![\\A-Za-z])((?:arc)?(?:sin|cos|tan)h?|cot|sec|csc|ln|log)(?![A-Za-z])", r"\\\1 "),
+        (r"(?<![\\A-Za-z])sqrt\s*(\d+)", r"\\sqrt{\1}"),
         (r"\*\*", "^"),
         (r"(?<=[\w)}])\s*\*\s*(?=[\w(\\])", r"\\cdot "),
         (r"<=", r"\\le "),
@@ -75,8 +77,12 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _UNIT_IN_TEXT = re.compile(rf"(?<=[\d}})\]])(?:\s*/?\s*{_TEXT}{_POWER})+[\s.]*$")  # 15\text{ cm}^2
 _IS_NO_UNIT = re.compile(r"\b(?:and|or|to|than|less|more|at|least|most|for|mod|[a-z]+illion|hundred|thousand|dozen)\b")
-_THOUSANDS = re.compile(r"[^\d(\[{,]*\d{1,3}(?:,\d{3})+(?!\d|\s*,)")
-_CURRENCY = re.compile("|".join(map(re.escape, CURRENCIES)))
+_NO_SPACE = re.compile(r"(?<=,)\\![ ~]?(?=\d{3})|\\!")
+_THOUSANDS = re.compile(r"[^\d(\[{,]*[1-9]\d{0,2}(?:,\d{3})+(?!\d|\s*,)")
+_CURRENCY = re.compile(
+    "|".join([*CURRENCIES, *(rf"(?<![A-Za-z]){re.escape(code)}(?=\s?\\?\$?\d)" for code in CURRENCY_CODES)])
+)
+_TEMPERATURE = re.compile(r"(?<=[\d}])\s*(?:°|\^\s*\\circ(?![A-Za-z])|\^\s*\{\s*\\circ\s*\})\s*([CF])(?![A-Za-z])")
 _PLAIN_CALL = re.compile(r"(?<![\\A-Za-z])\\?(?P<name>sqrt|exp)\s*\(")
 _CHOICE = re.compile(r"\(?([A-Z])\)?")
 _SPACE = re.compile(r" +(?![A-Za-z0-9])|(?<![A-Za-z0-9]) +")
@@ -94,12 +100,13 @@ class Normalised(NamedTuple):
 def normalise(answer: str) -> Normalised:
     """Give an answer in normal spelling, and the unit that it had."""
     text = " ".join(answer.split())  # first, because runs of spaces would make some patterns below slow
-    unit = {CURRENCIES[sign] for sign in _CURRENCY.findall(text)}
+    unit = {CURRENCIES.get(sign) or CURRENCY_CODES[sign] for sign in _CURRENCY.findall(text)}
     if r"\$" in text or text.count("$") == 1:
         unit.add("dollar")
-    text = _CURRENCY.sub("", text)
+    text = _TEMPERATURE.sub(r" deg\1", _CURRENCY.sub("", text))
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else "sqrt", text)
-    text = unicodedata.normalize("NFKC", text.translate(_UNICODE_MATH)).replace(r"\!", "")
+    text = unicodedata.normalize("NFKC", text.translate(_UNICODE_MATH))
+    text = _NO_SPACE.sub("", text)
     if (tail := _UNIT_IN_TEXT.search(text)) and not _IS_NO_UNIT.search(words := _words(tail[0])):
         text, unit = text[: tail.start()], unit | unit_of(words)
     for pattern, replacement in _REWRITES:
@@ -115,7 +122,7 @@ def normalise(answer: str) -> Normalised:
 
 
 def _words(tail: str) -> str:
-    """The words in the `\text` groups of a unit, with its powers."""
+    r"""The words in the `\text` groups of a unit, with its powers."""
     return re.sub(_TEXT, r" \1", tail).replace(" ^", "^")
 
 

@@ -91,9 +91,9 @@ class _Reader:
                 factor = _inverse(divisor)
                 if not self.is_at_end and self._tokens[self._next] not in "+-*/)}":
                     raise _UnreadableError  # 1/2x may be half of x, or one divided by 2x
-            elif (token := self._tokens[self._next]) in "+-)}":
+            elif (part := self._tokens[self._next]) in "+-)}":
                 break
-            elif was_number and (token[0].isdigit() or token == r"\frac"):
+            elif was_number and (part[0].isdigit() or part == r"\frac"):
                 raise _UnreadableError  # 2 3 is not a product, nor is the mixed number 2\frac{1}{3}
             else:
                 factor, was_number = self._power()
@@ -113,34 +113,34 @@ class _Reader:
         return base, is_number
 
     def _factor(self) -> tuple[Polynomial, bool]:
-        token = self._read()
-        if token[0].isdigit():
-            return {_ONE: Fraction(token)} if Fraction(token) else {}, True
-        if token == "(":
+        part = self._read()
+        if part[0].isdigit():
+            return {_ONE: Fraction(part)} if Fraction(part) else {}, True
+        if part == "(":
             return self._closed(")"), False
-        if token == "{":
+        if part == "{":
             return self._closed("}"), False
-        if token == r"\frac":
+        if part == r"\frac":
             over = self._argument()
             return _times(over, _inverse(self._argument())), False
-        if token == r"\sqrt":
+        if part == r"\sqrt":
             return _root(self._argument()), False
-        if token == r"\pi":
-            return {(1, ((token, 1),)): Fraction(1)}, False
-        if token.isalpha() and not (
-            token in _FUNCTION_LETTERS and not self.is_at_end and self._tokens[self._next] == "("
+        if part == r"\pi":
+            return {(1, ((part, 1),)): Fraction(1)}, False
+        if part.isalpha() and not (
+            part in _FUNCTION_LETTERS and not self.is_at_end and self._tokens[self._next] == "("
         ):
-            return {(1, ((token, 1),)): Fraction(1)}, False
+            return {(1, ((part, 1),)): Fraction(1)}, False
         raise _UnreadableError
 
     def _argument(self) -> Polynomial:
         r"""Read what `^`, `\frac` or `\sqrt` applies to: a group in braces, or the next character."""
         if self._take("{"):
             return self._closed("}")
-        token = self._tokens[self._next] if not self.is_at_end else ""
-        if token[:1].isdigit() and len(token) > 1:  # \frac12: each digit is an argument
-            self._tokens[self._next : self._next + 1] = list(token)
-            if "." in token:
+        part = self._tokens[self._next] if not self.is_at_end else ""
+        if part[:1].isdigit() and len(part) > 1:  # \frac12: each digit is an argument
+            self._tokens[self._next : self._next + 1] = list(part)
+            if "." in part:
                 raise _UnreadableError
         return self._factor()[0]
 
@@ -156,8 +156,8 @@ class _Reader:
         self._next += 1
         return self._tokens[self._next - 1]
 
-    def _take(self, token: str) -> bool:
-        found = not self.is_at_end and self._tokens[self._next] == token
+    def _take(self, part: str) -> bool:
+        found = not self.is_at_end and self._tokens[self._next] == part
         self._next += found
         return found
 
@@ -168,11 +168,11 @@ def _tokens(formula: str) -> Iterator[str]:
         if match.start() != end:
             raise _UnreadableError
         end = match.end()
-        token = match[0]
-        if token in (r"\cdot", r"\times"):
+        part = match[0]
+        if part in (r"\cdot", r"\times"):
             yield "*"
-        elif token not in (" ", r"\left", r"\right"):
-            yield token
+        elif part not in (" ", r"\left", r"\right"):
+            yield part
     if end != len(formula):
         raise _UnreadableError
 

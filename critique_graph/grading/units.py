@@ -15,6 +15,11 @@ CURRENCIES = {
     "₫": "dong",
     "¢": "cent",
 }
+CURRENCY_CODES = {"Rs.": "rupee", "Rs": "rupee", "INR": "rupee", "USD": "dollar", "US": "dollar", "EUR": "euro"} | {
+    "GBP": "pound",
+    "CNY": "yuan",
+    "RMB": "yuan",
+}
 _SYNONYMS = {
     name: unit
     for unit, names in {
@@ -50,7 +55,7 @@ _ONE = (
     r"|mph|kph|USD|EUR|[ap]\.?m\.?)(?:\^?(?:\{-?\d\}|-?\d)|²|³)?"
 )
 _COMPOUND = rf"{_ONE}(?:(?: ?/ ?| per | ?\\cdot ?){_ONE})*"
-_WORDS = r"[A-Za-z][A-Za-z.]{2,}(?:[ /-][A-Za-z.]+){0,5}(?:\^(?:\d|\{\d\}))?"
+_WORDS = rf"(?:of (?:an?|the) )?(?:{_ONE} [A-Za-z.]+|[A-Za-z][A-Za-z.]{{2,}})(?:[ /-][A-Za-z.]+){{0,5}}(?:\^(?:\d|\{{\d\}}))?"
 _TAIL = re.compile(
     rf"(?P<value>.*[\d)}}\]])(?: ?(?P<tight>{_COMPOUND})| (?P<words>{_WORDS})| ?(?P<cjk>[\u4e00-\u9fff]{{1,8}}))"
 )
