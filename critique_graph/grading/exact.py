@@ -7,38 +7,21 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from math import trunc
 
 from critique_graph.grading.normalise import normalise
+from critique_graph.grading.numbers import (
+    ExactNumber,
+    are_equal,
+    is_decimal_comma,
+    parse_decimal,
+    parse_fraction,
+    parse_multiplied,
+    parse_number,
+    with_comma,
+)
 from critique_graph.grading.polynomials import compare_polynomials
 from critique_graph.grading.units import contradict, split_unit
 
-_LONGEST_INTEGER = 64
-_WHOLE = r"[1-9]\d{0,2}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d{0,64}"  # 1234, 1,234 and 1 234
-_DECIMAL = re.compile(
-    rf"(?P<sign>[-+]?)(?P<whole>{_WHOLE})(?:\.(?P<places>\d{{0,64}}))?"
-    r"(?:(?:[eE]|(?:\\times|\\cdot) ?10\^)(?P<exponent>[-+]?\d{1,3}|\{[-+]?\d{1,3}\}))?(?P<percent>%?)",
-    re.ASCII,
-)
-_PART = r"(?:\{(-?\d{1,64})\}|(\d))"
-_FRACTION = re.compile(
-    r"(?P<sign>[-+]?)(?:(?P<whole>\d{1,64})(?: |(?=\\)))?"
-    rf"(?:\\frac ?{_PART} ?{_PART}|(\d{{1,64}})/(\d{{1,64}}))(?P<percent>%?)",
-    re.ASCII,
-)
-_MULTIPLIED = re.compile(
-    r"(?P<number>.*\d|[a-z]{1,8}) (?P<by>hundred|thousand|[mbtr]{1,2}illion|dozen)s?(?: (?:of )?[A-Za-z ]{1,40})?"
-)
-_MULTIPLIERS = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_NUMBER_WORDS = dict(
-    zip(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-        range(13),
-        strict=True,
-    )
-)
-_DECIMAL_COMMA = re.compile(r"[-+]?(?:\d{1,64}|\d{1,3}(?:[. ]\d{3})+),\d{1,64}", re.ASCII)
-_POINTS_FOR_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}", re.ASCII)
 _RATIO = re.compile(r"\d{1,9}(?:\.\d{1,9})?(?::\d{1,9}(?:\.\d{1,9})?){1,3}", re.ASCII)
 _TIME = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
 _NAME = re.compile(
@@ -53,20 +36,10 @@ _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+")
 _WORD = re.compile(
     r"(?<![A-Za-z])(?:[A-Za-z]?[a-z]{3,}|(?i:is|are|the|and|not|yes|odd|all|of|we|it|to|for|has|six|ten))(?![A-Za-z])"
 )
+_LONGEST_SET = 12
+"""Number of elements of a set that are compared with each other here."""
 _UNORDERED = {"", r"\{\}"}
 _LIST = re.compile(r"(?P<open>[(\[]|\\\{|)(?P<items>[^()\[\]]+,[^()\[\]]+?)(?P<close>[)\]]|\\\}|)")
-
-
-@dataclass(frozen=True, slots=True)
-class ExactNumber:
-    """A rational number in the form it was written."""
-
-    value: Fraction
-    places: int = 0
-    """Number of decimal places written."""
-    digits: int = 0
-    """Number of significant digits written, if it is a decimal."""
-    is_percent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +77,14 @@ they may be equal, but nothing can tell."""
 @lru_cache(maxsize=8_192)
 def parse_answer(answer: str) -> Answer:
     """Read an answer as a number, a ratio, an equation, a list, or otherwise a normalised text."""
-    if number := _parse_decimal(answer) or _parse_fraction(answer):  # most answers need no normalising
+    if number := parse_decimal(answer) or parse_fraction(answer):  # most answers need no normalising
         return Answer(answer, number)
     text, unit = normalise(answer)
-    if number := _parse_multiplied(text):
+    if number := parse_multiplied(text):
         return Answer(text, number, unit=unit)
     bare, words = split_unit(text)
     unit |= words
-    if number := _parse_number(bare):
+    if number := parse_number(bare):
         return Answer(bare, number, unit=unit)
     if _RATIO.fullmatch(bare):
         return Answer(bare, ratio=tuple(Fraction(part) for part in bare.split(":")), unit=unit)
@@ -127,7 +100,7 @@ def compare_exactly(a: Answer, b: Answer) -> Comparison:
     if a.text == b.text or (a.text.isalpha() and a.text.casefold() == b.text.casefold()):
         return True
     if a.number and b.number and (not a.name or not b.name or a.name == b.name):
-        return _are_equal(a.number, b.number)
+        return are_equal(a.number, b.number)
     if a.ratio and b.ratio:
         return _compare_ratios(a, b)
     if a.ratio or b.ratio:
@@ -163,10 +136,10 @@ def _parse_equation(text: str, unit: frozenset[str]) -> Answer | None:
         return None  # x=1,y=2 is a list
     value = sides[-1]
     if _NAME.fullmatch(sides[0]):
-        return Answer(text, _parse_number(value), name=sides[0], value=value, unit=unit)
+        return Answer(text, parse_number(value), name=sides[0], value=value, unit=unit)
     is_computed = all(map(_is_constant, sides)) or (len(sides) > 2 and all(map(_is_constant, sides[-2:])))
     if is_computed:
-        return Answer(text, _parse_number(value), name="", value=value, unit=unit)
+        return Answer(text, parse_number(value), name="", value=value, unit=unit)
     return Answer(text, is_equation=True, unit=unit)
 
 
@@ -211,7 +184,7 @@ def _compare_ratios(a: Answer, b: Answer) -> bool | None:
 def _compare_ratio_with_other(a: Answer, b: Answer) -> Comparison:
     ratio, other = (a, b) if a.ratio else (b, a)
     if len(ratio.ratio) == 2 and other.number and ratio.ratio[1]:
-        is_equal = _are_equal(ExactNumber(ratio.ratio[0] / ratio.ratio[1]), other.number)
+        is_equal = are_equal(ExactNumber(ratio.ratio[0] / ratio.ratio[1]), other.number)
         return None if is_equal and _TIME.fullmatch(ratio.text) else is_equal
     return ((a.text, b.text),)
 
@@ -219,17 +192,11 @@ def _compare_ratio_with_other(a: Answer, b: Answer) -> Comparison:
 def _compare_number_with_list(number: Answer, listed: Answer) -> Comparison:
     """A list is no number; but `0,5` may be a decimal number, and a bare list may repeat one number."""
     assert number.number is not None
-    if _DECIMAL_COMMA.fullmatch(listed.text):
-        return _are_equal(number.number, _with_comma(listed.text))
+    if is_decimal_comma(listed.text):
+        return are_equal(number.number, with_comma(listed.text))
     if not listed.is_ordered and len(_distinct(listed.items)) == 1:
         return compare_exactly(number, parse_answer(listed.items[0]))
     return False if _is_all_numbers(listed) else ((number.text, listed.text),)
-
-
-def _with_comma(text: str) -> ExactNumber:
-    number = _parse_decimal(text.replace(".", "").replace(" ", "").replace(",", "."))
-    assert number is not None
-    return number
 
 
 def _split_outside(text: str, separator: str) -> list[str]:
@@ -274,8 +241,8 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _compare_lists(a: Answer, b: Answer) -> Comparison:
-    are_decimals = _DECIMAL_COMMA.fullmatch(a.text) and _DECIMAL_COMMA.fullmatch(b.text)
-    if are_decimals and _are_equal(_with_comma(a.text), _with_comma(b.text)):
+    are_decimals = is_decimal_comma(a.text) and is_decimal_comma(b.text)
+    if are_decimals and are_equal(with_comma(a.text), with_comma(b.text)):
         return True
     if not (a.is_ordered or b.is_ordered):
         a, b = (replace(one, items=_distinct(one.items)) for one in (a, b))
@@ -284,11 +251,20 @@ def _compare_lists(a: Answer, b: Answer) -> Comparison:
         return False if is_exact else ((a.text, b.text),)
     if not (a.is_ordered or b.is_ordered):
         if not is_exact:
-            return ((a.text, b.text),)
+            return _compare_as_sets(a, b)
         return _compare_in_order(tuple(sorted(a.items, key=_by_value)), tuple(sorted(b.items, key=_by_value)))
     if a.brackets != b.brackets and {a.brackets, b.brackets} - _UNORDERED != {"()"}:
         return False
     return _compare_in_order(a.items, b.items)
+
+
+def _compare_as_sets(a: Answer, b: Answer) -> Comparison:
+    """Whether each element has an equal one on the other side, where all of them can be compared exactly."""
+    if len(a.items) <= _LONGEST_SET:
+        table = [[compare_exactly(parse_answer(x), parse_answer(y)) for y in b.items] for x in a.items]
+        if all(isinstance(compared, bool) for row in table for compared in row):
+            return all(map(any, table)) and all(map(any, zip(*table, strict=True)))
+    return ((a.text, b.text),)
 
 
 def _compare_in_order(a: tuple[str, ...], b: tuple[str, ...]) -> Comparison:
@@ -313,89 +289,3 @@ def _by_value(item: str) -> Fraction:
     number = parse_answer(item).number
     assert number is not None
     return number.value
-
-
-def _parse_number(text: str) -> ExactNumber | None:
-    """Read a number in normalised spelling, where a comma does not separate thousands any more."""
-    if "," in text:
-        is_european = "." in text or " " in text
-        return _with_comma(text) if is_european and _DECIMAL_COMMA.fullmatch(text) else None
-    if _POINTS_FOR_THOUSANDS.fullmatch(text):
-        return ExactNumber(Fraction(text.replace(".", "")))
-    if (word := _NUMBER_WORDS.get(text.casefold())) is not None:
-        return ExactNumber(Fraction(word))
-    return _parse_decimal(text) or _parse_fraction(text)
-
-
-def _parse_multiplied(text: str) -> ExactNumber | None:
-    """Read `1.5 million` and `3 dozen eggs`."""
-    found = _MULTIPLIED.fullmatch(text)
-    number = found and _parse_number(found["number"])
-    if not found or not number or found["by"] not in _MULTIPLIERS:
-        return None
-    return ExactNumber(number.value * _MULTIPLIERS[found["by"]])
-
-
-def _parse_decimal(text: str) -> ExactNumber | None:
-    if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER:
-        return ExactNumber(Fraction(int(text)))
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
-        return None
-    whole = match["whole"].replace(",", "").replace(" ", "")
-    places = match["places"] or ""
-    if not whole + places:
-        return None
-    exponent = int((match["exponent"] or "0").strip("{}"))
-    units, scale = int(f"{match['sign']}{whole}{places}"), exponent - len(places)
-    value = Fraction(units * 10**scale) if scale >= 0 else Fraction(units, 10**-scale)
-    if match["places"] is None and exponent >= 0:
-        return ExactNumber(value, is_percent=bool(match["percent"]))
-    digits = len((whole + places).lstrip("0"))
-    return ExactNumber(value, len(places) - exponent, digits, bool(match["percent"]))
-
-
-def _parse_fraction(text: str) -> ExactNumber | None:
-    match = _FRACTION.fullmatch(text)
-    if match is None:
-        return None
-    over, under = (int(part) for part in match.groups()[2:8] if part is not None)
-    if under == 0:
-        return None
-    value = int(match["whole"] or 0) + Fraction(over, under)
-    return ExactNumber(-value if match["sign"] == "-" else value, is_percent=bool(match["percent"]))
-
-
-def _are_equal(a: ExactNumber, b: ExactNumber) -> bool:
-    """Equal values; a percentage also equals its number (50% = 50) and its hundredth (50% = 0.5)."""
-    if _are_close(a, b):
-        return True
-    if a.is_percent == b.is_percent:
-        return False
-    return _are_close(_hundredth(a), b) if a.is_percent else _are_close(a, _hundredth(b))
-
-
-def _hundredth(number: ExactNumber) -> ExactNumber:
-    return ExactNumber(number.value / 100, number.places + 2, number.digits)
-
-
-def _are_close(a: ExactNumber, b: ExactNumber) -> bool:
-    """Equal, or one is the other rounded or cut (to at least 6 places and 4 digits), or they differ by float noise."""
-    if a.value == b.value:
-        return True
-    if not (a.digits or b.digits):
-        return False
-    if _is_shortened(a, b.value) or _is_shortened(b, a.value):
-        return True
-    if max(a.digits, b.digits) < 15:
-        return False
-    return abs(a.value - b.value) <= max(abs(a.value), abs(b.value)) / 10**12
-
-
-def _is_shortened(number: ExactNumber, value: Fraction) -> bool:
-    """Whether `number` is `value` rounded or cut to the number of places it is written with."""
-    if number.places < 6 or number.digits < 4:
-        return False
-    last_place = 10**number.places
-    units, exact = number.value * last_place, value * last_place
-    return bool(abs(units - exact) <= Fraction(1, 2)) or units == trunc(exact)

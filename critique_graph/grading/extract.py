@@ -63,7 +63,7 @@ _LABEL = re.compile(
 )
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|hence|then|simply|just|indeed|clearly|approximately|about|roughly|around|exactly|equal to"
-    r"|equals|given by|option|choice|is|to be)\b|\\approx(?![a-z])|[:\uff1a≈~*_`=>])\s*",
+    r"|equals|given by|option|choice|is|to be)\b|\\approx(?![a-z])|\\?[\"“”]|[:\uff1a≈~*_`=>'])\s*",
     re.IGNORECASE,
 )
 _NO_ANSWER = re.compile(
@@ -93,10 +93,10 @@ class _Box(NamedTuple):
 def extract_answer(text: str) -> str | None:
     r"""Final answer that `text` presents, or None if it presents none.
 
-    In this order: a label (`#### 18`, a line `**Answer:** 18`, `Final Answer: 18`) or `<answer>18</answer>` after the last
-    box; the last balanced, non-empty `\boxed{}` or `\fbox{}` (the innermost of nested ones), together with the boxes
-    that it is listed with (`\boxed{3} and \boxed{5}`); such a label anywhere; the text after the last "answer is". The
-    prompt's own placeholder, `\boxed{ANSWER}`, is no answer. Takes linear time.
+    In this order: a label (`#### 18`, a line `**Answer:** 18`, `Final Answer: 18`) or `<answer>18</answer>` after the
+    last box; the last balanced, non-empty `\boxed{}` or `\fbox{}` (the innermost of nested ones), together with the
+    boxes that it is listed with (`\boxed{3} and \boxed{5}`); such a label anywhere; the text after the last "answer
+    is". The prompt's own placeholder, `\boxed{ANSWER}`, is no answer. Takes linear time.
     """
     tail = text[-_SCANNED_TAIL:]
     boxes = _boxes(tail)

@@ -51,11 +51,15 @@ _SYNONYMS = {
 _HALVES_OF_THE_DAY = frozenset({"am", "pm"})
 _FILLERS = frozenset({"of", "the", "a", "an", "in", "total", "per", "each", "every"})
 _ONE = (
-    r"(?:[cmkn]?m|in|ft|yd|mi|[mk]?g|lbs?|oz|[mkc]?[lL]|m?s|secs?|mins?|h|hrs?|k?Hz|[kM]?N|[kM]?J|k?W|k?V|m?A|K|[kM]?Pa|mol"
+    r"(?:[cmkn]?m|in|ft|yd|mi|[mk]?g|lbs?|oz|[mkc]?[lL]|m?s|secs?|mins?|h|hrs?|k?Hz|[kM]?N"
+    r"|[kM]?J|k?W|k?V|m?A|K|[kM]?Pa|mol"
     r"|mph|kph|USD|EUR|[ap]\.?m\.?)(?:\^?(?:\{-?\d\}|-?\d)|²|³)?"
 )
 _COMPOUND = rf"{_ONE}(?:(?: ?/ ?| per | ?\\cdot ?){_ONE})*"
-_WORDS = rf"(?:of (?:an?|the) )?(?:{_ONE} [A-Za-z.]+|[A-Za-z][A-Za-z.]{{2,}})(?:[ /-][A-Za-z.]+){{0,5}}(?:\^(?:\d|\{{\d\}}))?"
+_WORDS = (
+    rf"(?:of (?:an?|the) )?(?:{_ONE} [A-Za-z.]+|[A-Za-z][A-Za-z.]{{2,}})"
+    r"(?:[ /-][A-Za-z.]+){0,5}(?:\^(?:\d|\{\d\}))?"
+)
 _TAIL = re.compile(
     rf"(?P<value>.*[\d)}}\]])(?: ?(?P<tight>{_COMPOUND})| (?P<words>{_WORDS})| ?(?P<cjk>[\u4e00-\u9fff]{{1,8}}))"
 )

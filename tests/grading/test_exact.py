@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_graph.grading.exact import ExactNumber, compare_exactly, parse_answer
+from critique_graph.grading.exact import compare_exactly, parse_answer
+from critique_graph.grading.numbers import ExactNumber
 
 TEXT = st.text(alphabet="0123456789.,/%-+eE ()[]{}\\$^_abx frac sqrt text \N{SQUARE ROOT}½²", max_size=60)
 

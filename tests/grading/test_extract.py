@@ -68,7 +68,7 @@ def read_lines(name: str) -> list[dict[str, str]]:
         pytest.param("so $\\boxed{E \\ll 3}$. Hence\n\n**Answer: D**", "D", id="label-after-a-box"),
         pytest.param("Answer: 3\nso \\boxed{4}", "4", id="label-before-a-box"),
         pytest.param("答案是72。", "72", id="chinese"),
-        pytest.param("所以最终答案：72", "72", id="chinese-label"),
+        pytest.param("所以最终答案\uff1a72", "72", id="chinese-label"),
         # GSM8K.
         pytest.param("x\n#### 12 apples", "12", id="gsm8k-unit"),
         pytest.param("x\n#### **12**", "12", id="gsm8k-emphasis"),
