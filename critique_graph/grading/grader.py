@@ -4,23 +4,29 @@ What counts as equal:
 
 | written | rule |
 |---|---|
-| `0.5`, `1/2`, `\frac{1}{2}`, `5e-1`, `½` | numbers compare exactly |
+| `0.5`, `1/2`, `\frac{1}{2}`, `5e-1`, `½`, `\sqrt{8}` and `2\sqrt{2}` | numbers, roots and polynomials compare exactly |
 | `0.333333` and `1/3` | equal: one is the other rounded or cut, to 6 places (and 4 digits) or more |
 | `0.33` and `1/3` | not equal |
 | `0.30000000000000004` and `0.3` | equal: with 15 digits or more, 12 count |
-| `1,234`, `1 234`, `1\,234`, `1{,}234` | thousands, if the whole answer is one number; `(1,234)` is a pair |
+| `1,234`, `1 234`, `1\,234`, `1{,}234` | thousands, if the whole answer is one number; `(1,234)` and `1, 234` are pairs |
+| `0,5`, `2{,}75`, `1.234,56` | decimal commas |
+| `1.5 million`, `two dozen`, `seven` | numbers |
 | `50%` | equals `0.5` and `50` (so equality is not transitive here) |
-| `5 cm`, `5\text{ m}^2`, `\$5`, `5 dollars`, `5^\circ` | equal to `5`: units, currency and degrees are dropped |
+| `5 cm`, `5\text{ m}^2`, `\$5`, `5 元`, `5^\circ` | equal to `5`: units, currency and degrees are dropped |
+| `5 cm` and `5 m`, `5 pm` and `5 am`, `5 pm` and `5` | ungraded: units that contradict each other, half of a day |
 | `(1,2)` and `1,2` | equal; `(2,1)` equals neither; `[1,2]` is an interval; `[1,2,3]` equals `(1,2,3)` |
 | `\{1,2\}`, `1,2` and `2 and 1` | equal: order counts only if one side has round or square brackets |
-| `x=5` and `5`; `y=2x` and `2x` | equal; `x=5` and `y=5` are not |
+| `\boxed{3} and \boxed{5}` | `3, 5`: boxes in a list are one answer; of others the last one counts |
+| `x=5` and `5`; `y=2x` and `2x`; `2+3=5` and `5` | equal; `x=5` and `y=5` are not |
+| `x+2y-7=0` and `0`, `m+n=7` and `7` | ungraded: an equation is none of its sides |
 | `x\in[1,2]`, `1\le x\le 2` and `[1,2]` | equal |
-| `3:2` and `6:4` | equal: ratios are quotients |
+| `3:2` and `6:4` | equal: ratios are quotients; two times of day only equal themselves |
 | `1011_2` and `1011` | equal: the base is ignored |
 | `\text{(B)}`, `(B)` and `B` | equal; `(B) 12` is not |
 | `\text{Navin}` and `navin`, `X` and `x` | equal: upper and lower case are not distinguished |
+| `It follows that there are 7` as the reference | ungraded, unless the answer is the same text |
 | `4 or 5` and `4` | not equal: a list does not equal one of its elements |
-| `i` and `\sqrt{-1}`, `1.5 million` and `1500000` | known misses: equal, but not recognised |
+| `i` and `\sqrt{-1}` | a known miss: equal, but not recognised |
 """
 
 import asyncio
@@ -30,7 +36,7 @@ from functools import cache, partial
 from typing import Protocol
 
 from critique_graph.core.schema import Grade
-from critique_graph.grading.exact import Pairs, compare_exactly, parse_answer
+from critique_graph.grading.exact import Answer, Pairs, compare_exactly, is_short, is_worded, parse_answer
 from critique_graph.grading.extract import extract_answer, extract_reference, read_answer
 from critique_graph.grading.pool import Equality, WorkerPool
 
@@ -78,13 +84,14 @@ _EXACT = {True: Grade(outcome="correct", reason="exact"), False: Grade(outcome="
 _NO_ANSWER = Grade(outcome="incorrect", reason="no_answer")
 _NO_REFERENCE = Grade(outcome="ungraded", reason="no_reference")
 _TOO_COMPLEX = _GRADES["too_complex"]
+_AMBIGUOUS = Grade(outcome="ungraded", reason="ambiguous")
 
 
 class MathGrader:
     """Grades mathematical answers: numbers exactly, all others with math-verify in worker processes.
 
     Reasons: `exact` or `symbolic` says how a grade was decided; `no_answer` and `unreadable_answer` are incorrect;
-    `no_reference`, `unreadable_reference`, `too_complex`, `timeout` (2 s of CPU time), `memory` (1 GiB) and
+    `no_reference`, `unreadable_reference`, `ambiguous` (the two may be equal or not), `too_complex`, `timeout` (2 s of CPU time), `memory` (1 GiB) and
     `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct into incorrect.
 
     Works from any event loop, and from several at once. Workers start with the first answer that needs one.
@@ -132,7 +139,12 @@ class MathGrader:
             return _EXACT[True]
         if _is_too_complex(answer) or _is_too_complex(expected):
             return _TOO_COMPLEX
-        compared = compare_exactly(parse_answer(answer), parse_answer(expected))
+        given, wanted = parse_answer(answer), parse_answer(expected)
+        compared = compare_exactly(given, wanted)
+        if compared is not True and (is_worded(given) or is_worded(wanted)):
+            return _graded_words(given, wanted)
+        if compared is None:
+            return _AMBIGUOUS
         return _EXACT[compared] if isinstance(compared, bool) else self._compare(compared)
 
     def _compare(self, pairs: Pairs) -> "Grade | Future[Equality]":
@@ -185,6 +197,14 @@ def _follow(shared: "Future[Equality]") -> "Future[Equality]":
 
     shared.add_done_callback(copy)
     return own
+
+
+def _graded_words(answer: Answer, expected: Answer) -> Grade:
+    """Grade where one side is in words and they are not the same: names differ, and of a sentence nobody can tell."""
+    if not is_worded(expected):
+        return _GRADES["unreadable_answer"]
+    are_names = is_worded(answer) and is_short(answer) and is_short(expected)
+    return _EXACT[False] if are_names else _GRADES["unreadable_reference"]
 
 
 def _is_too_complex(answer: str) -> bool:

@@ -18,13 +18,25 @@ import signal
 import sys
 
 from math_verify import LatexExtractionConfig, parse, verify
-from sympy import Set, Tuple  # type: ignore[import-untyped]
+from sympy import (  # type: ignore[import-untyped]
+    Expr,
+    FiniteSet,
+    Float,
+    Interval,
+    Rational,
+    Set,
+    Tuple,
+)
 from sympy.logic.boolalg import Boolean  # type: ignore[import-untyped]
 
 _INPUT_ENDED, _RECYCLED = 0, 3
 _EXTRACTION = [LatexExtractionConfig()]
 _DIGITS = 100
-"""Number of digits compared. With math-verify's default of 15, 1/10^20 would equal 1/(2*10^20)."""
+"""Digits that math-verify compares. With its default of 15, 1/10^20 would equal 1/(2*10^20)."""
+_MOST_DIGITS = 3_000
+"""Digits to which a difference is evaluated before it counts as none."""
+_FLOAT_TOLERANCE = 2e-6
+"""Relative difference within which a rounded number may stand for another one: 1.414214 for the root of 2."""
 
 
 def compare(pairs: list[list[str]]) -> str:
@@ -53,6 +65,10 @@ def _read(text: str) -> object | None:
 
 def _are_equal(a: object, b: object) -> bool:
     """Symmetric, unlike math-verify: relations match in either direction, lists and sets only in both."""
+    return _are_verified(a, b) and not _differ(a, b)
+
+
+def _are_verified(a: object, b: object) -> bool:
     forward = _verify(a, b)
     kinds = (a, b)
     if any(isinstance(kind, Boolean) for kind in kinds):
@@ -77,6 +93,33 @@ def _verify(gold: object, target: object) -> bool:
     except (MemoryError, RecursionError):
         raise
     except Exception:  # noqa: BLE001 - SymPy on a model's text: what cannot be compared (a matrix, a set) is not equal
+        return False
+
+
+def _differ(a: object, b: object) -> bool:
+    """Whether two answers that math-verify takes for equal differ by less than it looks at, such as 10^-150."""
+    if isinstance(a, Interval) and isinstance(b, Interval):
+        return _differ(a.start, b.start) or _differ(a.end, b.end)
+    if isinstance(a, Tuple) and isinstance(b, Tuple):
+        return len(a) == len(b) and any(map(_differ, a, b))
+    if isinstance(a, FiniteSet) and isinstance(b, FiniteSet):
+        return any(all(_differ(x, y) for y in b) for x in a)
+    if not (isinstance(a, Expr) and isinstance(b, Expr)):
+        return False
+    try:
+        names = sorted(a.free_symbols | b.free_symbols, key=str)
+        point = {name: Rational(7 + 4 * index, 5) for index, name in enumerate(names)}
+        first, second = (side.subs(point).doit() for side in (a, b))
+        if a.has(Float) or b.has(Float):
+            size = max(abs(first.evalf()), abs(second.evalf()))
+            return bool(abs((first - second).evalf()) > _FLOAT_TOLERANCE * size)
+        if first.is_Rational and second.is_Rational:
+            return bool(first != second)
+        difference = (first - second).evalf(10, maxn=_MOST_DIGITS)
+        return bool(difference.is_number and difference != 0 and difference._prec > 1)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - what cannot be evaluated is as equal as math-verify says
         return False
 
 

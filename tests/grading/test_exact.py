@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_graph.grading.exact import ExactNumber, compare_exactly, parse_answer
+from critique_graph.grading.exact import compare_exactly, parse_answer
+from critique_graph.grading.numbers import ExactNumber
 
 TEXT = st.text(alphabet="0123456789.,/%-+eE ()[]{}\\$^_abx frac sqrt text \N{SQUARE ROOT}½²", max_size=60)
 
@@ -46,6 +47,9 @@ TEXT = st.text(alphabet="0123456789.,/%-+eE ()[]{}\\$^_abx frac sqrt text \N{SQU
         ("18 dollars per day", Fraction(18)),
         ("10cm", Fraction(10)),
         (r"x = 5", Fraction(5)),
+        ("5 million", Fraction(5_000_000)),
+        ("two dozen eggs", Fraction(24)),
+        ("seven", Fraction(7)),
     ],
 )
 def test_number_is_read_however_it_is_written(written: str, value: Fraction) -> None:
@@ -65,7 +69,6 @@ def test_number_is_read_however_it_is_written(written: str, value: Fraction) -> 
         "1/0",
         r"\sqrt{2}",
         "3 or 4 of 5",
-        "5 million",
         "5 minus x",
         "4210_{5}",
         "1" * 65,
@@ -145,9 +148,9 @@ def test_numbers_of_different_variables_are_left_to_math_verify() -> None:
 
 
 def test_only_the_elements_that_are_no_numbers_are_left_to_math_verify() -> None:
-    a, b = parse_answer(r"(1, \sqrt{8})"), parse_answer(r"(1, 2\sqrt{2})")
+    a, b = parse_answer(r"(1, \sin x)"), parse_answer(r"(1, \cos x)")
 
-    assert compare_exactly(a, b) == ((r"\sqrt{8}", r"2\sqrt{2}"),)
+    assert compare_exactly(a, b) == ((r"\sin x", r"\cos x"),)
 
 
 def test_a_number_that_differs_decides_for_the_whole_list() -> None:

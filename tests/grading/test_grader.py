@@ -23,7 +23,9 @@ EQUAL = [
     pytest.param("1<x<2", "(1,2)", id="inequality-for-its-open-interval"),
     pytest.param("3:2", "6:4", id="ratios-are-quotients"),
     pytest.param("1011_2", "1011", id="base-is-not-looked-at"),
-    pytest.param("5 cm", "5 m", id="units-are-dropped"),
+    pytest.param("5 cm", "5", id="units-are-dropped"),
+    pytest.param("1.5 million", "1500000", id="number-words"),
+    pytest.param("three", "3", id="word-for-number"),
     pytest.param("1.414214", r"\sqrt{2}", id="six-decimals-of-a-surd"),
     pytest.param("x²+1", "x^2+1", id="unicode-square"),
 ]
@@ -40,7 +42,6 @@ DIFFERENT = [
     pytest.param("2^{2025}", "3^{2025}", id="huge-powers"),
     pytest.param(r"\sqrt{2} or \sqrt{3}", r"\sqrt{2}", id="list-for-its-element"),
     pytest.param(r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1&2\end{pmatrix}", id="column-and-row"),
-    pytest.param("three", "3", id="word-for-number"),
 ]
 
 
@@ -64,7 +65,6 @@ async def test_different_answers_are_incorrect_in_both_orders(grader: MathGrader
     ("a", "b"),
     [
         pytest.param("i", r"\sqrt{-1}", id="imaginary-unit"),
-        pytest.param("1.5 million", "1500000", id="number-words"),
     ],
 )
 @pytest.mark.xfail(reason="known misses of math-verify", strict=True)
@@ -76,7 +76,8 @@ async def test_equal_answers_that_are_missed(grader: MathGrader, a: str, b: str)
     ("prediction", "reference", "expected"),
     [
         pytest.param("0.5", "1/2", Grade(outcome="correct", reason="exact"), id="exact"),
-        pytest.param(r"\sqrt{8}", r"2\sqrt{2}", Grade(outcome="correct", reason="symbolic"), id="symbolic"),
+        pytest.param(r"\sqrt{8}", r"2\sqrt{2}", Grade(outcome="correct", reason="exact"), id="exact-roots"),
+        pytest.param(r"\log_{2}{8}", "3", Grade(outcome="correct", reason="symbolic"), id="symbolic"),
         pytest.param(None, "5", Grade(outcome="incorrect", reason="no_answer"), id="no-answer"),
         pytest.param("a\nb", "5", Grade(outcome="incorrect", reason="no_answer"), id="response-without-answer"),
         pytest.param(r"\frac{", "5", Grade(outcome="incorrect", reason="unreadable_answer"), id="unreadable"),
@@ -101,13 +102,13 @@ async def test_response_is_graded_against_gold_text(grader: MathGrader) -> None:
 
 
 async def test_votes_on_one_hard_pair_are_compared_once(grader: MathGrader) -> None:
-    votes = await asyncio.gather(*(grader.grade(r"\sqrt{50}+x", r"5\sqrt{2}+x") for _ in range(200)))
+    votes = await asyncio.gather(*(grader.grade(r"\log_{2}{8}+x", "3+x") for _ in range(200)))
 
     assert {vote.outcome for vote in votes} == {"correct"}
 
 
 async def test_cancelled_caller_leaves_the_others_their_grade(grader: MathGrader) -> None:
-    pair = r"\sqrt{98}+y", r"7\sqrt{2}+y"
+    pair = r"\log_{2}{8}+y", "3+y"
     cancelled = asyncio.create_task(grader.grade(*pair))
     waiting = asyncio.create_task(grader.grade(*pair))
     await asyncio.sleep(0)
@@ -123,7 +124,7 @@ def test_one_grader_serves_event_loops_of_several_threads(grader: MathGrader) ->
     grades: list[Grade] = []
 
     async def grade_many(thread: int) -> list[Grade]:
-        pairs = [(rf"\sqrt{{{4 * n}}}+{thread}z", rf"2\sqrt{{{n}}}+{thread}z") for n in range(2, 7)]
+        pairs = [(rf"\log_{{{n}}}{{{n**3}}}+{thread}z", f"3+{thread}z") for n in range(2, 7)]
         return await asyncio.gather(*(grader.grade(*pair) for pair in pairs))
 
     threads = [threading.Thread(target=lambda n=n: grades.extend(asyncio.run(grade_many(n)))) for n in (2, 3, 5)]
@@ -148,7 +149,7 @@ async def test_closed_grader_says_so() -> None:
     await closed.aclose()
 
     with pytest.raises(RuntimeError, match="shutdown"):
-        await closed.grade(r"\sqrt{8}", r"2\sqrt2")
+        await closed.grade(r"\log_{2}{8}", "3")
 
 
 def test_no_process_starts_for_numbers_and_sympy_is_never_loaded_here() -> None:
@@ -161,7 +162,7 @@ try:
     sys.exit("a process was started")
 except ChildProcessError:
     pass
-assert grade(r"\sqrt{8}", r"2\sqrt{2}").is_correct
+assert grade(r"\log_{2}{8}", "3").is_correct
 assert os.waitpid(-1, os.WNOHANG) == (0, 0)
 print({"sympy", "math_verify"} & set(sys.modules))
 """

@@ -21,7 +21,7 @@ CHEAP = [
     pytest.param("(" * 20_000, TOO_COMPLEX, id="open-brackets"),
     pytest.param("{" * 1_000_000 + "\nend", NO_ANSWER, id="megabyte-of-braces"),
     pytest.param(r"\boxed{" + " " * 60_000 + "}\nend", NO_ANSWER, id="empty-box"),
-    pytest.param("The answer is " * 10_000 + "7", ("incorrect", "symbolic"), id="repeated-statement"),
+    pytest.param("The answer is " * 10_000 + "7", ("incorrect", "exact"), id="repeated-statement"),
     pytest.param("$" * 901, NO_ANSWER, id="dollars"),
     pytest.param("\\" * 901, UNREADABLE, id="backslashes"),
     pytest.param("\\boxed{\ud800}", UNREADABLE, id="lone-surrogate"),
@@ -51,7 +51,7 @@ async def test_poison_costs_neither_the_event_loop_nor_the_other_answers(grader:
             ticks.append(time.monotonic())
 
     ticking = asyncio.create_task(tick())
-    benign = [(rf"\sqrt{{8}}+{n}x", rf"2\sqrt{{2}}+{n}x") for n in range(2, 7)]
+    benign = [(rf"\log_{{2}}{{8}}+{n}x", f"3+{n}x") for n in range(2, 7)]
     grades = await asyncio.gather(
         *(grader.grade(answer, "x+5") for answer in POISON), *(grader.grade(*pair) for pair in benign)
     )

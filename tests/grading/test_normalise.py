@@ -32,4 +32,4 @@ from critique_graph.grading.normalise import normalise
     ],
 )
 def test_spellings_become_one(written: str, latex: str) -> None:
-    assert normalise(written) == latex
+    assert normalise(written).text == latex
