@@ -4,11 +4,11 @@ What counts as equal:
 
 | written | rule |
 |---|---|
-| `0.5`, `1/2`, `\frac{1}{2}`, `5e-1`, `½`, `\sqrt{8}` and `2\sqrt{2}` | numbers, roots and polynomials compare exactly |
+| `0.5`, `1/2`, `\frac{1}{2}`, `5e-1`, `½`; `\sqrt{8}`, `2\sqrt{2}` | numbers, roots and polynomials compare exactly |
 | `0.333333` and `1/3` | equal: one is the other rounded or cut, to 6 places (and 4 digits) or more |
 | `0.33` and `1/3` | not equal |
 | `0.30000000000000004` and `0.3` | equal: with 15 digits or more, 12 count |
-| `1,234`, `1 234`, `1\,234`, `1{,}234` | thousands, if the whole answer is one number; `(1,234)` and `1, 234` are pairs |
+| `1,234`, `1 234`, `1\,234`, `1{,}234` | thousands, if the answer is one number; `(1,234)` and `1, 234` are pairs |
 | `0,5`, `2{,}75`, `1.234,56` | decimal commas |
 | `1.5 million`, `two dozen`, `seven` | numbers |
 | `50%` | equals `0.5` and `50` (so equality is not transitive here) |
@@ -91,8 +91,8 @@ class MathGrader:
     """Grades mathematical answers: numbers exactly, all others with math-verify in worker processes.
 
     Reasons: `exact` or `symbolic` says how a grade was decided; `no_answer` and `unreadable_answer` are incorrect;
-    `no_reference`, `unreadable_reference`, `ambiguous` (the two may be equal or not), `too_complex`, `timeout` (2 s of CPU time), `memory` (1 GiB) and
-    `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct into incorrect.
+    `no_reference`, `unreadable_reference`, `ambiguous` (the two may be equal or not), `too_complex`, `timeout` (2 s of
+    CPU time), `memory` (1 GiB) and `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct into incorrect.
 
     Works from any event loop, and from several at once. Workers start with the first answer that needs one.
 
