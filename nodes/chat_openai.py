@@ -21,8 +21,9 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import model_validator
 
+from critique_graph.calls.faults import is_web_page, kind_of_status
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.schema import Failure
+from critique_graph.core.schema import Failure, FailureKind
 
 _PROVIDER = "openai-compatible"
 """Not "openai": for that name, LangChain leaves the reasoning out of `content_blocks`."""
@@ -164,10 +165,14 @@ def is_local(base_url: str) -> bool:
 def _checked_message(response: object) -> Mapping[str, Any]:
     """Give the message of a response's first choice; raise an error when it is missing or empty."""
     payload = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
+    if isinstance(payload, str) and is_web_page(payload):
+        raise _failed("setup", f"a web page with status 200, not an API's reply: {payload!r}")
     if not isinstance(payload, dict):
         raise _invalid(f"not a JSON object: {payload!r}")
-    if payload.get("error"):
-        raise _invalid(f"an error with status 200: {payload['error']}")
+    if error := payload.get("error"):
+        code = error.get("code") if isinstance(error, dict) else None
+        kind = kind_of_status(code) if isinstance(code, int) and 300 <= code < 600 else "server"
+        raise _failed(kind, f"an error with status 200: {error}")
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices:
         raise _invalid(f"choices is {choices!r}")
@@ -190,4 +195,8 @@ def _reasoning(message: Mapping[str, Any]) -> str | None:
 
 
 def _invalid(message: str) -> ModelCallError:
-    return ModelCallError(Failure(kind="invalid_reply", message=" ".join(message.split())[:300]))
+    return _failed("invalid_reply", message)
+
+
+def _failed(kind: FailureKind, message: str) -> ModelCallError:
+    return ModelCallError(Failure(kind=kind, message=" ".join(message.split())[:300]))

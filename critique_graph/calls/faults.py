@@ -14,7 +14,8 @@ from critique_graph.core.errors import ModelCallError, one_line
 from critique_graph.core.schema import FailureKind
 
 _RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
-_RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+_BUSY_STATUSES = frozenset({408, 409, 425, 429})
+_REJECTED_STATUSES = frozenset({400, 413, 422})
 _MAX_MESSAGE_CHARS = 300
 
 _KINDS_BY_CLASS_NAME: dict[str, FailureKind] = {
@@ -61,18 +62,33 @@ def classify(error: BaseException) -> Fault:
 def _kind(error: BaseException) -> FailureKind:
     if isinstance(error, ModelCallError):
         return error.failure.kind
-    if isinstance(error, JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, JSONDecodeError):
+        return "setup" if is_web_page(error.doc) else "invalid_reply"
+    if isinstance(error, UnicodeDecodeError):
         return "invalid_reply"
     status = _status(error)
     if status is not None and status >= 300:
-        return "server" if status >= 500 or status in _RETRYABLE_STATUSES else "rejected"
+        return kind_of_status(status)
     names = (base.__name__ for base in type(error).__mro__)
     return next((_KINDS_BY_CLASS_NAME[name] for name in names if name in _KINDS_BY_CLASS_NAME), "error")
 
 
+def kind_of_status(status: int) -> FailureKind:
+    """Give the kind of an HTTP status of 300 or more: only a few of them speak of the request itself."""
+    if status >= 500 or status in _BUSY_STATUSES:
+        return "server"
+    return "rejected" if status in _REJECTED_STATUSES else "setup"
+
+
+def is_web_page(text: str) -> bool:
+    """Tell whether a reply is HTML, not JSON: a login page, or a page of a server for something else."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
 def _status(error: BaseException) -> int | None:
     response = getattr(error, "response", None)
-    for holder, name in ((error, "status_code"), (response, "status_code"), (error, "status")):
+    holders = ((error, "status_code"), (response, "status_code"), (error, "status"), (error, "code"))
+    for holder, name in holders:
         if isinstance(status := getattr(holder, name, None), int):
             return status
     return None

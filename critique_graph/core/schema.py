@@ -19,7 +19,8 @@ FailureKind = Literal[
     "connection",  # no server answered, or the connection broke
     "timeout",  # the call's total deadline passed
     "server",  # 5xx, 429, an engine that died
-    "rejected",  # the server or engine refused this request (4xx, too long for the context)
+    "setup",  # nobody would be served: wrong key, address or model name, a login page, weights that cannot be loaded
+    "rejected",  # the server or engine refused this very request (400, 413, 422, too long for the context)
     "invalid_reply",  # the reply cannot be used: no choice, empty text, too large, not Unicode
     "error",  # anything else the model class raised
 ]

@@ -12,8 +12,8 @@ from hashed_model import HashedModel, addition_problems
 from killable_run import traces_without_seconds
 
 from critique_graph.calls import caller as calls
-from critique_graph.core.errors import InputError, RunError
-from critique_graph.core.schema import Problem
+from critique_graph.core.errors import InputError, ModelCallError, RunError
+from critique_graph.core.schema import Failure, Problem
 from critique_graph.grading.grader import MathGrader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.problems.problem_set import ProblemSet
@@ -48,6 +48,10 @@ async def play(
 
 def manifest(folder: Path) -> dict[str, Any]:
     return orjson.loads((folder / "manifest.json").read_bytes())
+
+
+def refusal(message: str) -> ModelCallError:
+    return ModelCallError(Failure(kind="rejected", message=message))
 
 
 @pytest.fixture
@@ -107,7 +111,7 @@ async def test_failed_problem_goes_on_from_its_last_finished_call(tmp_path: Path
 
 @pytest.mark.usefixtures("single_attempts")
 async def test_rejected_problem_is_quarantined_and_not_tried_again(tmp_path: Path) -> None:
-    model = HashedModel(faults={"What is 1 +": ValueError("this prompt breaks it")})
+    model = HashedModel(faults={"What is 1 +": refusal("this prompt is too long")})
     end = await play(tmp_path, model, addition_problems(3))
     assert (end.exit_code(), end.done, end.quarantined) == (3, 2, 1)
     again = HashedModel()
@@ -115,7 +119,27 @@ async def test_rejected_problem_is_quarantined_and_not_tried_again(tmp_path: Pat
     assert (again.prompts, end.quarantined) == ([], 1)
 
 
-async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ModelCallError(Failure(kind="setup", message="Incorrect API key provided")),
+        ModelCallError(Failure(kind="setup", message="cannot load the weights")),
+        FileNotFoundError("model.safetensors"),
+        MemoryError(),
+        ImportError("no module named flash_attn"),
+    ],
+    ids=str,
+)
+async def test_fault_of_the_setup_fails_the_problems_and_the_same_command_does_them(
+    tmp_path: Path, fault: Exception
+) -> None:
+    end = await play(tmp_path, HashedModel(faults={"": fault}), addition_problems(4))
+    assert (end.exit_code(), end.failed, end.quarantined) == (3, 4, 0)
+    end = await play(tmp_path, HashedModel(), addition_problems(4))
+    assert (end.exit_code(), end.done) == (0, 4)
+
+
+async def test_exception_out_of_the_graph_fails_its_problem_alone(tmp_path: Path) -> None:
     class BrokenGrader(MathGrader):
         async def grade(self, prediction: str | None, reference: str) -> Any:
             if reference == "8":
@@ -123,7 +147,7 @@ async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path
             return await super().grade(prediction, reference)
 
     end = await play(tmp_path, HashedModel(), addition_problems(4), grader=BrokenGrader())
-    assert (end.done, end.quarantined) == (3, 1)
+    assert (end.done, end.failed) == (3, 1)
     assert [trace.problem.id for trace in read_traces(tmp_path)] == ["p0", "p2", "p3"]
 
 
@@ -145,14 +169,14 @@ async def test_outcomes_of_a_faulty_run_add_up(tmp_path: Path) -> None:
     faults = {
         "What is 7 +": ConnectionError("reset"),
         "What is 11 +": TimeoutError(),
-        "What is 13 +": ValueError("no such token"),
+        "What is 13 +": refusal("no such token"),
         "What is 17 +": RuntimeError("lone \ud800 surrogate"),
     }
     end = await play(tmp_path, HashedModel(faults=faults), addition_problems(40), samples=3)
-    assert (end.done, end.failed, end.quarantined, end.pending) == (36, 2, 2, 0)
+    assert (end.done, end.failed, end.quarantined, end.pending) == (36, 3, 1, 0)
     assert {
         trace.problem.id: trace.chains[0].failure and trace.chains[0].failure.kind for trace in read_traces(tmp_path)
-    } == {f"p{i}": {7: "connection", 11: "timeout", 13: "error", 17: "error"}.get(i) for i in range(40)}
+    } == {f"p{i}": {7: "connection", 11: "timeout", 13: "rejected", 17: "error"}.get(i) for i in range(40)}
 
 
 async def test_outcomes_add_up_when_the_size_of_the_set_is_unknown(tmp_path: Path) -> None:
