@@ -57,6 +57,8 @@ class ChatLocal(BaseChatModel):
     """Most seconds that a call may take, its wait for a turn included; after them it raises `TimeoutError`."""
 
     continues_final_message: ClassVar[bool] = True
+    runs_in_process: ClassVar[bool] = True
+    """A call may wait in the engine's queue for as long as that takes, and there is no server that can be out."""
     engine_module: ClassVar[str]
     """Name of the engine's module, which has a function `shared_engine`."""
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")

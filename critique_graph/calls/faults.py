@@ -14,6 +14,7 @@ from critique_graph.core.errors import ModelCallError, one_line
 from critique_graph.core.schema import FailureKind
 
 _RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
+_OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server"})
 _BUSY_STATUSES = frozenset({408, 409, 425, 429})
 _REJECTED_STATUSES = frozenset({400, 413, 422})
 _MAX_MESSAGE_CHARS = 300
@@ -45,6 +46,8 @@ class Fault:
     retryable: bool
     retry_after: float | None
     """Seconds that the server asked the caller to wait."""
+    is_outage: bool = False
+    """True if no work of the server's came back at all: with more such faults in a row, it is out."""
 
 
 def classify(error: BaseException) -> Fault:
@@ -53,10 +56,12 @@ def classify(error: BaseException) -> Fault:
     retry_after = _retry_after(error)
     if isinstance(error, ModelCallError):
         is_retryable = error.can_retry and kind in _RETRYABLE_KINDS
-        return Fault(kind, one_line(error.failure.message, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    message = one_line(text, limit=_MAX_MESSAGE_CHARS)
-    return Fault(kind, message, kind in _RETRYABLE_KINDS, retry_after)
+        text = error.failure.message
+    else:
+        is_retryable = kind in _RETRYABLE_KINDS
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    is_outage = is_retryable and kind in _OUTAGE_KINDS and _status(error) not in _BUSY_STATUSES
+    return Fault(kind, one_line(text, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after, is_outage)
 
 
 def _kind(error: BaseException) -> FailureKind:

@@ -17,7 +17,7 @@ Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
 FailureKind = Literal[
     "connection",  # no server answered, or the connection broke
-    "timeout",  # the call's total deadline passed
+    "timeout",  # no reply came within the time that one request may take
     "server",  # 5xx, 429, an engine that died
     "setup",  # nobody would be served: wrong key, address or model name, a login page, weights that cannot be loaded
     "rejected",  # the server or engine refused this very request (400, 413, 422, too long for the context)

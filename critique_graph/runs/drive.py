@@ -20,6 +20,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
+from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.problems.problem_set import ProblemSet
@@ -53,6 +54,7 @@ async def run_graph(
     prompts: str,
     fresh: bool = False,
     concurrency: int = CONCURRENCY,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     progress: Progress | None = None,
     outcome_of: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
     warn_about: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
@@ -73,6 +75,7 @@ async def run_graph(
         prompts: Hash of the prompts' wording.
         fresh: Delete what an earlier run left in the folder first.
         concurrency: Problems in flight at once.
+        patience: How long calls wait for a server. The run stops when a server is out for longer.
         progress: Shows how the run goes.
         outcome_of: Tells how a problem ended from the graph's result.
         warn_about: Says what is wrong with the result of a problem that is done, or gives None. The run stops when
@@ -85,8 +88,9 @@ async def run_graph(
     """
     with open_run(folder, configuration, prompts=prompts, fresh=fresh) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
-        session = _Session(create(run.journal), problems, run, rules, progress or Progress(quiet=True))
-        await session.work(concurrency)
+        async with Breakers(patience) as breakers:
+            session = _Session(create(run.journal), problems, run, rules, breakers, progress or Progress(quiet=True))
+            await session.work(concurrency)
         run.write_traces()
         counts = run.journal.counts()
         total = max(problems.total or 0, sum(counts.values()))
@@ -130,6 +134,7 @@ class _Session:
         problems: ProblemSet,
         run: RunFolder,
         rules: _Rules,
+        breakers: Breakers,
         progress: Progress,
     ) -> None:
         self.state: RunState = "running"
@@ -139,6 +144,7 @@ class _Session:
         self._journal = run.journal
         self._settings = run.configuration
         self._rules = rules
+        self._breakers = breakers
         self._progress = progress
         self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
@@ -204,9 +210,14 @@ class _Session:
         )
 
     def _watch(self, trouble: str | None) -> None:
-        """Stop the run when too many problems in a row went wrong."""
+        """Stop the run when a server is lost, or when too many problems in a row went wrong."""
         self._troubles = [] if trouble is None else [*self._troubles, trouble]
-        if len(self._troubles) == TROUBLES_IN_A_ROW and self.state == "running":
+        if self.state != "running":
+            return
+        if self._breakers.lost is not None:
+            self.reason = self._breakers.lost
+            self._stop("stopped_early")
+        elif len(self._troubles) == TROUBLES_IN_A_ROW:
             self.reason = f"{TROUBLES_IN_A_ROW} problems in a row went wrong, the first {self._troubles[0]}"
             self._stop("stopped_early")
 

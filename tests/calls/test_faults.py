@@ -87,7 +87,27 @@ def test_an_error_has_a_kind_and_is_worth_another_try_or_not(error, kind, retrya
 def test_a_model_call_error_keeps_its_own_kind(kind, retryable):
     error = ModelCallError(Failure(kind=kind, message="why"))
 
-    assert classify(error) == Fault(kind=kind, message="why", retryable=retryable, retry_after=None)
+    is_outage = kind in ("connection", "timeout", "server")
+    assert classify(error) == Fault(kind, "why", retryable, retry_after=None, is_outage=is_outage)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_outage"),
+    [
+        (ConnectionResetError("reset"), True),
+        (TimeoutError(), True),
+        (StatusError(500), True),
+        (StatusError(503), True),
+        (StatusError(429), False),
+        (StatusError(408), False),
+        (StatusError(401), False),
+        (json.JSONDecodeError("Expecting value", "{", 0), False),
+        (ModelCallError(Failure(kind="server", message="the engine has died"), can_retry=False), False),
+    ],
+    ids=repr,
+)
+def test_a_server_that_answers_is_not_out(error, is_outage):
+    assert classify(error).is_outage == is_outage
 
 
 def test_the_message_is_one_short_printable_line():

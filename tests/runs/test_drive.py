@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,9 @@ import pytest
 from hashed_model import HashedModel, addition_problems
 from killable_run import traces_without_seconds
 
+from critique_graph.calls import breaker
 from critique_graph.calls import caller as calls
+from critique_graph.calls.breaker import Patience
 from critique_graph.core.errors import InputError, ModelCallError, RunError
 from critique_graph.core.schema import Failure, Problem
 from critique_graph.grading.grader import MathGrader
@@ -31,6 +34,7 @@ async def play(
     problems: Iterable[Problem],
     *,
     concurrency: int = 4,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     **options: Any,
 ) -> Summary:
     return await run_graph(
@@ -43,7 +47,13 @@ async def play(
         summarise,
         prompts="p",
         concurrency=concurrency,
+        patience=patience,
     )
+
+
+def _without_attempts(folder: Path) -> str:
+    """What a run gave, less what the clock and the server decide."""
+    return re.sub(r"'attempts': \d+", "", str(traces_without_seconds(folder)))
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -154,7 +164,7 @@ async def test_exception_out_of_the_graph_fails_its_problem_alone(tmp_path: Path
 @pytest.mark.usefixtures("single_attempts")
 async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     model = HashedModel(faults={"": ConnectionError("connection refused")})
-    end = await play(tmp_path, model, addition_problems(100))
+    end = await play(tmp_path, model, addition_problems(100), patience=Patience(outage=0))
     assert (end.state, end.exit_code()) == ("stopped_early", 4)
     assert end.reason == (
         "20 problems in a row went wrong, the first failed by connection: ConnectionError: connection refused"
@@ -162,6 +172,43 @@ async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     assert 20 <= end.failed <= 23
     assert end.failed + end.pending == end.problems == 100
     assert manifest(tmp_path)["state"] == "stopped_early"
+
+
+async def test_run_waits_through_an_outage_and_no_problem_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "_LONGEST_PAUSE_SECONDS", 0.01)
+
+    class BreaksDown(HashedModel):
+        """Is out from its 20th call on, for half a second."""
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            if len(self.prompts) == 20:
+                self.faults[""] = ConnectionError("connection refused")
+                asyncio.get_running_loop().call_later(0.5, self.faults.clear)
+            return super()._generate(*args, **kwargs)
+
+    end = await play(tmp_path / "outage", BreaksDown(), addition_problems(40))
+    await play(tmp_path / "whole", HashedModel(), addition_problems(40))
+    assert (end.state, end.done, end.failed, end.quarantined) == ("complete", 40, 0, 0)
+    assert _without_attempts(tmp_path / "outage") == _without_attempts(tmp_path / "whole")
+
+
+async def test_run_stops_when_the_server_is_out_for_too_long_and_says_why(tmp_path: Path) -> None:
+    model = HashedModel(faults={"": ConnectionError("connection refused")})
+    end = await play(tmp_path, model, addition_problems(100), patience=Patience(outage=0.2))
+    assert (end.state, end.exit_code()) == ("stopped_early", 4)
+    assert end.reason == "HashedModel was out for 0 s: ConnectionError: connection refused"
+    assert (end.failed, end.quarantined, end.pending) == (4, 0, 96)
+    assert (await play(tmp_path, HashedModel(), addition_problems(100))).done == 100
+
+
+async def test_signal_ends_a_run_that_waits_for_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.01)
+    model = HashedModel(faults={"": ConnectionError("connection refused")})
+    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGINT)
+    end = await asyncio.wait_for(play(tmp_path, model, addition_problems(50)), timeout=60)
+    assert (end.state, end.failed, end.pending) == ("interrupted", 0, 50)
 
 
 @pytest.mark.usefixtures("single_attempts")
