@@ -111,7 +111,7 @@ class Breaker:
     async def _error_of(self, ask: Ask) -> str | None:
         """Probe once; gives the error if the server is still out, or serves nobody yet."""
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(min(PROBE_SECONDS, self.patience.call_timeout or PROBE_SECONDS)):
                 await ask()
         except Exception as error:  # noqa: BLE001 - the same boundary as for a call
             fault = classify(error)

@@ -22,6 +22,7 @@ _MAX_MESSAGE_CHARS = 300
 _KINDS_BY_CLASS_NAME: dict[str, FailureKind] = {
     "ContextOverflowError": "rejected",  # from LangChain, also for servers that report it without a status
     "APIResponseValidationError": "invalid_reply",
+    "RecursionError": "invalid_reply",  # JSON that is nested too deeply to read
     "APITimeoutError": "timeout",
     "TimeoutException": "timeout",  # httpx
     "Timeout": "timeout",  # requests

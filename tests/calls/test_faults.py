@@ -41,6 +41,7 @@ class StatusError(Exception):
         (json.JSONDecodeError("Expecting value", "", 0), "invalid_reply", True),
         (json.JSONDecodeError("Expecting value", "<html>Log in</html>", 0), "setup", False),
         (json.JSONDecodeError("Expecting value", "\ufeff\n<!DOCTYPE html>", 0), "setup", False),
+        (RecursionError("maximum recursion depth exceeded"), "invalid_reply", True),
         (StatusError(301), "setup", False),
         (StatusError(302), "setup", False),
         (StatusError(307), "setup", False),
