@@ -5,6 +5,7 @@ ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens 
 """
 
 import asyncio
+import itertools
 import logging
 import signal
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -38,8 +39,12 @@ CONCURRENCY = 64
 """Problems in flight at once."""
 TROUBLES_IN_A_ROW = 20
 """Number of problems that must go wrong in a row for the run to stop: all of them then share some fault."""
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 8.0
 """Seconds that problems in flight have to end after the first SIGINT or SIGTERM; then their calls are cut off."""
+CLOSING_SECONDS = 1.0
+"""Seconds that are left after that, or after the second signal, before `end_process` is called."""
+end_process: Callable[[], NoReturn] | None = None
+"""Set by the command line: ends the process if closing takes too long. What has finished is in the journal."""
 RECURSION_LIMIT = 256
 """Most super-steps of a graph; the longest legal path, 100 rounds, takes 203."""
 
@@ -237,11 +242,19 @@ class _Session:
 def _on_signals(react: Callable[[], None]) -> Iterator[None]:
     """Call `react` on SIGINT and SIGTERM; outside the main thread, the application handles signals."""
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    loop = asyncio.get_running_loop()
-    for number in signals:
-        loop.add_signal_handler(number, react)
+    loop, seen = asyncio.get_running_loop(), itertools.count()
+
+    def handle(*_: object) -> None:  # runs at once; a handler of the loop would wait until a busy loop gets to it
+        if end_process is not None:
+            seconds = CLOSING_SECONDS + (DRAIN_SECONDS if next(seen) == 0 else 0)
+            timer = threading.Timer(seconds, end_process)
+            timer.daemon = True
+            timer.start()
+        loop.call_soon_threadsafe(react)
+
+    before = {number: signal.signal(number, handle) for number in signals}
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -297,6 +298,26 @@ async def test_drain_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     model = SignallingModel(signals=(signal.SIGTERM,), is_hanging=True)
     end = await asyncio.wait_for(play(tmp_path, model, addition_problems(50)), timeout=60)
     assert end.state == "interrupted"
+
+
+async def test_process_is_ended_when_the_event_loop_does_not_get_to_the_second_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(run, "end_process", ended.set)
+    monkeypatch.setattr(run, "CLOSING_SECONDS", 0.05)
+
+    class Busy(SignallingModel):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            if len(self.prompts) == 10 and not ended.is_set():
+                for number in self.signals:
+                    os.kill(os.getpid(), number)
+                assert ended.wait(60)
+            return await super()._agenerate(*args, **kwargs)
+
+    end = await play(tmp_path, Busy(signals=(signal.SIGINT, signal.SIGTERM)), addition_problems(50))
+    assert end.state == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
 
 
 async def test_interrupted_run_resumes_to_the_same_traces(tmp_path: Path) -> None:
