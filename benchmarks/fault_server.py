@@ -279,6 +279,11 @@ class FaultServer:
         """Accept connections from now on."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=4096, limit=2**24)
 
+    def close(self) -> None:
+        """Refuse connections from now on."""
+        if self._server is not None:
+            self._server.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -340,9 +345,9 @@ class FaultServer:
         }
 
     async def _be_out(self, kind: str, seconds: float) -> None:
-        if kind == "refuses" and self._server is not None:
+        if kind == "refuses":
             await asyncio.sleep(0.2)  # for the answer to this request
-            self._server.close()
+            self.close()
             await asyncio.sleep(seconds)
             await self.listen()
         else:
