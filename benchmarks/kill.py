@@ -10,12 +10,14 @@ import argparse
 import random
 import signal
 import sqlite3
+import sys
 import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
 
 from killable_run import run, start, traces_without_seconds
+from table import Line, print_lines
 
 from critique_graph.runs.journal import JournalRow, read_journal
 
@@ -37,7 +39,40 @@ def count_calls(folder: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
 
 
-def main() -> None:
+def kill_over_and_over(kills: int, *, problems: int, most_seconds: float, seed: int) -> list[Line]:
+    """Kill a run again and again, let it end, and compare it with an undisturbed one."""
+    chance, started, killed_times, lost = random.Random(seed), time.monotonic(), 0, 0
+    kept: dict[str, JournalRow] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        killed, whole = Path(temporary, "killed"), Path(temporary, "whole")
+        while killed_times < kills:
+            process = start(killed, problems, LATENCY)
+            process.join(chance.uniform(0, most_seconds))
+            process.kill()
+            process.join()
+            if process.exitcode != -signal.SIGKILL:
+                break
+            killed_times += 1
+            before, kept = kept, settled(killed)
+            lost += sum(kept.get(name) != row for name, row in before.items())
+        seconds, ended = time.monotonic() - started, len(kept)
+        assert run(killed, problems, LATENCY) == 0
+        assert run(whole, problems, LATENCY) == 0
+        traces = traces_without_seconds(killed)
+        ids = [trace["problem"]["id"] for trace in traces]
+        twice, missing = len(ids) - len(set(ids)), problems - len(set(ids))
+        is_equal = traces == traces_without_seconds(whole)
+        calls = count_calls(killed), count_calls(whole)
+    return [
+        Line("kills at random moments", f"{killed_times} in {seconds:.0f} s, seed {seed}", killed_times == kills),
+        Line("settled before the last kill, and lost", f"{ended} of {problems}, {lost} lost", not lost),
+        Line("problems twice, and missing", f"{twice}, {missing}", not twice and not missing),
+        Line("traces as without kills", f"{is_equal} (n = {len(traces)})", is_equal),
+        Line("calls in the journal, and without kills", f"{calls[0]:,}, {calls[1]:,}", calls[0] == calls[1]),
+    ]
+
+
+def main() -> int:
     """Kill, check, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
@@ -45,33 +80,12 @@ def main() -> None:
     parser.add_argument("--most-seconds", type=float, default=1.5, help="maximum duration of a session")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    chance, started, kills, lost = random.Random(options.seed), time.monotonic(), 0, 0
-    kept: dict[str, JournalRow] = {}
-    with tempfile.TemporaryDirectory() as temporary:
-        killed, whole = Path(temporary, "killed"), Path(temporary, "whole")
-        while kills < options.kills:
-            process = start(killed, options.problems, LATENCY)
-            process.join(chance.uniform(0, options.most_seconds))
-            process.kill()
-            process.join()
-            if process.exitcode != -signal.SIGKILL:
-                break
-            kills += 1
-            before, kept = kept, settled(killed)
-            lost += sum(kept.get(name) != row for name, row in before.items())
-        ended = len(kept)
-        assert run(killed, options.problems, LATENCY) == 0
-        assert run(whole, options.problems, LATENCY) == 0
-        traces = traces_without_seconds(killed)
-        ids = [trace["problem"]["id"] for trace in traces]
-        print(f"kills                  {kills} in {time.monotonic() - started:.0f} s, seed {options.seed}")
-        print(f"settled before the end {ended} of {options.problems}")
-        print(f"settled and then lost  {lost}")
-        print(f"problems twice         {len(ids) - len(set(ids))}")
-        print(f"problems missing       {options.problems - len(set(ids))}")
-        print(f"traces equal           {traces == traces_without_seconds(whole)} (n = {len(traces)})")
-        print(f"calls in the journal   {count_calls(killed)}, unkilled {count_calls(whole)}")
+    return print_lines(
+        kill_over_and_over(
+            options.kills, problems=options.problems, most_seconds=options.most_seconds, seed=options.seed
+        )
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,12 +4,13 @@ Results go to stdout, everything else to stderr; `--json` prints one object as t
 complete, 2 bad input, 3 finished with failed problems, 4 stopped early, 130 interrupted.
 """
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import pydantic
 from cyclopts import App, CycloptsError, Parameter
@@ -29,10 +30,14 @@ from critique_graph.improve.command import improve
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.miniature_training.command import app as miniature
 from critique_graph.output.terminal import log, plain, print_text
+from critique_graph.runs import drive
 from critique_graph.self_talk.command import self_talk
 from critique_graph.solve.command import run, solve
 from critique_graph.trainers.export_command import export
 from critique_graph.trainers.train_command import train
+
+INTERRUPTED = 130
+"""Exit code of a command that a signal ended."""
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
@@ -124,7 +129,7 @@ def run_command(arguments: list[str]) -> int:
     except CritiqueGraphError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of the pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -161,4 +166,21 @@ def main() -> None:
     # Waiting threads of torch spin. Long spinning makes a small model 40 times slower if another process uses a core;
     # no spinning makes it 1.5 times as slow on an idle machine. This short spinning costs nothing there (libgomp).
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    sys.exit(run_command(sys.argv[1:]))
+    drive.end_process = _leave_at_once
+    code = run_command(sys.argv[1:])
+    if code == INTERRUPTED:
+        _leave_at_once()
+    sys.exit(code)
+
+
+def _leave_at_once() -> NoReturn:
+    """End the process now: threads may still compute, load or grade, and nobody waits for what they do.
+
+    Everything that lasts is written. Python's own end would wait for these threads, and look through all objects of
+    torch for garbage.
+    """
+    for child in multiprocessing.active_children():  # vLLM's; those of grading end with this process
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)

@@ -6,9 +6,11 @@ one engine, which works on them together.
 
 import asyncio
 import sys
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -57,6 +59,8 @@ class ChatLocal(BaseChatModel):
     """Most seconds that a call may take, its wait for a turn included; after them it raises `TimeoutError`."""
 
     continues_final_message: ClassVar[bool] = True
+    runs_in_process: ClassVar[bool] = True
+    """A call may wait in the engine's queue for as long as that takes, and there is no server that can be out."""
     engine_module: ClassVar[str]
     """Name of the engine's module, which has a function `shared_engine`."""
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
@@ -68,7 +72,10 @@ class ChatLocal(BaseChatModel):
     async def _import_engine(self) -> None:
         """Import the engine's module in a thread, not in the event loop: it takes seconds and reads files."""
         if not hasattr(sys.modules.get(self.engine_module), "shared_engine"):  # a half-imported module has none yet
-            await asyncio.to_thread(import_module, self.engine_module)
+            imported: Future[None] = Future()
+            # A daemon thread, because a loop that ends waits for the threads of `asyncio.to_thread`.
+            threading.Thread(target=_import, args=(self.engine_module, imported), daemon=True).start()
+            await asyncio.wrap_future(imported)
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -224,6 +231,16 @@ class ChatLocal(BaseChatModel):
                 if isinstance(block, dict) and block.get("type") not in ("text", "reasoning"):
                     raise ValueError(f"{cls.__name__} takes text, got a content block of type {block.get('type')!r}.")
         return {"role": role, "content": message.text}
+
+
+def _import(module: str, imported: "Future[None]") -> None:
+    imported.set_running_or_notify_cancel()  # from now on, a caller that gives up does not cancel it
+    try:
+        import_module(module)
+    except BaseException as error:  # noqa: BLE001 - the caller gets it
+        imported.set_exception(error)
+    else:
+        imported.set_result(None)
 
 
 def _splitter(request: Request) -> ReasoningSplitter:

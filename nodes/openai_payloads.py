@@ -6,21 +6,26 @@ What servers send in other forms is put into the usual one: content in parts, no
 from collections.abc import Mapping
 from typing import Any
 
+from critique_graph.calls.faults import is_web_page, kind_of_status
 from critique_graph.calls.replies import token_count
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.schema import CUT_REASONS, Failure
+from critique_graph.core.schema import CUT_REASONS, Failure, FailureKind
 
 
 def checked_payload(payload: object) -> dict[str, Any]:
     """Give a reply in the usual form.
 
     Raises:
-        ModelCallError: The reply has no message, or an empty one (`invalid_reply`).
+        ModelCallError: The reply has no message, or an empty one (`invalid_reply`), reports an error, or is a web page.
     """
+    if isinstance(payload, str) and is_web_page(payload):
+        raise failed("setup", f"a web page with status 200, not an API's reply: {payload!r}")
     if not isinstance(payload, dict):
         raise invalid(f"not a JSON object: {payload!r}")
-    if payload.get("error"):
-        raise invalid(f"an error with status 200: {payload['error']}")
+    if error := payload.get("error"):
+        code = error.get("code") if isinstance(error, dict) else None
+        kind = kind_of_status(code) if isinstance(code, int) and 300 <= code < 600 else "server"
+        raise failed(kind, f"an error with status 200: {error}")
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices:
         raise invalid(f"choices is {choices!r}")
@@ -61,7 +66,12 @@ def is_cut(reason: object) -> bool:
 
 def invalid(message: str, *, can_retry: bool = True) -> ModelCallError:
     """Give the error for a reply that cannot be used."""
-    return ModelCallError(Failure(kind="invalid_reply", message=" ".join(message.split())[:300]), can_retry=can_retry)
+    return failed("invalid_reply", message, can_retry=can_retry)
+
+
+def failed(kind: FailureKind, message: str, *, can_retry: bool = True) -> ModelCallError:
+    """Give the error for a reply that reports a failure, or is none of an API's."""
+    return ModelCallError(Failure(kind=kind, message=" ".join(message.split())[:300]), can_retry=can_retry)
 
 
 def _in_one_text(message: dict[str, Any]) -> dict[str, Any]:

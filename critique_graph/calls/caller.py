@@ -1,6 +1,7 @@
 """One model call: its key and seed, its retries, and the reply or failure that results.
 
-This is the only retry layer (model classes are created without retries). `replies.py` reads what the model gave.
+This is the only retry layer (model classes are created without retries). `replies.py` reads what the model gave. While
+a server is out, its calls wait (`breaker.py`).
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.errors import GraphBubbleUp
 
+from critique_graph.calls.breaker import breaker_of
 from critique_graph.calls.faults import classify
 from critique_graph.calls.replies import read_reply
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
@@ -24,10 +26,8 @@ from critique_graph.core.schema import Call, Failure, Reply, Role
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
-DEADLINE_SECONDS = 1800.0
-"""Total time for one call, including retries and waiting in an engine's queue."""
 MAX_RETRY_AFTER_SECONDS = 120.0
-"""Longest pause a server may ask for; a server that asks for more is treated as unavailable."""
+"""Longest pause a server may ask for; a call that is asked for more fails, unless the server is out altogether."""
 _BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.5, 30.0
 
 
@@ -111,35 +111,48 @@ class Caller:
     async def _call_with_retries(
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any]
     ) -> Reply | Failure:
-        jitter = random.Random(settings["seed"])
-        started, attempt = time.monotonic(), 0
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                while True:
-                    attempt += 1
-                    try:
-                        return await self._call_once(messages, settings, options, attempt)
-                    except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
-                        raise
-                    except (
-                        InputError,
-                        MissingDependencyError,
-                        RunError,
-                    ):  # the user must correct these; a retry cannot
-                        raise
-                    except Exception as error:  # noqa: BLE001 - any model class may raise anything: it becomes a record
-                        fault = classify(error)
-                        failure = Failure(kind=fault.kind, message=fault.message, attempts=attempt)
-                        wait = fault.retry_after or 0.0
-                        if not fault.retryable or attempt == MAX_ATTEMPTS or wait > MAX_RETRY_AFTER_SECONDS:
-                            return failure
-                        backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempt)
-                        pause = max(wait, jitter.uniform(0, backoff))
-                        logger.info("%s call failed (%s), again in %.1f s", self.role, fault.message, pause)
-                    await self.sleep(pause)
-        except TimeoutError:
-            seconds = time.monotonic() - started
-            return Failure(kind="timeout", message=f"no reply within {seconds:.0f} s", attempts=attempt)
+        jitter, breaker = random.Random(settings["seed"]), breaker_of(self.model)
+        sent = attempts = outages = 0
+        failure: Failure | None = None
+        while True:
+            if await breaker.wait() and attempts:  # all attempts that one outage cost count as one
+                outages += 1
+                attempts = outages
+            if breaker.lost is not None:
+                return Failure(kind="connection", message=breaker.lost, attempts=sent)
+            if failure is not None and attempts >= MAX_ATTEMPTS:
+                return failure
+            sent, attempts = sent + 1, attempts + 1
+            try:
+                async with breaker.slots:
+                    work = self._call_once(messages, settings, options, sent)
+                    reply = await _within(breaker.patience.call_timeout, work)
+            except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
+                raise
+            except (InputError, MissingDependencyError, RunError):  # the user must correct these; a retry cannot
+                raise
+            except Exception as error:  # noqa: BLE001 - any model class may raise anything: it becomes a record
+                fault = classify(error)
+                failure = Failure(kind=fault.kind, message=fault.message, attempts=sent)
+            else:
+                breaker.answered()
+                return reply
+            if fault.is_outage:
+                breaker.failed(self._probe)
+            else:
+                breaker.answered()
+            wait = fault.retry_after or 0.0
+            if not fault.retryable or (wait > MAX_RETRY_AFTER_SECONDS and not fault.is_outage):
+                return failure
+            if attempts < MAX_ATTEMPTS and not breaker.is_open:
+                backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempts)
+                pause = max(wait if wait <= MAX_RETRY_AFTER_SECONDS else 0.0, jitter.uniform(0, backoff))
+                logger.info("%s call failed (%s), again in %.1f s", self.role, fault.message, pause)
+                await self.sleep(pause)
+
+    async def _probe(self) -> None:
+        """Make a one-token call: a server that answers it is at work."""
+        await self._call_once([HumanMessage("1 + 1 =")], {"temperature": 0.0, "max_tokens": 1}, {}, 1)
 
     async def _call_once(
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], attempt: int
@@ -158,6 +171,16 @@ class Caller:
         # A message that is continued may be whole already, and a critique without text is an unreadable one.
         may_be_empty = self.role != "actor" or bool(options.get("continue_final_message"))
         return read_reply(message, messages, call, may_be_empty=may_be_empty)
+
+
+async def _within(seconds: float | None, work: Awaitable[Reply]) -> Reply:
+    try:
+        async with asyncio.timeout(seconds) as bound:
+            return await work
+    except TimeoutError as error:
+        if bound.expired():
+            raise TimeoutError(f"no reply within {seconds:g} s") from error
+        raise
 
 
 def can_continue(model: BaseChatModel) -> bool:

@@ -14,12 +14,15 @@ from critique_graph.core.errors import ModelCallError, one_line
 from critique_graph.core.schema import FailureKind
 
 _RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
-_RETRYABLE_STATUSES = frozenset({408, 409, 425, 429})
+_OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server"})
+_BUSY_STATUSES = frozenset({408, 409, 425, 429})
+_REJECTED_STATUSES = frozenset({400, 413, 422})
 _MAX_MESSAGE_CHARS = 300
 
 _KINDS_BY_CLASS_NAME: dict[str, FailureKind] = {
     "ContextOverflowError": "rejected",  # from LangChain, also for servers that report it without a status
     "APIResponseValidationError": "invalid_reply",
+    "RecursionError": "invalid_reply",  # JSON that is nested too deeply to read
     "APITimeoutError": "timeout",
     "TimeoutException": "timeout",  # httpx
     "Timeout": "timeout",  # requests
@@ -44,6 +47,8 @@ class Fault:
     retryable: bool
     retry_after: float | None
     """Seconds that the server asked the caller to wait."""
+    is_outage: bool = False
+    """True if no work of the server's came back at all: with more such faults in a row, it is out."""
 
 
 def classify(error: BaseException) -> Fault:
@@ -52,27 +57,44 @@ def classify(error: BaseException) -> Fault:
     retry_after = _retry_after(error)
     if isinstance(error, ModelCallError):
         is_retryable = error.can_retry and kind in _RETRYABLE_KINDS
-        return Fault(kind, one_line(error.failure.message, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    message = one_line(text, limit=_MAX_MESSAGE_CHARS)
-    return Fault(kind, message, kind in _RETRYABLE_KINDS, retry_after)
+        text = error.failure.message
+    else:
+        is_retryable = kind in _RETRYABLE_KINDS
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    is_outage = is_retryable and kind in _OUTAGE_KINDS and _status(error) not in _BUSY_STATUSES
+    return Fault(kind, one_line(text, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after, is_outage)
 
 
 def _kind(error: BaseException) -> FailureKind:
     if isinstance(error, ModelCallError):
         return error.failure.kind
-    if isinstance(error, JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, JSONDecodeError):
+        return "setup" if is_web_page(error.doc) else "invalid_reply"
+    if isinstance(error, UnicodeDecodeError):
         return "invalid_reply"
     status = _status(error)
     if status is not None and status >= 300:
-        return "server" if status >= 500 or status in _RETRYABLE_STATUSES else "rejected"
+        return kind_of_status(status)
     names = (base.__name__ for base in type(error).__mro__)
     return next((_KINDS_BY_CLASS_NAME[name] for name in names if name in _KINDS_BY_CLASS_NAME), "error")
 
 
+def kind_of_status(status: int) -> FailureKind:
+    """Give the kind of an HTTP status of 300 or more: only a few of them speak of the request itself."""
+    if status >= 500 or status in _BUSY_STATUSES:
+        return "server"
+    return "rejected" if status in _REJECTED_STATUSES else "setup"
+
+
+def is_web_page(text: str) -> bool:
+    """Tell whether a reply is HTML, not JSON: a login page, or a page of a server for something else."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
 def _status(error: BaseException) -> int | None:
     response = getattr(error, "response", None)
-    for holder, name in ((error, "status_code"), (response, "status_code"), (error, "status")):
+    holders = ((error, "status_code"), (response, "status_code"), (error, "status"), (error, "code"))
+    for holder, name in holders:
         if isinstance(status := getattr(holder, name, None), int):
             return status
     return None

@@ -74,6 +74,7 @@ def compare_strategies(
             prompts=prompts_hash(loop_prompts()),
             fresh=fresh,
             concurrency=job.settings.concurrency,
+            patience=job.settings.patience,
             progress=progress,
             outcome_of=_outcome,
         )

@@ -17,9 +17,10 @@ Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
 FailureKind = Literal[
     "connection",  # no server answered, or the connection broke
-    "timeout",  # the call's total deadline passed
+    "timeout",  # no reply came within the time that one request may take
     "server",  # 5xx, 429, an engine that died
-    "rejected",  # the server or engine refused this request (4xx, too long for the context)
+    "setup",  # nobody would be served: wrong key, address or model name, a login page, weights that cannot be loaded
+    "rejected",  # the server or engine refused this very request (400, 413, 422, too long for the context)
     "invalid_reply",  # the reply cannot be used: no choice, no message, too large, not Unicode
     "empty_reply",  # the reply has no text: reasoning only, a refusal, a tool call
     "error",  # anything else the model class raised

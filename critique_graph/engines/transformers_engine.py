@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from critique_graph.core.errors import ModelCallError, first_line
-from critique_graph.core.schema import Failure
+from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.request import Request
 from critique_graph.engines.transformers_batch import Batch
@@ -85,7 +85,7 @@ class TransformersEngine:
                 with _loading:
                     self._loaded = _LoadedModel(self.path, self.device, self.dtype)
             except Exception as error:  # bad files fail in many libraries, each in its own way
-                raise _rejection(f"cannot load {self.path}: {first_line(error)}") from error
+                raise _failure("setup", f"cannot load {self.path}: {first_line(error)}") from error
         return self._loaded
 
     def _next(self, *, running: int) -> list[Request] | None:
@@ -164,7 +164,8 @@ class _LoadedModel:
 
     def _prompt(self, request: Request) -> tuple[int, ...]:
         if self.tokenizer.chat_template is None:
-            raise _rejection("the tokenizer has no chat template; use a chat model, or add chat_template.jinja to it")
+            advice = "use a chat model, or add chat_template.jinja to it"
+            raise _failure("setup", f"the tokenizer has no chat template; {advice}")
         try:
             prompt = self.tokenizer.apply_chat_template(
                 list(request.messages),
@@ -173,9 +174,9 @@ class _LoadedModel:
                 return_dict=False,
             )
         except (TemplateError, ValueError) as error:
-            raise _rejection(f"the chat template refused the messages: {first_line(error)}") from error
+            raise _failure("rejected", f"the chat template refused the messages: {first_line(error)}") from error
         if len(prompt) >= self.context:
-            raise _rejection(f"the prompt has {len(prompt)} tokens, the model's context {self.context}")
+            raise _failure("rejected", f"the prompt has {len(prompt)} tokens, the model's context {self.context}")
         return tuple(prompt)
 
 
@@ -191,13 +192,13 @@ def without_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _rejection(message: str) -> ModelCallError:
-    return ModelCallError(Failure(kind="rejected", message=message))
+def _failure(kind: FailureKind, message: str) -> ModelCallError:
+    return ModelCallError(Failure(kind=kind, message=message))
 
 
 def _as_failure(error: Exception) -> ModelCallError:
     if isinstance(error, ModelCallError):
         return error
-    failure = ModelCallError(Failure(kind="server", message=f"{type(error).__name__}: {first_line(error)}"))
+    failure = _failure("server", f"{type(error).__name__}: {first_line(error)}")
     failure.__cause__ = error
     return failure

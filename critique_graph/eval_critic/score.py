@@ -138,6 +138,7 @@ def evaluate_critic(
             prompts=prompts_hash(loop_prompts()),
             fresh=fresh,
             concurrency=chosen.concurrency,
+            patience=chosen.patience,
             progress=progress,
             outcome_of=_outcome,
         )

@@ -102,6 +102,7 @@ def generate_data(
             prompts=prompts_hash(data_prompts()),
             fresh=fresh,
             concurrency=chosen.concurrency,
+            patience=chosen.patience,
             progress=progress or DataProgress(quiet=True),
             outcome_of=outcome_of_paths,
             warn_about=warn_about,

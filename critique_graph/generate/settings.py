@@ -8,10 +8,10 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.settings import DATA, MODELS
 from critique_graph.generate.quota import read_ratio
 from critique_graph.problems.settings import TrainingProblemSettings
-from critique_graph.verbs.settings import Roles
+from critique_graph.verbs.settings import Roles, ServerSettings
 
 
-class GenerateSettings(GenerationContext, TrainingProblemSettings):
+class GenerateSettings(GenerationContext, TrainingProblemSettings, ServerSettings):
     """Settings of `critique-graph generate`."""
 
     actor: Annotated[str, MODELS] = "miniature:actor"

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import orjson
 from langgraph.graph import END, START, StateGraph
 
+from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import Model, in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
@@ -64,6 +65,7 @@ def create_self_improve(
     load: Callable[[Model], Any] = load_model,
     progress: Callable[[str], Progress] | None = None,
     concurrency: int = CONCURRENCY,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     **settings: Any,
 ) -> SelfImproveGraph:
     """Create the graph of an actor's self-improvement, uncompiled. The same input again resumes.
@@ -84,6 +86,7 @@ def create_self_improve(
         load: Gives the model for a model string.
         progress: Gives the display of a stage, by its title; nothing is shown by default.
         concurrency: Number of problems in flight at once.
+        patience: How long calls wait for a server.
         settings: Fields of `ImprovementContext`.
 
     Raises:
@@ -100,6 +103,7 @@ def create_self_improve(
         load=load,
         progress=progress or (lambda title: Progress(quiet=True)),
         concurrency=concurrency,
+        patience=patience,
     )
     stages = _Stages(improver, actor, base or actor, defaults)
     builder = StateGraph(

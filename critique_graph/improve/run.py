@@ -80,6 +80,7 @@ def improve_actor(
             load=load,
             progress=progress,
             concurrency=chosen.concurrency,
+            patience=chosen.patience,
             **chosen.model_dump(include=set(ImprovementContext.model_fields)),
         ).compile(name="self_improve")
         result = graph.invoke({"out": str(folder)}, {"recursion_limit": RECURSION_LIMIT * 2})

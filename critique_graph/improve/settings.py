@@ -7,9 +7,10 @@ from pydantic import Field
 from critique_graph.core.settings import MODELS, PROBLEMS
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.problems.settings import ProblemSettings
+from critique_graph.verbs.settings import ServerSettings
 
 
-class ImproveSettings(ImprovementContext, ProblemSettings):
+class ImproveSettings(ImprovementContext, ProblemSettings, ServerSettings):
     """Settings of `critique-graph improve`."""
 
     actor: Annotated[str, MODELS] = "miniature:actor"

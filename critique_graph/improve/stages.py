@@ -18,6 +18,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
+from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import Model
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
@@ -64,6 +65,7 @@ class Improver:
     progress: Callable[[str], Progress]
     """Gives the display of a stage, by its title."""
     concurrency: int
+    patience: Patience
 
     def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
         """Sample responses to every training problem; with a critic, refine wrong responses."""
@@ -192,6 +194,7 @@ class Improver:
                 summarise,
                 prompts=prompts_hash(loop_prompts()),
                 concurrency=self.concurrency,
+                patience=self.patience,
                 progress=self.progress(title),
             )
         )

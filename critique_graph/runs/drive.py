@@ -5,6 +5,7 @@ ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens 
 """
 
 import asyncio
+import itertools
 import logging
 import signal
 import threading
@@ -13,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
+from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.problems.problem_set import ProblemSet
@@ -37,8 +39,12 @@ CONCURRENCY = 64
 """Problems in flight at once."""
 TROUBLES_IN_A_ROW = 20
 """Number of problems that must go wrong in a row for the run to stop: all of them then share some fault."""
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 8.0
 """Seconds that problems in flight have to end after the first SIGINT or SIGTERM; then their calls are cut off."""
+CLOSING_SECONDS = 1.0
+"""Seconds that are left after that, or after the second signal, before `end_process` is called."""
+end_process: Callable[[], NoReturn] | None = None
+"""Set by the command line: ends the process if closing takes too long. What has finished is in the journal."""
 RECURSION_LIMIT = 256
 """Most super-steps of a graph; the longest legal path, 100 rounds, takes 203."""
 
@@ -53,6 +59,7 @@ async def run_graph(
     prompts: str,
     fresh: bool = False,
     concurrency: int = CONCURRENCY,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     progress: Progress | None = None,
     outcome_of: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
     warn_about: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
@@ -73,6 +80,7 @@ async def run_graph(
         prompts: Hash of the prompts' wording.
         fresh: Delete what an earlier run left in the folder first.
         concurrency: Problems in flight at once.
+        patience: How long calls wait for a server. The run stops when a server is out for longer.
         progress: Shows how the run goes.
         outcome_of: Tells how a problem ended from the graph's result.
         warn_about: Says what is wrong with the result of a problem that is done, or gives None. The run stops when
@@ -85,8 +93,9 @@ async def run_graph(
     """
     with open_run(folder, configuration, prompts=prompts, fresh=fresh) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
-        session = _Session(create(run.journal), problems, run, rules, progress or Progress(quiet=True))
-        await session.work(concurrency)
+        async with Breakers(patience) as breakers:
+            session = _Session(create(run.journal), problems, run, rules, breakers, progress or Progress(quiet=True))
+            await session.work(concurrency)
         run.write_traces()
         counts = run.journal.counts()
         total = max(problems.total or 0, sum(counts.values()))
@@ -130,6 +139,7 @@ class _Session:
         problems: ProblemSet,
         run: RunFolder,
         rules: _Rules,
+        breakers: Breakers,
         progress: Progress,
     ) -> None:
         self.state: RunState = "running"
@@ -139,6 +149,7 @@ class _Session:
         self._journal = run.journal
         self._settings = run.configuration
         self._rules = rules
+        self._breakers = breakers
         self._progress = progress
         self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
@@ -204,9 +215,14 @@ class _Session:
         )
 
     def _watch(self, trouble: str | None) -> None:
-        """Stop the run when too many problems in a row went wrong."""
+        """Stop the run when a server is lost, or when too many problems in a row went wrong."""
         self._troubles = [] if trouble is None else [*self._troubles, trouble]
-        if len(self._troubles) == TROUBLES_IN_A_ROW and self.state == "running":
+        if self.state != "running":
+            return
+        if self._breakers.lost is not None:
+            self.reason = self._breakers.lost
+            self._stop("stopped_early")
+        elif len(self._troubles) == TROUBLES_IN_A_ROW:
             self.reason = f"{TROUBLES_IN_A_ROW} problems in a row went wrong, the first {self._troubles[0]}"
             self._stop("stopped_early")
 
@@ -226,11 +242,19 @@ class _Session:
 def _on_signals(react: Callable[[], None]) -> Iterator[None]:
     """Call `react` on SIGINT and SIGTERM; outside the main thread, the application handles signals."""
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    loop = asyncio.get_running_loop()
-    for number in signals:
-        loop.add_signal_handler(number, react)
+    loop, seen = asyncio.get_running_loop(), itertools.count()
+
+    def handle(*_: object) -> None:  # runs at once; a handler of the loop would wait until a busy loop gets to it
+        if end_process is not None:
+            seconds = CLOSING_SECONDS + (DRAIN_SECONDS if next(seen) == 0 else 0)
+            timer = threading.Timer(seconds, end_process)
+            timer.daemon = True
+            timer.start()
+        loop.call_soon_threadsafe(react)
+
+    before = {number: signal.signal(number, handle) for number in signals}
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)

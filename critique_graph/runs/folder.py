@@ -38,7 +38,17 @@ _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", 
 
 _WAY_OUT = "Restore it, or use --fresh to start over."
 _FREE_FIELDS = frozenset(
-    {"concurrency", "base_url", "critic_base_url", "annotator_base_url", "target", "ratio", "iterations"}
+    {
+        "concurrency",
+        "call_timeout",
+        "outage",
+        "base_url",
+        "critic_base_url",
+        "annotator_base_url",
+        "target",
+        "ratio",
+        "iterations",
+    }
 )
 """Settings that may change between sessions: no problem's result depends on them (a server's address may change)."""
 

@@ -78,6 +78,7 @@ def make_self_talk(
             prompts=prompts_hash(talk_prompts()),
             fresh=fresh,
             concurrency=chosen.concurrency,
+            patience=chosen.patience,
             progress=progress or TalkProgress(quiet=True),
             outcome_of=outcome_of_talks,
             warn_about=unreadable_critic,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from langgraph.graph.state import CompiledStateGraph
 
+from critique_graph.calls.breaker import Breakers
 from critique_graph.core.context import Context
 from critique_graph.core.errors import InputError
 from critique_graph.core.settings import OUTPUT, PROBLEMS
@@ -53,11 +54,12 @@ def solve(
         given: Any = {"question": question, "reference": reference}
         mode: str
         part: Any
-        async for mode, part in graph.astream(given, stream_mode=["custom", "updates"]):
-            if mode == "custom" and not quiet:
-                view.show(part)
-            elif mode == "updates" and "vote" in part:
-                result = part["vote"]
+        async with Breakers(settings.patience):
+            async for mode, part in graph.astream(given, stream_mode=["custom", "updates"]):
+                if mode == "custom" and not quiet:
+                    view.show(part)
+                elif mode == "updates" and "vote" in part:
+                    result = part["vote"]
         return result
 
     result = asyncio.run(follow())

@@ -54,6 +54,7 @@ def run_problems(
             prompts=prompts_hash(loop_prompts()),
             fresh=fresh,
             concurrency=job.settings.concurrency,
+            patience=job.settings.patience,
             progress=progress,
         )
     )

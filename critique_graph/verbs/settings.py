@@ -2,6 +2,9 @@
 
 from typing import Annotated
 
+from pydantic import Field
+
+from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import Model
 from critique_graph.core.schema import Role
 from critique_graph.core.settings import MODELS, Settings
@@ -10,7 +13,21 @@ Roles = dict[Role, tuple[Model, str | None]]
 """Model and server of each role."""
 
 
-class PairSettings(Settings):
+class ServerSettings(Settings):
+    """How long calls wait for a server."""
+
+    call_timeout: Annotated[float, MODELS] = Field(default=600.0, gt=0)
+    """Longest time in seconds that one request to a server may take; the call is then tried again."""
+    outage: Annotated[float, MODELS] = Field(default=600.0, ge=0)
+    """Longest time in seconds that a run waits for a server that is out, before it stops; 0: it does not wait."""
+
+    @property
+    def patience(self) -> Patience:
+        """How long calls wait for a server."""
+        return Patience(self.call_timeout, self.outage)
+
+
+class PairSettings(ServerSettings):
     """The models of every verb that plays the loop."""
 
     actor: Annotated[str, MODELS] = "miniature:actor"

@@ -36,12 +36,24 @@ class StatusError(Exception):
         (httpx.HTTPStatusError("busy", request=REQUEST, response=httpx.Response(503)), "server", True),
         (TimeoutError(), "timeout", True),
         (ConnectionResetError("reset"), "connection", True),
-        (json.JSONDecodeError("Expecting value", "<html>", 0), "invalid_reply", True),
+        (json.JSONDecodeError("Expecting value", "{", 0), "invalid_reply", True),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "invalid_reply", True),
-        (StatusError(302), "rejected", False),
+        (json.JSONDecodeError("Expecting value", "", 0), "invalid_reply", True),
+        (json.JSONDecodeError("Expecting value", "<html>Log in</html>", 0), "setup", False),
+        (json.JSONDecodeError("Expecting value", "\ufeff\n<!DOCTYPE html>", 0), "setup", False),
+        (RecursionError("maximum recursion depth exceeded"), "invalid_reply", True),
+        (StatusError(301), "setup", False),
+        (StatusError(302), "setup", False),
+        (StatusError(307), "setup", False),
         (StatusError(400), "rejected", False),
-        (StatusError(401), "rejected", False),
-        (StatusError(404), "rejected", False),
+        (StatusError(401), "setup", False),
+        (StatusError(402), "setup", False),
+        (StatusError(403), "setup", False),
+        (StatusError(404), "setup", False),
+        (StatusError(405), "setup", False),
+        (StatusError(407), "setup", False),
+        (StatusError(410), "setup", False),
+        (StatusError(413), "rejected", False),
         (StatusError(422), "rejected", False),
         (StatusError(408), "server", True),
         (StatusError(409), "server", True),
@@ -68,6 +80,7 @@ def test_an_error_has_a_kind_and_is_worth_another_try_or_not(error, kind, retrya
         ("timeout", True),
         ("server", True),
         ("invalid_reply", True),
+        ("setup", False),
         ("rejected", False),
         ("error", False),
     ],
@@ -75,7 +88,27 @@ def test_an_error_has_a_kind_and_is_worth_another_try_or_not(error, kind, retrya
 def test_a_model_call_error_keeps_its_own_kind(kind, retryable):
     error = ModelCallError(Failure(kind=kind, message="why"))
 
-    assert classify(error) == Fault(kind=kind, message="why", retryable=retryable, retry_after=None)
+    is_outage = kind in ("connection", "timeout", "server")
+    assert classify(error) == Fault(kind, "why", retryable, retry_after=None, is_outage=is_outage)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_outage"),
+    [
+        (ConnectionResetError("reset"), True),
+        (TimeoutError(), True),
+        (StatusError(500), True),
+        (StatusError(503), True),
+        (StatusError(429), False),
+        (StatusError(408), False),
+        (StatusError(401), False),
+        (json.JSONDecodeError("Expecting value", "{", 0), False),
+        (ModelCallError(Failure(kind="server", message="the engine has died"), can_retry=False), False),
+    ],
+    ids=repr,
+)
+def test_a_server_that_answers_is_not_out(error, is_outage):
+    assert classify(error).is_outage == is_outage
 
 
 def test_the_message_is_one_short_printable_line():

@@ -249,7 +249,6 @@ BAD_BODIES = {
     "empty content": b'{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}',
     "null content": b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}',
     "number as content": b'{"choices": [{"message": {"content": 5}, "finish_reason": "stop"}]}',
-    "error object": b'{"error": {"message": "the model is loading"}}',
     "list": b"[]",
     "null": b"null",
     "string": b'"Five."',
@@ -271,20 +270,45 @@ async def test_a_reply_that_is_none_is_an_invalid_reply(server, model, body):
     assert len(server.requests) == 1
 
 
-def test_a_web_page_is_an_invalid_reply(server, model):
-    server.body, server.headers = b"<html>Welcome</html>", {"Content-Type": "text/html"}
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"message": "the model is loading"}, "server"),
+        ("overloaded", "server"),
+        ({"message": "oom", "code": 500}, "server"),
+        ({"message": "slow down", "code": 429}, "server"),
+        ({"message": "no such key", "code": 401}, "setup"),
+        ({"message": "too long", "code": 400}, "rejected"),
+        ({"message": "no", "code": "model_error"}, "server"),
+    ],
+    ids=str,
+)
+def test_an_error_with_status_200_has_the_kind_of_its_code(server, model, error, kind):
+    server.body, server.headers = json.dumps({"error": error}).encode(), {"Content-Type": "application/json"}
 
-    with pytest.raises(ModelCallError, match="invalid_reply: not a JSON object: '<html>Welcome</html>'"):
+    with pytest.raises(ModelCallError, match=f"{kind}: an error with status 200"):
         model.invoke("What is 2 + 3?")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/html; charset=utf-8", "application/json"])
+@pytest.mark.parametrize("page", [b"<html>Log in</html>", b"\n<!DOCTYPE html><title>Proxy</title>"])
+def test_a_web_page_is_a_fault_of_the_setup(server, model, page, content_type):
+    server.body, server.headers = page, {"Content-Type": content_type}
+
+    with pytest.raises(Exception, match=r".") as caught:
+        model.invoke("What is 2 + 3?")
+
+    assert classify(caught.value).kind == "setup"
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
-        (302, "rejected", False),
+        (302, "setup", False),
         (400, "rejected", False),
-        (401, "rejected", False),
-        (404, "rejected", False),
+        (401, "setup", False),
+        (403, "setup", False),
+        (404, "setup", False),
         (408, "server", True),
         (409, "server", True),
         (429, "server", True),

@@ -405,10 +405,10 @@ def test_a_prompt_longer_than_the_context_is_rejected(model):
     assert caught.value.failure.kind == "rejected"
 
 
-def test_a_tokenizer_without_chat_template_is_rejected(tmp_path):
+def test_a_tokenizer_without_chat_template_is_a_fault_of_the_setup(tmp_path):
     path = save(tmp_path, tokenizer=character_tokenizer(chat_template=None))
 
-    with pytest.raises(ModelCallError, match="rejected: the tokenizer has no chat template"):
+    with pytest.raises(ModelCallError, match="setup: the tokenizer has no chat template"):
         ChatTransformers(model=path).invoke("Hello")
 
 
@@ -424,7 +424,7 @@ def test_pickled_weights_are_refused(tmp_path):
     torch.save(LlamaForCausalLM.from_pretrained(path).state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
 
-    with pytest.raises(ModelCallError, match=r"rejected: cannot load .*safetensors"):
+    with pytest.raises(ModelCallError, match=r"setup: cannot load .*safetensors"):
         ChatTransformers(model=path).invoke("Hello")
 
 
@@ -432,7 +432,7 @@ def test_models_without_attention_are_refused(tmp_path):
     MambaForCausalLM(MambaConfig(vocab_size=102, hidden_size=16, num_hidden_layers=1)).save_pretrained(tmp_path)
     character_tokenizer().save_pretrained(tmp_path)
 
-    with pytest.raises(ModelCallError, match=r"rejected: cannot load .* use openai:NAME"):
+    with pytest.raises(ModelCallError, match=r"setup: cannot load .* use openai:NAME"):
         ChatTransformers(model=str(tmp_path)).invoke("Hello")
 
 

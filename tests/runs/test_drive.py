@@ -1,7 +1,9 @@
 import asyncio
 import os
+import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ from fakes import ScriptedModel
 from hashed_model import HashedModel, addition_problems
 from killable_run import traces_without_seconds
 
+from critique_graph.calls import breaker
 from critique_graph.calls import caller as calls
-from critique_graph.core.errors import InputError, RunError
-from critique_graph.core.schema import Problem
+from critique_graph.calls.breaker import Patience
+from critique_graph.core.errors import InputError, ModelCallError, RunError
+from critique_graph.core.schema import Failure, Problem
 from critique_graph.grading.grader import MathGrader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.problems.problem_set import ProblemSet
@@ -32,6 +36,7 @@ async def play(
     problems: Iterable[Problem],
     *,
     concurrency: int = 4,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
     **options: Any,
 ) -> Summary:
     return await run_graph(
@@ -44,11 +49,21 @@ async def play(
         summarise,
         prompts="p",
         concurrency=concurrency,
+        patience=patience,
     )
+
+
+def _without_attempts(folder: Path) -> str:
+    """What a run gave, less what the clock and the server decide."""
+    return re.sub(r"'attempts': \d+", "", str(traces_without_seconds(folder)))
 
 
 def manifest(folder: Path) -> dict[str, Any]:
     return orjson.loads((folder / "manifest.json").read_bytes())
+
+
+def refusal(message: str) -> ModelCallError:
+    return ModelCallError(Failure(kind="rejected", message=message))
 
 
 @pytest.fixture
@@ -108,7 +123,7 @@ async def test_failed_problem_goes_on_from_its_last_finished_call(tmp_path: Path
 
 @pytest.mark.usefixtures("single_attempts")
 async def test_rejected_problem_is_quarantined_and_not_tried_again(tmp_path: Path) -> None:
-    model = HashedModel(faults={"What is 1 +": ValueError("this prompt breaks it")})
+    model = HashedModel(faults={"What is 1 +": refusal("this prompt is too long")})
     end = await play(tmp_path, model, addition_problems(3))
     assert (end.exit_code(), end.done, end.quarantined) == (3, 2, 1)
     again = HashedModel()
@@ -116,7 +131,27 @@ async def test_rejected_problem_is_quarantined_and_not_tried_again(tmp_path: Pat
     assert (again.prompts, end.quarantined) == ([], 1)
 
 
-async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ModelCallError(Failure(kind="setup", message="Incorrect API key provided")),
+        ModelCallError(Failure(kind="setup", message="cannot load the weights")),
+        FileNotFoundError("model.safetensors"),
+        MemoryError(),
+        ImportError("no module named flash_attn"),
+    ],
+    ids=str,
+)
+async def test_fault_of_the_setup_fails_the_problems_and_the_same_command_does_them(
+    tmp_path: Path, fault: Exception
+) -> None:
+    end = await play(tmp_path, HashedModel(faults={"": fault}), addition_problems(4))
+    assert (end.exit_code(), end.failed, end.quarantined) == (3, 4, 0)
+    end = await play(tmp_path, HashedModel(), addition_problems(4))
+    assert (end.exit_code(), end.done) == (0, 4)
+
+
+async def test_exception_out_of_the_graph_fails_its_problem_alone(tmp_path: Path) -> None:
     class BrokenGrader(MathGrader):
         async def grade(self, prediction: str | None, reference: str) -> Any:
             if reference == "8":
@@ -124,14 +159,14 @@ async def test_exception_out_of_the_graph_quarantines_its_problem_alone(tmp_path
             return await super().grade(prediction, reference)
 
     end = await play(tmp_path, HashedModel(), addition_problems(4), grader=BrokenGrader())
-    assert (end.done, end.quarantined) == (3, 1)
+    assert (end.done, end.failed) == (3, 1)
     assert [trace.problem.id for trace in read_traces(tmp_path)] == ["p0", "p2", "p3"]
 
 
 @pytest.mark.usefixtures("single_attempts")
 async def test_run_stops_when_every_problem_fails(tmp_path: Path) -> None:
     model = HashedModel(faults={"": ConnectionError("connection refused")})
-    end = await play(tmp_path, model, addition_problems(100))
+    end = await play(tmp_path, model, addition_problems(100), patience=Patience(outage=0))
     assert (end.state, end.exit_code()) == ("stopped_early", 4)
     assert end.reason == (
         "20 problems in a row went wrong, the first failed by connection: ConnectionError: connection refused"
@@ -147,19 +182,56 @@ async def test_run_stops_when_every_reply_is_reasoning_only(tmp_path: Path) -> N
     assert end.reason == "20 problems in a row went wrong, the first failed by empty_reply: the reply is reasoning only"
 
 
+async def test_run_waits_through_an_outage_and_no_problem_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "_LONGEST_PAUSE_SECONDS", 0.01)
+
+    class BreaksDown(HashedModel):
+        """Is out from its 20th call on, for half a second."""
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            if len(self.prompts) == 20:
+                self.faults[""] = ConnectionError("connection refused")
+                asyncio.get_running_loop().call_later(0.5, self.faults.clear)
+            return super()._generate(*args, **kwargs)
+
+    end = await play(tmp_path / "outage", BreaksDown(), addition_problems(40))
+    await play(tmp_path / "whole", HashedModel(), addition_problems(40))
+    assert (end.state, end.done, end.failed, end.quarantined) == ("complete", 40, 0, 0)
+    assert _without_attempts(tmp_path / "outage") == _without_attempts(tmp_path / "whole")
+
+
+async def test_run_stops_when_the_server_is_out_for_too_long_and_says_why(tmp_path: Path) -> None:
+    model = HashedModel(faults={"": ConnectionError("connection refused")})
+    end = await play(tmp_path, model, addition_problems(100), patience=Patience(outage=0.2))
+    assert (end.state, end.exit_code()) == ("stopped_early", 4)
+    assert end.reason == "HashedModel was out for 0 s: ConnectionError: connection refused"
+    assert (end.failed, end.quarantined, end.pending) == (4, 0, 96)
+    assert (await play(tmp_path, HashedModel(), addition_problems(100))).done == 100
+
+
+async def test_signal_ends_a_run_that_waits_for_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.01)
+    model = HashedModel(faults={"": ConnectionError("connection refused")})
+    asyncio.get_running_loop().call_later(0.3, os.kill, os.getpid(), signal.SIGINT)
+    end = await asyncio.wait_for(play(tmp_path, model, addition_problems(50)), timeout=60)
+    assert (end.state, end.failed, end.pending) == ("interrupted", 0, 50)
+
+
 @pytest.mark.usefixtures("single_attempts")
 async def test_outcomes_of_a_faulty_run_add_up(tmp_path: Path) -> None:
     faults = {
         "What is 7 +": ConnectionError("reset"),
         "What is 11 +": TimeoutError(),
-        "What is 13 +": ValueError("no such token"),
+        "What is 13 +": refusal("no such token"),
         "What is 17 +": RuntimeError("lone \ud800 surrogate"),
     }
     end = await play(tmp_path, HashedModel(faults=faults), addition_problems(40), samples=3)
-    assert (end.done, end.failed, end.quarantined, end.pending) == (36, 2, 2, 0)
+    assert (end.done, end.failed, end.quarantined, end.pending) == (36, 3, 1, 0)
     assert {
         trace.problem.id: trace.chains[0].failure and trace.chains[0].failure.kind for trace in read_traces(tmp_path)
-    } == {f"p{i}": {7: "connection", 11: "timeout", 13: "error", 17: "error"}.get(i) for i in range(40)}
+    } == {f"p{i}": {7: "connection", 11: "timeout", 13: "rejected", 17: "error"}.get(i) for i in range(40)}
 
 
 async def test_outcomes_add_up_when_the_size_of_the_set_is_unknown(tmp_path: Path) -> None:
@@ -233,6 +305,26 @@ async def test_drain_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     model = SignallingModel(signals=(signal.SIGTERM,), is_hanging=True)
     end = await asyncio.wait_for(play(tmp_path, model, addition_problems(50)), timeout=60)
     assert end.state == "interrupted"
+
+
+async def test_process_is_ended_when_the_event_loop_does_not_get_to_the_second_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(run, "end_process", ended.set)
+    monkeypatch.setattr(run, "CLOSING_SECONDS", 0.05)
+
+    class Busy(SignallingModel):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            if len(self.prompts) == 10 and not ended.is_set():
+                for number in self.signals:
+                    os.kill(os.getpid(), number)
+                assert ended.wait(60)
+            return await super()._agenerate(*args, **kwargs)
+
+    end = await play(tmp_path, Busy(signals=(signal.SIGINT, signal.SIGTERM)), addition_problems(50))
+    assert end.state == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
 
 
 async def test_interrupted_run_resumes_to_the_same_traces(tmp_path: Path) -> None:
