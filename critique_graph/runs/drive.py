@@ -83,7 +83,7 @@ async def run_graph(
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    with open_run(folder, configuration, prompts=prompts, fresh=fresh) as run:
+    with open_run(folder, configuration, prompts=prompts, fresh=fresh, problems=problems.read()) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
         session = _Session(create(run.journal), problems, run, rules, progress or Progress(quiet=True))
         await session.work(concurrency)

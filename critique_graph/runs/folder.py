@@ -9,7 +9,7 @@ lock            held while a process works on the run
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import JsonValue
 
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.schema import Problem
 from critique_graph.core.versions import installed_versions
 from critique_graph.runs.journal import Journal, read_journal
 
@@ -76,7 +77,12 @@ class RunFolder:
 
 @contextmanager
 def open_run(
-    path: Path, configuration: Mapping[str, JsonValue], *, prompts: str, fresh: bool = False
+    path: Path,
+    configuration: Mapping[str, JsonValue],
+    *,
+    prompts: str,
+    fresh: bool = False,
+    problems: Iterable[Problem] | None = None,
 ) -> Iterator[RunFolder]:
     """Open the folder of a new run, or that of an earlier run to resume it; it is made if it does not exist.
 
@@ -86,9 +92,11 @@ def open_run(
             (None is no limit) and that `concurrency` and server addresses are free.
         prompts: Hash of the prompts' wording; a resumed run must have the same hash.
         fresh: Delete what an earlier run left in the folder first.
+        problems: The problems in their order; a resumed run must have begun with them (None: not checked).
 
     Raises:
-        RunError: the folder is in use, belongs to another configuration, is damaged or cannot be written.
+        RunError: the folder is in use, belongs to another configuration or other problems, is damaged or cannot be
+            written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -107,6 +115,8 @@ def open_run(
         with Journal(path / JOURNAL) as journal:
             if known is None and any(journal.counts().values()):
                 raise RunError(f"{path / MANIFEST} is missing. {_WAY_OUT}")
+            if problems is not None:
+                journal.refuse_changed(problems)
             run = RunFolder(path, dict(configuration), prompts, journal)
             run.write_manifest("running")
             text = yaml.safe_dump(run.configuration, sort_keys=False, allow_unicode=True)

@@ -15,7 +15,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,13 @@ COMMIT;
 """
 _ADD_PROBLEM = "INSERT OR IGNORE INTO problems (position, id, digest) VALUES (?, ?, ?)"
 _ADD_CALL = "INSERT OR REPLACE INTO calls (problem, place, reply) VALUES (?, ?, ?)"
+_KNOWN_PROBLEMS = """
+SELECT position, id, digest,
+    status = 'pending' AND NOT EXISTS (SELECT * FROM calls WHERE calls.problem = problems.id)
+FROM problems ORDER BY position
+"""
+_ADD_SESSION = "INSERT OR REPLACE INTO sessions (id, seconds) VALUES (?, ?)"
+_FORGET = "DELETE FROM problems WHERE position = ?"
 _SETTLE = "UPDATE problems SET status = ?, reason = ?, trace = ? WHERE id = ?"
 
 
@@ -119,6 +126,27 @@ class Journal:
         if self._error is not None and error is None:
             raise self._error
 
+    def refuse_changed(self, problems: Iterable[Problem]) -> None:
+        """Check, before anything is recorded, that this run began with these problems; more may follow at the end.
+
+        A problem that was met, but of which no call was kept, is forgotten if it is another one now: earlier versions
+        left such rows when they refused a changed set.
+
+        Raises:
+            RunError: a problem of the run is another one now, or is missing.
+        """
+        numbered = enumerate(problems)
+        forgotten: list[tuple[int]] = []
+        with _explained(self._path):
+            for position, problem_id, digest, is_empty in self._reader.execute(_KNOWN_PROBLEMS):
+                problem = next((problem for number, problem in numbered if number == position), None)
+                if problem is not None and (problem.id, _digest(problem)) == (problem_id, digest):
+                    continue
+                if not is_empty:
+                    raise _changed(position, problem_id)
+                forgotten.append((position,))
+            self._connection.executemany(_FORGET, forgotten)  # the writer rests: nothing was recorded yet
+
     @contextmanager
     def problem(self, problem: Problem, position: int) -> Iterator[Status]:
         """Open a problem, so that its calls can be recalled and recorded; gives its status of earlier sessions.
@@ -178,7 +206,7 @@ class Journal:
             return float(before.fetchone()[0]) + time.monotonic() - self._started
 
     def _prepare(self) -> int:
-        """Check the file, make its tables if it is new, and open a session."""
+        """Check the file, make its tables if it is new, and give the number of this session."""
         run = self._connection.execute
         is_new = run("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
         if is_new:
@@ -188,9 +216,7 @@ class Journal:
         if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("its pages contradict each other")
         run("PRAGMA synchronous = FULL")  # as fast as NORMAL at 20 commits a second, and safe in a power cut
-        session = run("INSERT INTO sessions DEFAULT VALUES").lastrowid
-        assert session is not None
-        return session
+        return int(run("SELECT coalesce(max(id), 0) + 1 FROM sessions").fetchone()[0])
 
     def _status(self, problem: Problem, position: int, digest: bytes) -> Status:
         with _explained(self._path):
@@ -204,10 +230,7 @@ class Journal:
             return "pending"
         _, known_id, known_digest, status = rows[0]
         if (known_id, known_digest) != (problem.id, digest):
-            raise RunError(
-                f"problem {position + 1} ({problem.id!r}) is not the one this run began with: the set "
-                "has changed. Use another --out, or --fresh to start over."
-            )
+            raise _changed(position, known_id)
         return status  # type: ignore[no-any-return]
 
     def _put(self, write: _Write) -> None:
@@ -244,10 +267,8 @@ class Journal:
         try:
             for write in batch:
                 run(write.sql, write.parameters)
-            run(
-                "UPDATE sessions SET seconds = ? WHERE id = ?",
-                (time.monotonic() - self._started, self._session),
-            )
+            if batch:
+                run(_ADD_SESSION, (self._session, time.monotonic() - self._started))
             run("COMMIT")
         except sqlite3.Error:
             if self._connection.in_transaction:
@@ -299,6 +320,13 @@ def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) ->
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _changed(position: int, problem_id: str) -> RunError:
+    return RunError(
+        f"problem {position + 1} of this run is {problem_id!r}; now it is another one or missing: the set has "
+        "changed. Restore it (new problems may follow at its end), use another --out, or --fresh to start over."
+    )
 
 
 def _place(key: CallKey) -> str:

@@ -117,7 +117,7 @@ def test_problem_that_changed_since_the_run_began_is_refused(path: Path) -> None
     changed = PROBLEM.model_copy(update={"question": "What is 1 + 3?"})
     with (
         Journal(path) as journal,
-        pytest.raises(RunError, match=r"problem 1 \('p1'\) is not the one this run"),
+        pytest.raises(RunError, match="problem 1 of this run is 'p1'; now it is another one"),
     ):
         visit(journal, changed)
 
