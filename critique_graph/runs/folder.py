@@ -24,6 +24,7 @@ from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Problem
 from critique_graph.core.versions import installed_versions
 from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.links import refuse_link, refuse_links
 
 CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
     "run.yaml",
@@ -33,7 +34,13 @@ CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
     "lock",
 )
 MANIFEST_SCHEMA = "critique-graph.run/1"
-_WRITTEN = (CONFIGURATION, MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", TRACES, "report.html")
+_WRITTEN = (
+    CONFIGURATION,
+    MANIFEST,
+    *(f"{JOURNAL}{suffix}" for suffix in ("", "-wal", "-shm", ".damaged", "-wal.damaged")),
+    TRACES,
+    "report.html",
+)
 _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", "transformers", "vllm")
 """Packages that results may depend on."""
 
@@ -102,6 +109,7 @@ def open_run(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make the run folder {path}: {error.strerror}.") from error
+    refuse_links(path)
     with _locked(path):
         known = read_manifest(path)
         if known is None and not (path / JOURNAL).exists():
@@ -149,6 +157,7 @@ def _locked(path: Path) -> Iterator[None]:
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Give the manifest of the run in `path`; None when there is none."""
     file = path / MANIFEST
+    refuse_link(file)
     try:
         manifest = orjson.loads(file.read_bytes())
     except FileNotFoundError:
