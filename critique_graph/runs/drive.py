@@ -87,7 +87,7 @@ async def run_graph(
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
         session = _Session(create(run.journal), problems, run, rules, progress or Progress(quiet=True))
         await session.work(concurrency)
-        run.write_traces()
+        checksum = run.write_traces()
         counts = run.journal.counts()
         total = max(problems.total or 0, sum(counts.values()))
         outcomes = {**counts, "pending": total - sum(counts.values()) + counts["pending"]}
@@ -101,7 +101,9 @@ async def run_graph(
             left_out=problems.left_out,
         )
         found = summarise(finished)
-        run.write_manifest(session.state, reason=session.reason, outcomes=outcomes, **_tokens(found))
+        run.write_manifest(
+            session.state, reason=session.reason, outcomes=outcomes, traces_checksum=checksum, **_tokens(found)
+        )
     return found
 
 

@@ -8,6 +8,7 @@ lock            held while a process works on the run
 """
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,12 +75,21 @@ class RunFolder:
             "prompts": self.prompts,
             "versions": installed_versions(_RECORDED_PACKAGES),
         }
+        manifest["checksum"] = _checksum(manifest)
         write_atomically(self.path / MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2), b"\n"])
 
-    def write_traces(self) -> None:
-        """Write every trace the journal has, in problem order."""
-        rows = read_journal(self.path / JOURNAL)
-        write_atomically(self.path / TRACES, (row.trace + b"\n" for row in rows if row.trace is not None))
+    def write_traces(self) -> str:
+        """Write every trace the journal has, in problem order, and give the file's checksum."""
+        digest = hashlib.blake2b(digest_size=8)
+
+        def lines() -> Iterator[bytes]:
+            for row in read_journal(self.path / JOURNAL):
+                if row.trace is not None:
+                    digest.update(row.trace + b"\n")
+                    yield row.trace + b"\n"
+
+        write_atomically(self.path / TRACES, lines())
+        return digest.hexdigest()
 
 
 @contextmanager
@@ -168,7 +178,15 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         raise RunError(f"{file} is no manifest of a run: {error}. Restore it, or use another --out.") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != MANIFEST_SCHEMA:
         raise RunError(f"{file} is no manifest of a run (schema {MANIFEST_SCHEMA}). Use another --out.")
+    checksum = manifest.pop("checksum", None)  # earlier versions wrote none
+    is_whole = checksum == _checksum(manifest) if checksum is not None else "configuration" in manifest
+    if not is_whole or not isinstance(manifest["configuration"], dict) or "prompts" not in manifest:
+        raise RunError(f"{file} is damaged: it is not as the run wrote it. {_WAY_OUT}")
     return manifest
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:

@@ -161,3 +161,53 @@ def test_fresh_removes_the_damaged_file_too(tmp_path: Path, finished: Path) -> N
         )
     )
     assert not list((tmp_path / "run").glob("*damaged"))
+
+
+@pytest.mark.parametrize("name", ["traces.jsonl", "manifest.json", "run.yaml"])
+def test_flipped_bits_of_the_other_files_change_nothing_unseen(tmp_path: Path, finished: Path, name: str) -> None:
+    folder, expected, chance = tmp_path / "run", traces_without_seconds(finished), random.Random(1)
+    shutil.copytree(finished, folder)
+    content = (folder / name).read_bytes()
+    for _ in range(FLIPS):
+        flip(folder / name, chance.randrange(len(content) * 8))
+        try:
+            assert traces_without_seconds(folder) == expected
+            assert play(folder).done == len(PROBLEMS)
+        except CritiqueGraphError as error:
+            assert name == "manifest.json", error  # noqa: PT017 - the other files are made from the journal
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name", ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "traces.jsonl", "manifest.json", "run.yaml"]
+)
+def test_link_in_a_run_folder_is_not_followed(tmp_path: Path, finished: Path, name: str) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    (tmp_path / "elsewhere").write_bytes(b"keep")
+    (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=f"{name} is a link or no plain file"):
+        play(tmp_path / "run")
+    if name.startswith("journal"):
+        with pytest.raises(RunError, match=f"{name} is a link"):
+            list(read_journal(tmp_path / "run" / "journal.sqlite"))
+    if name in ("traces.jsonl", "manifest.json"):
+        with pytest.raises(RunError, match=f"{name} is a link"):
+            traces_without_seconds(tmp_path / "run")
+    assert (tmp_path / "elsewhere").read_bytes() == b"keep"
+
+
+def test_linked_subfolder_is_not_followed(tmp_path: Path, finished: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run" / "iteration-1").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="iteration-1 is a link"):
+        play(tmp_path / "run")
+
+
+def test_pipe_in_a_run_folder_does_not_hang(tmp_path: Path, finished: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "run" / "manifest.json")
+    with pytest.raises(RunError, match=r"manifest\.json is a link or no plain file"):
+        traces_without_seconds(tmp_path / "run")
