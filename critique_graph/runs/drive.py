@@ -91,12 +91,12 @@ async def run_graph(
     Raises:
         CritiqueGraphError: bad input, or a folder that cannot be written; nothing finished before is lost.
     """
-    with open_run(folder, configuration, prompts=prompts, fresh=fresh) as run:
+    with open_run(folder, configuration, prompts=prompts, fresh=fresh, problems=problems.read()) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
         async with Breakers(patience) as breakers:
             session = _Session(create(run.journal), problems, run, rules, breakers, progress or Progress(quiet=True))
             await session.work(concurrency)
-        run.write_traces()
+        checksum = run.write_traces()
         counts = run.journal.counts()
         total = max(problems.total or 0, sum(counts.values()))
         outcomes = {**counts, "pending": total - sum(counts.values()) + counts["pending"]}
@@ -110,7 +110,9 @@ async def run_graph(
             left_out=problems.left_out,
         )
         found = summarise(finished)
-        run.write_manifest(session.state, reason=session.reason, outcomes=outcomes, **_tokens(found))
+        run.write_manifest(
+            session.state, reason=session.reason, outcomes=outcomes, traces_checksum=checksum, **_tokens(found)
+        )
     return found
 
 

@@ -8,8 +8,9 @@ lock            held while a process works on the run
 """
 
 import fcntl
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,10 @@ from pydantic import JsonValue
 
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.schema import Problem
 from critique_graph.core.versions import installed_versions
 from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.links import refuse_link, refuse_links
 
 CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
     "run.yaml",
@@ -32,7 +35,13 @@ CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
     "lock",
 )
 MANIFEST_SCHEMA = "critique-graph.run/1"
-_WRITTEN = (CONFIGURATION, MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", TRACES, "report.html")
+_WRITTEN = (
+    CONFIGURATION,
+    MANIFEST,
+    *(f"{JOURNAL}{suffix}" for suffix in ("", "-wal", "-shm", ".damaged", "-wal.damaged")),
+    TRACES,
+    "report.html",
+)
 _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", "transformers", "vllm")
 """Packages that results may depend on."""
 
@@ -76,17 +85,31 @@ class RunFolder:
             "prompts": self.prompts,
             "versions": installed_versions(_RECORDED_PACKAGES),
         }
+        manifest["checksum"] = _checksum(manifest)
         write_atomically(self.path / MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2), b"\n"])
 
-    def write_traces(self) -> None:
-        """Write every trace the journal has, in problem order."""
-        rows = read_journal(self.path / JOURNAL)
-        write_atomically(self.path / TRACES, (row.trace + b"\n" for row in rows if row.trace is not None))
+    def write_traces(self) -> str:
+        """Write every trace the journal has, in problem order, and give the file's checksum."""
+        digest = hashlib.blake2b(digest_size=8)
+
+        def lines() -> Iterator[bytes]:
+            for row in read_journal(self.path / JOURNAL):
+                if row.trace is not None:
+                    digest.update(row.trace + b"\n")
+                    yield row.trace + b"\n"
+
+        write_atomically(self.path / TRACES, lines())
+        return digest.hexdigest()
 
 
 @contextmanager
 def open_run(
-    path: Path, configuration: Mapping[str, JsonValue], *, prompts: str, fresh: bool = False
+    path: Path,
+    configuration: Mapping[str, JsonValue],
+    *,
+    prompts: str,
+    fresh: bool = False,
+    problems: Iterable[Problem] | None = None,
 ) -> Iterator[RunFolder]:
     """Open the folder of a new run, or that of an earlier run to resume it; it is made if it does not exist.
 
@@ -96,14 +119,17 @@ def open_run(
             (None is no limit) and that `concurrency` and server addresses are free.
         prompts: Hash of the prompts' wording; a resumed run must have the same hash.
         fresh: Delete what an earlier run left in the folder first.
+        problems: The problems in their order; a resumed run must have begun with them (None: not checked).
 
     Raises:
-        RunError: the folder is in use, belongs to another configuration, is damaged or cannot be written.
+        RunError: the folder is in use, belongs to another configuration or other problems, is damaged or cannot be
+            written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make the run folder {path}: {error.strerror}.") from error
+    refuse_links(path)
     with _locked(path):
         known = read_manifest(path)
         if known is None and not (path / JOURNAL).exists():
@@ -117,6 +143,8 @@ def open_run(
         with Journal(path / JOURNAL) as journal:
             if known is None and any(journal.counts().values()):
                 raise RunError(f"{path / MANIFEST} is missing. {_WAY_OUT}")
+            if problems is not None:
+                journal.refuse_changed(problems)
             run = RunFolder(path, dict(configuration), prompts, journal)
             run.write_manifest("running")
             text = yaml.safe_dump(run.configuration, sort_keys=False, allow_unicode=True)
@@ -149,6 +177,7 @@ def _locked(path: Path) -> Iterator[None]:
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Give the manifest of the run in `path`; None when there is none."""
     file = path / MANIFEST
+    refuse_link(file)
     try:
         manifest = orjson.loads(file.read_bytes())
     except FileNotFoundError:
@@ -159,7 +188,15 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         raise RunError(f"{file} is no manifest of a run: {error}. Restore it, or use another --out.") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != MANIFEST_SCHEMA:
         raise RunError(f"{file} is no manifest of a run (schema {MANIFEST_SCHEMA}). Use another --out.")
+    checksum = manifest.pop("checksum", None)  # earlier versions wrote none
+    is_whole = checksum == _checksum(manifest) if checksum is not None else "configuration" in manifest
+    if not is_whole or not isinstance(manifest["configuration"], dict) or "prompts" not in manifest:
+        raise RunError(f"{file} is damaged: it is not as the run wrote it. {_WAY_OUT}")
     return manifest
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:

@@ -11,53 +11,35 @@ are committed.
 
 import asyncio
 import hashlib
+import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.schema import Problem, Reply
+from critique_graph.runs.journal_file import PUT, checksummed, connect, explained, is_sound, open_journal, read_problems
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
+
+logger = logging.getLogger(__name__)
 
 COMMIT_SECONDS = 0.05
 """How long the writer collects before it commits: at most 20 syncs a second."""
-FORMAT = 1
-"""Stored as `user_version`; a journal of another format is refused."""
-
-_TABLES = f"""
-BEGIN;
-CREATE TABLE problems (
-    position INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    digest BLOB NOT NULL,
-    status TEXT NOT NULL DEFAULT 'pending',
-    reason TEXT,
-    trace BLOB
-);
-CREATE TABLE calls (
-    problem TEXT,
-    place TEXT,
-    reply BLOB NOT NULL,
-    PRIMARY KEY (problem, place)
-) WITHOUT ROWID;
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, seconds REAL NOT NULL DEFAULT 0);
-PRAGMA user_version = {FORMAT};
-COMMIT;
+_KNOWN_PROBLEMS = """
+SELECT position, id, digest, status = 'pending' AND NOT EXISTS (SELECT * FROM calls WHERE calls.problem = problems.id)
+FROM problems ORDER BY position
 """
-_ADD_PROBLEM = "INSERT OR IGNORE INTO problems (position, id, digest) VALUES (?, ?, ?)"
-_ADD_CALL = "INSERT OR REPLACE INTO calls (problem, place, reply) VALUES (?, ?, ?)"
-_SETTLE = "UPDATE problems SET status = ?, reason = ?, trace = ? WHERE id = ?"
+_FORGET = "DELETE FROM problems WHERE position = ?"
 
 
 @dataclass(frozen=True)
@@ -71,9 +53,19 @@ class JournalRow:
 
 
 @dataclass(frozen=True)
+class _Begun:
+    """A problem that is worked on."""
+
+    position: int
+    digest: bytes
+    replies: dict[str, Reply]
+    """What earlier sessions kept, by place."""
+
+
+@dataclass(frozen=True)
 class _Write:
-    sql: str
-    parameters: tuple[Any, ...]
+    table: str
+    columns: tuple[Any, ...]
     committed: asyncio.Future[None] | None = None
 
 
@@ -88,19 +80,15 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._open: dict[str, dict[str, bytes]] = {}
+        self._open: dict[str, _Begun] = {}
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._error: RunError | None = None
         self._started = time.monotonic()
-        with _explained(path):
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            try:
-                self._session = self._prepare()
-                self._reader = sqlite3.connect(path, isolation_level=None)
-            except BaseException:
-                self._connection.close()
-                raise
+        with explained(path):
+            self._connection = open_journal(path)
+            self._reader = connect(path)
+            self._session = 1 + self._reader.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
         self._writer = threading.Thread(target=self._write_batches, name="journal", daemon=True)
         self._writer.start()
 
@@ -114,10 +102,31 @@ class Journal:
         self._queue.put(None)
         self._writer.join()
         self._reader.close()
-        with _explained(self._path):
+        with explained(self._path):
             self._connection.close()
         if self._error is not None and error is None:
             raise self._error
+
+    def refuse_changed(self, problems: Iterable[Problem]) -> None:
+        """Check, before anything is recorded, that this run began with these problems; more may follow at the end.
+
+        A problem that was met, but of which no call was kept, is forgotten if it is another one now: earlier versions
+        left such rows when they refused a changed set.
+
+        Raises:
+            RunError: a problem of the run is another one now, or is missing.
+        """
+        numbered = enumerate(problems)
+        forgotten: list[tuple[int]] = []
+        with explained(self._path):
+            for position, problem_id, digest, is_empty in self._reader.execute(_KNOWN_PROBLEMS):
+                problem = next((problem for number, problem in numbered if number == position), None)
+                if problem is not None and (problem.id, _digest(problem)) == (problem_id, digest):
+                    continue
+                if not is_empty:
+                    raise _changed(position, problem_id)
+                forgotten.append((position,))
+            self._connection.executemany(_FORGET, forgotten)  # the writer rests: nothing was recorded yet
 
     @contextmanager
     def problem(self, problem: Problem, position: int) -> Iterator[Status]:
@@ -136,10 +145,10 @@ class Journal:
         if status in ("done", "quarantined"):
             yield status
             return
-        self._put(_Write(_ADD_PROBLEM, (position, problem.id, digest)))
-        with _explained(self._path):
-            rows = self._reader.execute("SELECT place, reply FROM calls WHERE problem = ?", (problem.id,))
-            self._open[problem.id] = dict(rows.fetchall())
+        if status is None:
+            status = "pending"
+            self._put(_Write("problems", (position, problem.id, digest, status, None, None)))
+        self._open[problem.id] = _Begun(position, digest, self._replies(problem.id))
         try:
             yield status
         finally:
@@ -147,53 +156,49 @@ class Journal:
 
     def recall(self, key: CallKey) -> Reply | None:
         """Give the reply an earlier session recorded under `key`, or None."""
-        reply = self._open[key.problem].get(_place(key))
-        if reply is None:
-            return None
-        try:
-            return Reply.model_validate_json(reply)
-        except ValueError as error:
-            raise RunError(f"{self._path} is damaged: the reply of call {key} cannot be read.") from error
+        return self._open[key.problem].replies.get(_place(key))
 
     def record(self, key: CallKey, reply: Reply) -> None:
         """Keep a reply. Returns at once; it is on disk at the latest when its problem is settled."""
-        self._put(_Write(_ADD_CALL, (key.problem, _place(key), reply.model_dump_json().encode())))
+        self._put(_Write("calls", (key.problem, _place(key), reply.model_dump_json().encode())))
 
     async def settle(self, problem: Problem, outcome: Outcome, trace: bytes | None = None) -> None:
         """Keep how `problem` ended; returns once this and every call recorded before are on disk."""
         committed = asyncio.get_running_loop().create_future()
-        self._put(_Write(_SETTLE, (outcome.status, outcome.reason, trace, problem.id), committed))
+        begun = self._open[problem.id]
+        columns = (begun.position, problem.id, begun.digest, outcome.status, outcome.reason, trace)
+        self._put(_Write("problems", columns, committed))
         await committed
 
     def counts(self) -> dict[Status, int]:
         """Count the problems met so far by status, over all sessions."""
-        with _explained(self._path):
+        with explained(self._path):
             rows = self._reader.execute("SELECT status, count(*) FROM problems GROUP BY status").fetchall()
         return dict.fromkeys(STATUSES, 0) | dict(rows)
 
     def seconds(self) -> float:
         """Give the seconds of all sessions on this journal, the present one included."""
-        with _explained(self._path):
+        with explained(self._path):
             before = self._reader.execute("SELECT total(seconds) FROM sessions WHERE id < ?", (self._session,))
             return float(before.fetchone()[0]) + time.monotonic() - self._started
 
-    def _prepare(self) -> int:
-        """Check the file, make its tables if it is new, and open a session."""
-        run = self._connection.execute
-        is_new = run("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-        if is_new:
-            run("PRAGMA journal_mode = WAL")
-            self._connection.executescript(_TABLES)
-        _check_format(self._connection, self._path)
-        if run("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("its pages contradict each other")
-        run("PRAGMA synchronous = FULL")  # as fast as NORMAL at 20 commits a second, and safe in a power cut
-        session = run("INSERT INTO sessions DEFAULT VALUES").lastrowid
-        assert session is not None
-        return session
+    def _replies(self, problem_id: str) -> dict[str, Reply]:
+        """Give the replies of a problem by place; a damaged one is set aside, and its call is made again."""
+        replies = {}
+        with explained(self._path):
+            for row in self._reader.execute("SELECT * FROM calls WHERE problem = ?", (problem_id,)):
+                try:
+                    if not is_sound("calls", row):
+                        raise ValueError("not as it was written")
+                    replies[row[1]] = Reply.model_validate_json(row[2])
+                except ValueError:
+                    logger.warning(
+                        "%s: a reply of problem %r is damaged; its call is made again", self._path, problem_id
+                    )
+        return replies
 
-    def _status(self, problem: Problem, position: int, digest: bytes) -> Status:
-        with _explained(self._path):
+    def _status(self, problem: Problem, position: int, digest: bytes) -> Status | None:
+        with explained(self._path):
             rows = self._reader.execute(
                 "SELECT position, id, digest, status FROM problems WHERE id = ? OR position = ?",
                 (problem.id, position),
@@ -201,13 +206,10 @@ class Journal:
         if problem.id in self._open or any(found != position for found, *_ in rows):
             raise InputError(f"problem {position + 1}: its id {problem.id!r} occurs twice; ids must be unique.")
         if not rows:
-            return "pending"
+            return None
         _, known_id, known_digest, status = rows[0]
         if (known_id, known_digest) != (problem.id, digest):
-            raise RunError(
-                f"problem {position + 1} ({problem.id!r}) is not the one this run began with: the set "
-                "has changed. Use another --out, or --fresh to start over."
-            )
+            raise _changed(position, known_id)
         return status  # type: ignore[no-any-return]
 
     def _put(self, write: _Write) -> None:
@@ -227,7 +229,7 @@ class Journal:
     def _commit(self, batch: list[_Write]) -> None:
         try:
             if self._error is None:
-                with _explained(self._path):
+                with explained(self._path):
                     self._write(batch)
         except RunError as error:
             self._error = error
@@ -243,11 +245,10 @@ class Journal:
         run("BEGIN IMMEDIATE")
         try:
             for write in batch:
-                run(write.sql, write.parameters)
-            run(
-                "UPDATE sessions SET seconds = ? WHERE id = ?",
-                (time.monotonic() - self._started, self._session),
-            )
+                run(PUT[write.table], checksummed(write.table, *write.columns))
+            if batch:
+                seconds = time.monotonic() - self._started
+                run(PUT["sessions"], checksummed("sessions", self._session, seconds))
             run("COMMIT")
         except sqlite3.Error:
             if self._connection.in_transaction:
@@ -261,34 +262,8 @@ def read_journal(path: Path) -> Iterator[JournalRow]:
     Raises:
         RunError: the file cannot be read, is damaged, or has another format.
     """
-    with (
-        _explained(path),
-        closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection,
-    ):
-        _check_format(connection, path)
-        for problem_id, status, reason, trace in connection.execute(
-            "SELECT id, status, reason, trace FROM problems ORDER BY position"
-        ):
-            yield JournalRow(id=problem_id, outcome=Outcome(status, reason), trace=trace)
-
-
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found != FORMAT:
-        raise RunError(f"{path} has format {found}; this version reads format {FORMAT}.")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into one clear line."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:  # full, read-only, no such folder: the file itself is sound
-        raise RunError(f"cannot use {path}: {error}. Nothing committed is lost; the same command resumes.") from error
-    except sqlite3.Error as error:
-        raise RunError(
-            f"{path} is damaged or no journal: {error}. Restore it, or use --fresh to start over."
-        ) from error
+    for _, problem_id, _, status, reason, trace in read_problems(path):
+        yield JournalRow(id=problem_id, outcome=Outcome(status, reason), trace=trace)
 
 
 def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) -> None:
@@ -299,6 +274,13 @@ def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) ->
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _changed(position: int, problem_id: str) -> RunError:
+    return RunError(
+        f"problem {position + 1} of this run is {problem_id!r}; now it is another one or missing: the set has "
+        "changed. Restore it (new problems may follow at its end), use another --out, or --fresh to start over."
+    )
 
 
 def _place(key: CallKey) -> str:

@@ -1,17 +1,21 @@
 """Reads the traces of a finished run, of a run that still goes on, or of a file alone."""
 
+import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import orjson
 from pydantic import ValidationError
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import read_records
 from critique_graph.core.schema import Record, Trace
-from critique_graph.runs.folder import JOURNAL, MANIFEST, TRACES
+from critique_graph.runs.folder import JOURNAL, TRACES, read_manifest
 from critique_graph.runs.journal import JournalRow, read_journal
+from critique_graph.runs.links import refuse_link
+
+logger = logging.getLogger(__name__)
 
 AnyTrace = TypeVar("AnyTrace", bound=Record)
 
@@ -24,9 +28,11 @@ def read_traces(path: str | Path) -> Iterator[Trace]:
 
     Raises:
         InputError: there are no traces at `path`, or a line is not one.
-        RunError: the journal of an unfinished run is damaged.
+        RunError: the manifest, or the journal of an unfinished run, is damaged.
     """
     path = Path(path)
+    if path.is_dir():
+        refuse_link(path / TRACES)
     if path.is_dir() and (path / JOURNAL).exists() and not _has_ended(path):
         return (Trace.model_validate_json(row.trace) for row in read_journal(path / JOURNAL) if row.trace is not None)
     file = path / TRACES if path.is_dir() else path
@@ -55,9 +61,18 @@ def finished_traces(rows: Iterable[JournalRow], kind: type[AnyTrace], verb: str)
 
 
 def _has_ended(folder: Path) -> bool:
-    """Tell whether `traces.jsonl` holds all that the journal has."""
-    try:
-        state = orjson.loads((folder / MANIFEST).read_bytes())["state"]
-    except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
-        return (folder / TRACES).exists()
-    return bool(state != "running")
+    """Tell whether `traces.jsonl` holds all that the journal has, as the run wrote it."""
+    file = folder / TRACES
+    if (manifest := read_manifest(folder)) is None:
+        return file.exists()
+    if manifest["state"] == "running" or not file.exists():
+        return False
+    if manifest.get("traces_checksum") in (None, _checksum(file)):  # earlier versions wrote no checksum
+        return True
+    logger.warning("%s is not as the run wrote it; the traces are read from the journal", file)
+    return False
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
