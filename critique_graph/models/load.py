@@ -10,12 +10,11 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-import yaml
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
@@ -31,8 +30,8 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
         spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH`, `openai:NAME`, or
             whatever `langchain.chat_models.init_chat_model` understands, if langchain is installed. Settings of
             vLLM's engine and a LoRA adapter follow a question mark:
-            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is returned
-            unchanged.
+            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`; settings that could load code are
+            refused. A model object is returned unchanged.
         base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
 
     Raises:
@@ -110,11 +109,7 @@ def _transformers(path: str) -> BaseChatModel:
 def _vllm(path: str, settings: str) -> BaseChatModel:
     from critique_graph.nodes.chat_vllm import ChatVLLM
 
-    try:
-        pairs = parse_qsl(settings, strict_parsing=True) if settings else []
-    except ValueError:
-        raise InputError(f"vllm:{path}?{settings}: settings are NAME=VALUE, joined by &.") from None
-    engine: dict[str, Any] = {name: yaml.safe_load(value) for name, value in pairs}
+    engine: dict[str, Any] = {**read_engine_settings(f"vllm:{path}", settings)}
     return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine)
 
 
@@ -136,6 +131,9 @@ def _server(name: str, base_url: str | None) -> BaseChatModel:
 
 @lru_cache(maxsize=_CACHED_MODELS)
 def _langchain(spec: str) -> BaseChatModel:
+    provider, _, name = spec.partition(":")
+    if provider.replace("-", "").lower() == "huggingface":  # its loader also takes pickled weights
+        raise InputError(f"{spec}: use hf:{name}, which loads safetensors alone.")
     if find_spec("langchain") is None:
         raise unknown_model(spec)
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
