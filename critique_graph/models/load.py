@@ -4,6 +4,7 @@ Heavy packages are imported only when a string needs them.
 """
 
 import gc
+import os
 import re
 import sys
 from functools import lru_cache
@@ -16,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
+from critique_graph.models.servers import read_address
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
 _CACHED_MODELS = 8
@@ -117,14 +119,18 @@ def _vllm(path: str, settings: str) -> BaseChatModel:
 def _server(name: str, base_url: str | None) -> BaseChatModel:
     if find_spec("langchain_openai") is None:
         raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InputError(f"base_url must start with http:// or https://, got {base_url!r}.")
+    address = None if base_url is None else read_address(base_url)
     from openai import OpenAIError
 
     from critique_graph.nodes.chat_openai import ChatOpenAIServer
 
+    settings: dict[str, Any] = {}
+    if address is not None and address.has_credentials:
+        settings = {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
+        if not os.environ.get("OPENAI_API_KEY"):
+            settings["api_key"] = "not-needed"
     try:
-        return ChatOpenAIServer(model=name, base_url=base_url)
+        return ChatOpenAIServer(model=name, base_url=None if address is None else address.url, **settings)
     except OpenAIError as error:
         raise InputError(f"openai:{name} needs an API key in OPENAI_API_KEY, or base_url of a local server.") from error
 
