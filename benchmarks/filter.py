@@ -28,10 +28,11 @@ from typing import NamedTuple
 
 import torch
 from langchain_core.language_models import BaseChatModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.paths import ReasoningPath
+from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.generate.make import generate_data
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
@@ -221,8 +222,8 @@ async def sampled(exercises: Sequence[Exercise]) -> list[str]:
 def trained(rows: Sequence[TrainingRow], seed: int, folder: Path) -> str:
     """Train the shipped actor on rows into a critic; gives its model string."""
     start = weights_path("actor")
-    model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)  # the weights are stored in half precision
-    tokenizer = AutoTokenizer.from_pretrained(start)
+    model = load_weights(AutoModelForCausalLM, start, dtype=torch.float32)  # the weights are stored in half precision
+    tokenizer = load_tokenizer(start)
     train_sft(rows, model=model, tokenizer=tokenizer, settings=replace(TRAINING, seed=seed), out=folder)
     return f"hf:{folder}"
 

@@ -19,6 +19,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from critique_graph.compare.command import compare
 from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
+from critique_graph.core.secrets import redacted
 from critique_graph.doctor import doctor
 from critique_graph.eval_critic.command import eval_critic
 from critique_graph.generate.command import generate, show
@@ -143,7 +144,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _complain(message: str) -> int:
-    log.print(plain(f"critique-graph: {' '.join(message.split())}"), style="red", soft_wrap=True)
+    log.print(plain(f"critique-graph: {redacted(' '.join(message.split()))}"), style="red", soft_wrap=True)
     return 2
 
 

@@ -76,12 +76,11 @@ def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
     if tokenizer is None:
         raise InputError("--check-mask needs --tokenizer NAME_OR_PATH.")
     try:
-        from transformers import AutoTokenizer
-
+        from critique_graph.engines.pretrained import load_tokenizer
         from critique_graph.trainers.masks import checked_masks, coloured
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="--check-mask") from error
-    checked = checked_masks(rows, AutoTokenizer.from_pretrained(tokenizer))
+    checked = checked_masks(rows, load_tokenizer(tokenizer))
     count = 0
     for tokens in islice(checked, MASKS_SHOWN):
         log.print(coloured(tokens), "\n")

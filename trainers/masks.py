@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from jinja2 import TemplateError
 from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
@@ -26,7 +27,7 @@ def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBas
     for number, row in enumerate(rows):
         try:
             (encoded,) = encode_rows([row], tokenizer, max_length=NO_LIMIT)
-        except ValueError as error:
+        except (ValueError, TemplateError) as error:
             raise InputError(f"row {number}: {error}") from error
         learned = [label for label in encoded["labels"] if label != -100]
         said, completion = tokenizer.decode(learned), row["completion"][0]["content"].strip()

@@ -8,13 +8,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import torch
 from datasets import Dataset
 from transformers import (
     AutoModelForTokenClassification,
-    AutoTokenizer,
     DataCollatorForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -23,6 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, StepReport, arguments, optimizer, run_trainer
@@ -36,10 +36,10 @@ def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)  # no warning that the head is new
     try:
-        loaded = AutoModelForTokenClassification.from_pretrained(path, dtype=dtype, id2label=LABELS, label2id=names)
+        loaded = load_weights(AutoModelForTokenClassification, path, dtype=dtype, id2label=LABELS, label2id=names)
     finally:
         transformers_logging.set_verbosity(verbosity)
-    return cast(PreTrainedModel, loaded)
+    return loaded
 
 
 def train_step_critic(
@@ -118,8 +118,8 @@ class StepCritic:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Load a step critic that `critique-graph train step-critic` has saved."""
-        model = AutoModelForTokenClassification.from_pretrained(path, dtype=torch.float32)
-        return cls(model.eval(), AutoTokenizer.from_pretrained(path))
+        model = load_weights(AutoModelForTokenClassification, path, dtype=torch.float32)
+        return cls(cast(Any, model).eval(), load_tokenizer(path))
 
     @torch.inference_mode()
     def judge(self, question: str, steps: Sequence[str]) -> list[float]:

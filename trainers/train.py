@@ -13,14 +13,16 @@ from typing import Any, cast
 
 import orjson
 import torch
+from jinja2 import TemplateError
 from pydantic import JsonValue
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -177,7 +179,7 @@ def _fit(
 ) -> Training:
     """Load the start model, train it and save it."""
     steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer = load_tokenizer(source)
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
     # Trained weights are kept in single precision: half precision loses updates below its last digit.
@@ -190,7 +192,7 @@ def _fit(
         fit, model = train_step_critic, load_start(source, dtype)
         found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out_rows)
     else:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        model = load_weights(AutoModelForCausalLM, source, dtype=dtype)
     try:
         result = fit(
             selected.rows,
@@ -201,7 +203,7 @@ def _fit(
             checkpoints=out / FOLDER / "checkpoints",
             on_step=on_step,
         )
-    except ValueError as error:
+    except (ValueError, TemplateError) as error:
         raise InputError(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise InputError("out of memory: lower --rows-at-once, or train adapters with --lora-rank 16.") from error

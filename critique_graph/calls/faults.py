@@ -70,7 +70,7 @@ def _kind(error: BaseException) -> FailureKind:
         return error.failure.kind
     if isinstance(error, JSONDecodeError):
         return "setup" if is_web_page(error.doc) else "invalid_reply"
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | RecursionError):
         return "invalid_reply"
     status = _status(error)
     if status is not None and status >= 300:

@@ -11,6 +11,10 @@ A bad *model output* is never an exception: it is recorded as data.
 """
 
 from critique_graph.core.schema import Failure
+from critique_graph.core.secrets import redacted
+
+_MOST_READ = 20_000
+"""Number of characters of an error's text that are read."""
 
 
 class CritiqueGraphError(Exception):
@@ -52,11 +56,11 @@ class ModelCallError(CritiqueGraphError):
 
 def first_line(error: Exception) -> str:
     """Give the first line of an error's message, or the name of its class if there is no message."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return redacted(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Give `text` as one storable and printable line of at most `limit` characters."""
-    unicode = text.encode("utf-8", "replace").decode()
+    """Give `text` as one storable and printable line of at most `limit` characters, without secrets."""
+    unicode = redacted(text[:_MOST_READ]).encode("utf-8", "replace").decode()
     line = " ".join("".join(character if character.isprintable() else " " for character in unicode).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

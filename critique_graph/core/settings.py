@@ -4,8 +4,12 @@ The settings model of a verb is the single source of its flags, its YAML keys an
 the string below a field is its help.
 """
 
+from typing import Annotated
+
 from cyclopts import Group, Parameter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from critique_graph.core.secrets import redacted
 
 MODELS = Parameter(group=Group("Models", sort_key=1))
 PROBLEMS = Parameter(group=Group("Problems", sort_key=2))
@@ -13,6 +17,9 @@ SAMPLING = Parameter(group=Group("Sampling", sort_key=3))
 DATA = Parameter(group=Group("Data", sort_key=4))
 TRAINING = Parameter(group=Group("Training", sort_key=5))
 OUTPUT = Parameter(group=Group("Output", sort_key=6))
+
+ServerAddress = Annotated[str, PlainSerializer(redacted, return_type=str)]
+"""Address of a server; whatever is written of it has no credentials."""
 
 
 class Settings(BaseModel):

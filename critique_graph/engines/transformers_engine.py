@@ -14,12 +14,13 @@ from weakref import WeakValueDictionary
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from critique_graph.core.errors import ModelCallError, first_line
+from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.request import Request
 from critique_graph.engines.transformers_batch import Batch
 from critique_graph.engines.transformers_row import BatchRow
@@ -84,6 +85,8 @@ class TransformersEngine:
             try:
                 with _loading:
                     self._loaded = _LoadedModel(self.path, self.device, self.dtype)
+            except InputError:
+                raise
             except Exception as error:  # bad files fail in many libraries, each in its own way
                 raise _failure("setup", f"cannot load {self.path}: {first_line(error)}") from error
         return self._loaded
@@ -125,13 +128,11 @@ class _LoadedModel:
 
     def __init__(self, path: str, device: str, dtype: str) -> None:
         accelerator = find_accelerator(device)
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(path)
         if not self.tokenizer.is_fast:
             raise ValueError("its tokenizer has no tokenizer.json")
         with without_progress_bar():
-            model = AutoModelForCausalLM.from_pretrained(
-                path, dtype=accelerator.dtype if dtype == "auto" else dtype, use_safetensors=True
-            )
+            model = load_weights(AutoModelForCausalLM, path, dtype=accelerator.dtype if dtype == "auto" else dtype)
         config = model.config.get_text_config()
         if others := set(getattr(config, "layer_types", None) or ()) - _ATTENTION_TYPES:
             raise ValueError(
@@ -196,8 +197,8 @@ def _failure(kind: FailureKind, message: str) -> ModelCallError:
     return ModelCallError(Failure(kind=kind, message=message))
 
 
-def _as_failure(error: Exception) -> ModelCallError:
-    if isinstance(error, ModelCallError):
+def _as_failure(error: Exception) -> Exception:
+    if isinstance(error, InputError | ModelCallError):
         return error
     failure = _failure("server", f"{type(error).__name__}: {first_line(error)}")
     failure.__cause__ = error

@@ -23,6 +23,7 @@ from jinja2 import TemplateError
 from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.reasoning import opened_at_end
 from critique_graph.core.schema import Failure, FailureKind
+from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.vllm_start import check_files, prepare_environment, start_failure, stderr_to
 
@@ -189,7 +190,11 @@ class _Core:
             from vllm import AsyncEngineArgs, AsyncLLMEngine
             from vllm.platforms import current_platform
 
-            defaults: dict[str, Any] = {"load_format": "safetensors", "disable_log_stats": True}
+            defaults: dict[str, Any] = {
+                "load_format": "safetensors",
+                "trust_remote_code": False,
+                "disable_log_stats": True,
+            }
             if current_platform.is_cpu():  # half precision is several times slower there, mostly
                 defaults["dtype"] = "float32"
             arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
@@ -264,6 +269,7 @@ class _Core:
 
             if not (Path(path) / "adapter_config.json").is_file():
                 raise InputError(f"{path} holds no LoRA adapter (no adapter_config.json).")
+            check_adapter(Path(path))
             number = len(self._adapters) + 1
             self._adapters[path] = LoRARequest(lora_name=path, lora_int_id=number, lora_path=path)
         return self._adapters[path]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.settings import DATA, MODELS
+from critique_graph.core.settings import DATA, MODELS, ServerAddress
 from critique_graph.generate.quota import read_ratio
 from critique_graph.problems.settings import TrainingProblemSettings
 from critique_graph.verbs.settings import Roles, ServerSettings
@@ -21,9 +21,9 @@ class GenerateSettings(GenerationContext, TrainingProblemSettings, ServerSetting
     `miniature:annotator`, which is exact, for the miniature's problems alone."""
     corruptor: Annotated[str, MODELS] = "exact"
     """What inserts the errors of rg3: `exact`, which changes equations, or a model."""
-    base_url: Annotated[str | None, MODELS] = None
+    base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
-    annotator_base_url: Annotated[str | None, MODELS] = None
+    annotator_base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` annotator and corruptor, where it is not the actor's."""
     target: Annotated[int | None, DATA] = Field(default=None, ge=1)
     """Number of critiques to keep: no new problem is begun once there are so many; empty: all there are."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from critique_graph.core.settings import MODELS, PROBLEMS
+from critique_graph.core.settings import MODELS, PROBLEMS, ServerAddress
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.problems.settings import ProblemSettings
 from critique_graph.verbs.settings import ServerSettings
@@ -21,7 +21,7 @@ class ImproveSettings(ImprovementContext, ProblemSettings, ServerSettings):
     """Model that every training begins with; empty: the actor."""
     test_critic: Annotated[str | None, MODELS] = None
     """Model that plays one round in the evaluations; empty: the critic; `none`: the actor is measured alone."""
-    base_url: Annotated[str | None, MODELS] = None
+    base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` critic, e.g. http://127.0.0.1:8000/v1."""
     validation: Annotated[str | None, PROBLEMS] = None
     """Problem set by which the best iteration is chosen, named like PROBLEMS; empty: 200 of the miniature's own; of a

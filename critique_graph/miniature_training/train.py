@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
+from typing import cast
 
 import torch
 from langchain_core.messages import AIMessage
@@ -23,6 +24,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
+from critique_graph.engines.pretrained import load_weights
 from critique_graph.miniature.solutions import boxed_answer
 from critique_graph.miniature.task import Exercise, generate_exercises
 from critique_graph.miniature_training.data import copy_rows, correction_rows, is_correct, is_judgeable
@@ -323,7 +325,7 @@ def _settings(steps: int, *, peak: float, seed: int, batch_size: int = BATCH_SIZ
 
 
 def _load(folder: Path) -> LlamaForCausalLM:
-    return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return cast(LlamaForCausalLM, load_weights(LlamaForCausalLM, folder, dtype=torch.float32))
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

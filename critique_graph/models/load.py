@@ -4,19 +4,20 @@ Heavy packages are imported only when a string needs them.
 """
 
 import gc
+import os
 import re
 import sys
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-import yaml
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
+from critique_graph.models.servers import read_address
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
 _CACHED_MODELS = 8
@@ -31,8 +32,8 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
         spec: `miniature:actor`, `miniature:critic`, `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH`, `openai:NAME`, or
             whatever `langchain.chat_models.init_chat_model` understands, if langchain is installed. Settings of
             vLLM's engine and a LoRA adapter follow a question mark:
-            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`. A model object is returned
-            unchanged.
+            `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`; settings that could load code are
+            refused. A model object is returned unchanged.
         base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
 
     Raises:
@@ -110,11 +111,7 @@ def _transformers(path: str) -> BaseChatModel:
 def _vllm(path: str, settings: str) -> BaseChatModel:
     from critique_graph.nodes.chat_vllm import ChatVLLM
 
-    try:
-        pairs = parse_qsl(settings, strict_parsing=True) if settings else []
-    except ValueError:
-        raise InputError(f"vllm:{path}?{settings}: settings are NAME=VALUE, joined by &.") from None
-    engine: dict[str, Any] = {name: yaml.safe_load(value) for name, value in pairs}
+    engine: dict[str, Any] = {**read_engine_settings(f"vllm:{path}", settings)}
     return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine)
 
 
@@ -122,20 +119,27 @@ def _vllm(path: str, settings: str) -> BaseChatModel:
 def _server(name: str, base_url: str | None) -> BaseChatModel:
     if find_spec("langchain_openai") is None:
         raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InputError(f"base_url must start with http:// or https://, got {base_url!r}.")
+    address = None if base_url is None else read_address(base_url)
     from openai import OpenAIError
 
     from critique_graph.nodes.chat_openai import ChatOpenAIServer
 
+    settings: dict[str, Any] = {}
+    if address is not None and address.has_credentials:
+        settings = {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
+        if not os.environ.get("OPENAI_API_KEY"):
+            settings["api_key"] = "not-needed"
     try:
-        return ChatOpenAIServer(model=name, base_url=base_url)
+        return ChatOpenAIServer(model=name, base_url=None if address is None else address.url, **settings)
     except OpenAIError as error:
         raise InputError(f"openai:{name} needs an API key in OPENAI_API_KEY, or base_url of a local server.") from error
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
 def _langchain(spec: str) -> BaseChatModel:
+    provider, _, name = spec.partition(":")
+    if provider.replace("-", "").lower() == "huggingface":  # its loader also takes pickled weights
+        raise InputError(f"{spec}: use hf:{name}, which loads safetensors alone.")
     if find_spec("langchain") is None:
         raise unknown_model(spec)
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]

@@ -1,8 +1,54 @@
-"""Check whether a model's server can be reached."""
+"""The address of a model's server, with its credentials apart, and whether the server can be reached."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
 
 from critique_graph.core.errors import InputError
+from critique_graph.core.secrets import HIDDEN, redacted, remember
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address without its secrets, and what they become in a request."""
+
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    query: dict[str, str] = field(repr=False)
+
+    @property
+    def has_credentials(self) -> bool:
+        """True when the requests carry something by which the server may know the caller."""
+        return bool(self.headers or self.query)
+
+
+def read_address(base_url: str) -> Address:
+    """Take an address such as `http://user:password@host/v1?api_key=KEY` apart, and hide its secrets from now on.
+
+    Raises:
+        InputError: It is no address of a server, or one whose secrets a file has left out.
+    """
+    if not base_url.startswith(("http://", "https://")):
+        raise InputError(f"base_url must start with http:// or https://, got {redacted(base_url)!r}.")
+    if HIDDEN in base_url:
+        raise InputError(f"base_url {redacted(base_url)}: give its credentials, which no file keeps.")
+    try:
+        httpx.URL(base_url)
+        parts = urlsplit(base_url)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    except (httpx.InvalidURL, ValueError):
+        raise InputError(f"base_url {redacted(base_url)} is no valid address.") from None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    raw = (part.partition("=")[2] for part in parts.query.split("&"))
+    host = parts.netloc.rpartition("@")[2]
+    headers = {}
+    if user or password:
+        headers["Authorization"] = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+    if headers or query:
+        remember(user, password, parts.username or "", parts.password or "", *query.values(), *raw, *_tokens(headers))
+    return Address(urlunsplit((parts.scheme, host, parts.path, "", "")), headers, query)
 
 
 def check_server(url: str) -> None:
@@ -11,7 +57,12 @@ def check_server(url: str) -> None:
     Raises:
         InputError: There is no connection; any HTTP status counts as an answer.
     """
+    address = read_address(url)
     try:
-        httpx.get(f"{url.rstrip('/')}/models", timeout=10)
+        httpx.get(f"{address.url.rstrip('/')}/models", headers=address.headers, params=address.query, timeout=10)
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise InputError(f"--base-url {url}: no server answers there ({error}).") from error
+        raise InputError(f"--base-url {redacted(url)}: no server answers there ({error}).") from error
+
+
+def _tokens(headers: dict[str, str]) -> list[str]:
+    return [value.partition(" ")[2] for value in headers.values()]

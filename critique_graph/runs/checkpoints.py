@@ -1,5 +1,6 @@
 """Traces of an application that embeds the loop, read from its LangGraph checkpointer: its answers become data."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+import ormsgpack
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.errors import InputError, MissingDependencyError, first_line
 from critique_graph.core.schema import Chain, Problem, Round, Trace
 from critique_graph.core.state import ActorCriticInput, problem_id
 
@@ -29,7 +30,7 @@ def read_checkpoints(place: str) -> Iterator[Trace]:
 
     A thread is finished when its chains have voted since its last question. (A thread without a next task need not be
     finished: perhaps only its input was stored.) The state is plain JSON, and nothing else is restored, in particular
-    no types that could run code when they are read.
+    no types that could run code when they are read (`_PlainSerializer`).
 
     A critique that was changed in the stored state (`update_state`) is parsed again and marked as edited. The calls'
     `model` names a person in the critic's place as it names any other critic.
@@ -41,25 +42,36 @@ def read_checkpoints(place: str) -> Iterator[Trace]:
         InputError: There are no checkpoints at `place`, or they are not the loop's.
         MissingDependencyError: The checkpointer's package is not installed.
     """
-    with _saver(place) as saver:
+    with _saver(place) as saver, _not_the_loops(place):
         for config in _finished(saver):
-            history = saver.list(config)
-            newest = next(history)
-            values = newest.checkpoint["channel_values"]
-            try:
-                yield _trace(values, _critiques_put_in(chain([newest], history), values))
-            except ValidationError as error:
-                first, thread = error.errors()[0], config["configurable"]["thread_id"]
-                where = ".".join(map(str, first["loc"]))
-                raise InputError(f"{place}, thread {thread} is not the loop's: {where}: {first['msg']}.") from error
+            thread = f"{place}, thread {config['configurable']['thread_id']}"
+            with closing(cast(Any, saver.list(config))) as history, _not_the_loops(thread):
+                newest = next(history)
+                values = newest.checkpoint["channel_values"]
+                trace = _trace(values, _critiques_put_in(chain([newest], history), values))
+            yield trace
+
+
+@contextmanager
+def _not_the_loops(place: str) -> Iterator[None]:
+    """Turn what goes wrong with checkpoints of another form into one line."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{place} is not the loop's: {where}: {first['msg']}.") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{place} is not the loop's: {type(error).__name__}: {first_line(error)}.") from error
 
 
 def _finished(saver: BaseCheckpointSaver[Any]) -> list[RunnableConfig]:
     """Name the threads (and, in a larger graph, the places in them) whose newest state is that of a finished loop."""
     newest: dict[tuple[str, str], bool] = {}
-    for stored in saver.list(None):
-        place = stored.config["configurable"]
-        newest.setdefault((place["thread_id"], place.get("checkpoint_ns", "")), _is_finished(stored))
+    with closing(cast(Any, saver.list(None))) as everything:
+        for stored in everything:
+            place = stored.config["configurable"]
+            newest.setdefault((place["thread_id"], place.get("checkpoint_ns", "")), _is_finished(stored))
     return [
         {"configurable": {"thread_id": thread, "checkpoint_ns": inside}}
         for (thread, inside), is_finished in newest.items()
@@ -120,10 +132,31 @@ def _with_edits(given: Chain, edited: set[str]) -> Chain:
     return given.model_copy(update={"rounds": tuple(rounds)})
 
 
+class _PlainSerializer:
+    """Restores plain values alone, and None in the place of everything else.
+
+    LangGraph's own serializer calls functions and classes that a checkpoint names: by default all that can be imported,
+    in its strict mode still some.
+    """
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        raise NotImplementedError("checkpoints are only read")
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        kind, blob = data
+        match kind:
+            case "msgpack":
+                return ormsgpack.unpackb(blob, ext_hook=lambda code, inner: None, option=ormsgpack.OPT_NON_STR_KEYS)
+            case "json":
+                return json.loads(blob)
+            case _:
+                return None
+
+
 @contextmanager
 def _saver(place: str) -> Iterator[BaseCheckpointSaver[Any]]:
-    """Open a checkpointer for reading, with a serialiser that creates only LangGraph's own plain objects."""
-    serde = JsonPlusSerializer(allowed_msgpack_modules=None)
+    """Open a checkpointer for reading."""
+    serde = _PlainSerializer()
     if place.startswith(("postgresql://", "postgres://")):
         saver = _imported("langgraph.checkpoint.postgres", "langgraph-checkpoint-postgres").PostgresSaver
         try:

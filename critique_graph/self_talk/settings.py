@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from critique_graph.core.context import SelfTalkContext
-from critique_graph.core.settings import MODELS
+from critique_graph.core.settings import MODELS, ServerAddress
 from critique_graph.problems.settings import TrainingProblemSettings
 from critique_graph.verbs.settings import PairSettings, Roles
 
@@ -13,7 +13,7 @@ class SelfTalkSettings(PairSettings, SelfTalkContext, TrainingProblemSettings):
 
     smoother: Annotated[str, MODELS] = "exact"
     """Model that rewrites the talk as one who thinks aloud, or `exact`: the critic's words as they stand."""
-    critic_base_url: Annotated[str | None, MODELS] = None
+    critic_base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` critic and smoother, where it is not the actor's."""
 
     def roles(self) -> Roles:

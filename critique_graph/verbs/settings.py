@@ -7,7 +7,7 @@ from pydantic import Field
 from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import Model
 from critique_graph.core.schema import Role
-from critique_graph.core.settings import MODELS, Settings
+from critique_graph.core.settings import MODELS, ServerAddress, Settings
 
 Roles = dict[Role, tuple[Model, str | None]]
 """Model and server of each role."""
@@ -34,9 +34,9 @@ class PairSettings(ServerSettings):
     """Model that solves and refines: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`."""
     critic: Annotated[str, MODELS] = "miniature:critic"
     """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`."""
-    base_url: Annotated[str | None, MODELS] = None
+    base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
-    critic_base_url: Annotated[str | None, MODELS] = None
+    critic_base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` critic, where it is not the actor's."""
 
     def roles(self) -> Roles:

@@ -28,7 +28,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from critique_graph.core.errors import MissingDependencyError, ModelCallError
+from critique_graph.core.errors import InputError, MissingDependencyError, ModelCallError
 from critique_graph.engines.transformers_batch import Batch
 from critique_graph.miniature import weights_path
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -424,7 +424,7 @@ def test_pickled_weights_are_refused(tmp_path):
     torch.save(LlamaForCausalLM.from_pretrained(path).state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
 
-    with pytest.raises(ModelCallError, match=r"setup: cannot load .*safetensors"):
+    with pytest.raises(InputError, match=r"cannot load .*safetensors"):
         ChatTransformers(model=path).invoke("Hello")
 
 

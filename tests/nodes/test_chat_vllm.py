@@ -230,6 +230,7 @@ def test_pickled_weights_are_refused(vllm, tmp_path):
 
 def test_adapter_goes_with_the_request(vllm, tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").touch()
     model = ChatVLLM(model=MODEL, lora=str(tmp_path))
     model.invoke("2 + 3 =")
     assert vllm.engines[0].args.enable_lora
@@ -264,6 +265,19 @@ def test_string_can_hold_settings_of_the_engine_and_an_adapter(vllm):
     assert (model.engine, model.lora) == ({"gpu_memory_utilization": 0.45, "max_model_len": 100}, "/adapter")
     with pytest.raises(InputError, match="settings are NAME=VALUE"):
         load_model(f"vllm:{MODEL}?half")
+
+
+def test_model_runs_without_code_of_its_own_and_from_safetensors(vllm, model):
+    model.invoke("2 + 3 =")
+    (engine,) = vllm.engines
+    assert (engine.args.trust_remote_code, engine.args.load_format) == (False, "safetensors")
+
+
+def test_pickled_adapter_is_refused(vllm, tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.bin").touch()
+    with pytest.raises(InputError, match=r"no adapter_model\.safetensors; pickled weights are refused"):
+        ChatVLLM(model=MODEL, lora=str(tmp_path)).invoke("2 + 3 =")
 
 
 def test_missing_package_names_the_extra(monkeypatch):

@@ -33,6 +33,7 @@ class AsyncEngineArgs:
     model: str
     dtype: str = "auto"
     load_format: str = "auto"
+    trust_remote_code: bool = False
     disable_log_stats: bool = False
     max_model_len: int = 256
     gpu_memory_utilization: float = 0.9
