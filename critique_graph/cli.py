@@ -97,7 +97,7 @@ def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> in
         drawing.draw_png(str(png))
     except ImportError as error:
         raise MissingDependencyError("pygraphviz", extra="png", purpose="--png") from error
-    log.print(f"written: {png}", markup=False)
+    log.print(f"written: {png}")
     return 0
 
 

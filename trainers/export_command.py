@@ -1,6 +1,5 @@
 """`critique-graph export`: data of `generate` and `self-talk`, and traces of `run`, as files that trainers read."""
 
-import sys
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import json_line
 from critique_graph.core.settings import DATA, MODELS, OUTPUT
-from critique_graph.output.terminal import Flag, log, print_json
+from critique_graph.output.terminal import Flag, log, print_json, print_json_lines
 from critique_graph.trainers.export import Format, Source, export_rows, exported_records
 from critique_graph.trainers.rows import Task, TrainingRow
 
@@ -60,14 +59,14 @@ def export(
         if json:
             raise InputError("--json needs --out: standard output holds the rows.")
         records = exported_records(Source(run, checkpoints), to, task, reasoning)
-        sys.stdout.buffer.writelines(map(json_line, records))
+        print_json_lines(map(json_line, records))
         return 0
     done = export_rows(run, to=to, out=out, task=task, reasoning=reasoning, model=model, checkpoints=checkpoints)
     if json:
         print_json(done.model_dump(mode="json"))
         return 0
     how = "" if done.command is None else f"; train with: {done.command}"
-    log.print(f"{done.rows} rows written: {done.out}{how}", markup=False, soft_wrap=True)
+    log.print(f"{done.rows} rows written: {done.out}{how}", soft_wrap=True)
     return 0
 
 
@@ -88,5 +87,5 @@ def _check_masks(rows: Iterable[TrainingRow], tokenizer: str | None) -> int:
     count += sum(1 for _ in checked)
     if not count:
         raise InputError("there are no rows of this task to check.")
-    log.print(f"{count} rows: exactly the completion and the end of its turn are learned", markup=False)
+    log.print(f"{count} rows: exactly the completion and the end of its turn are learned")
     return 0

@@ -57,7 +57,7 @@ def compare(
 def _show(comparison: Comparison, plot: Path | None, output: RunOutput) -> int:
     if plot is not None:
         plot_comparison(comparison, plot)
-        log.print(f"written: {plot}", markup=False)
+        log.print(f"written: {plot}")
     cost = f"{comparison.tokens:,} tokens, {comparison.seconds:.1f} s"
     shown: list[RenderableType] = [
         comparison_tables(comparison),

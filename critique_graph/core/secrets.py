@@ -16,7 +16,7 @@ _NAMES = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 
 _ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s'\"<>]+")
 _USER = re.compile(r"[^\s'\"/@:]{1,100}:(?!//)[^\s'\"@]{1,100}@(?=[\w\[])")
-_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|nvapi)[-_](?=[\w-]{0,99}[\d*])[\w*-]{6,}")
+_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|nvapi)[-_](?=[\w-]{0,99}[A-Z\d*])[\w*-]{6,}")
 _LABELLED = re.compile(
     r"((?:api[ _-]?key|access[ _-]?token|bearer(?: token)?|authorization|password)(?: provided)?"
     r"['\"]?\s{0,5}[:=]\s{0,5}['\"]?(?:(?:Bearer|Basic|Token)\s{1,5})?"

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from critique_graph.core.steps import split_steps
 from critique_graph.generate.dataset import CritiqueRow
+from critique_graph.output.terminal import plain
 
 
 def drawn(rows: Iterable[CritiqueRow], count: int, *, seed: int) -> list[CritiqueRow]:
@@ -29,14 +30,14 @@ def shown(row: CritiqueRow) -> RenderableType:
 
 
 def _parts(row: CritiqueRow) -> Iterator[RenderableType]:
-    yield Rule(Text(f"{row.id} · {row.strategy} · level {row.level}"), align="left")
-    yield Text(row.question)
-    yield Text(f"reference: {row.reference}", style="dim")
+    yield Rule(plain(f"{row.id} · {row.strategy} · level {row.level}"), align="left")
+    yield plain(row.question)
+    yield plain(f"reference: {row.reference}", style="dim")
     for index, step in enumerate(split_steps(row.response)):
         is_wrong = index == row.first_error
-        yield Text(f"{'✗' if is_wrong else ' '} {step}", style="red" if is_wrong else "")
+        yield plain(f"{'✗' if is_wrong else ' '} {step}", style="red" if is_wrong else "")
     if row.error_type is not None:
-        yield Text(f"inserted: {row.error_type}: {row.error_description}", style="dim")
-    yield Text(row.critique, style="cyan")
+        yield plain(f"inserted: {row.error_type}: {row.error_description}", style="dim")
+    yield plain(row.critique, style="cyan")
     worth = f"correct refinements: {row.right_with} of {row.refinements} with the critique"
     yield Text(worth if row.is_correct else f"{worth}, {row.right_without} without", style="bold")

@@ -62,7 +62,7 @@ def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) 
     else:
         for name, stage in stages.items():
             stdout.print(f"{name}: loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f} in {stage.steps} steps")
-    log.print(f"written: {out}/actor, {out}/critic", markup=False)
+    log.print(f"written: {out}/actor, {out}/critic")
     return 0
 
 

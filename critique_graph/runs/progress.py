@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from critique_graph.output.terminal import log
 from critique_graph.runs.outcomes import Outcome, Status
 
 PLAIN_SECONDS = 10.0
@@ -24,7 +25,7 @@ class Progress:
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         self.total: int | None = None
         """Number of problems in the set; None where it is not known."""
-        self._console = console or Console(stderr=True)
+        self._console = console or log
         self._quiet = quiet
         self._statuses: Counter[Status] = Counter()
         self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0

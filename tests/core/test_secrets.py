@@ -27,6 +27,7 @@ from critique_graph.core.secrets import redacted, remember
         ("Incorrect API key provided: sk-proj-1234abcd.", "Incorrect API key provided: ***"),
         ("Incorrect API key provided: sk-pr******cd. You can", "Incorrect API key provided: *** You can"),
         ("the key sk-ant-api03-AbC_d3f-x is revoked", "the key *** is revoked"),
+        ("unknown key sk-CANARY", "unknown key ***"),
         ("Invalid api_key=abcdef", "Invalid api_key=***"),
         ('{"api_key": "abcdef", "n": 1}', '{"api_key": "***", "n": 1}'),
         ("Authorization: Bearer abcdef", "Authorization: Bearer ***"),
