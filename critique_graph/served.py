@@ -63,7 +63,7 @@ class Caps(BaseModel):
                 raise ValueError(f"{name} may be at most {cap} on this server, got {value}")
 
     def _cap(self, name: str) -> int | None:
-        if name in ("samples", "paths", "attempts", "rollouts", "refinements", "critiques"):
+        if name in ("samples", "attempts", "refinements", "critiques"):
             return self.samples
         if name in ("rounds", "repairs"):
             return self.rounds
@@ -82,12 +82,11 @@ def served(builder: StateGraph[Any, Any, Any, Any], name: str, caps: Caps) -> Co
 
     settings = builder.context_schema
     assert settings is not None
-    validators: dict[str, Any] = {"within_caps": model_validator(mode="after")(within_caps)}
     builder.context_schema = create_model(
         settings.__name__,
         __base__=settings,
         __doc__=settings.__doc__,
-        __validators__=validators,
+        __validators__={"within_caps": model_validator(mode="after")(within_caps)},
     )
     return builder.compile(name=name)
 
