@@ -16,14 +16,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext, LoopRules
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
-from critique_graph.core.state import (
-    ActorCriticState,
-    problem_id,
-    read_chains,
-    read_reference,
-    stopped_at_limit,
-    write_chains,
-)
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.untrusted import fence
 
 CRITIQUE_INSTRUCTION = """\
@@ -82,13 +75,13 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 }
             )
 
-        return write_chains(stopped_at_limit(await asyncio.gather(*map(judge, chains)), state))
+        return write_chains(await asyncio.gather(*map(judge, chains)))
 
     return BothWays(critique)
 
 
 async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players[LoopContext]) -> bool:
-    reference = read_reference(state)
+    reference = state.get("reference")
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
     assert chain.latest is not None

@@ -11,7 +11,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, stopped_at_limit, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.untrusted import fence, strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
 
@@ -62,6 +62,6 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 }
             )
 
-        return write_chains(stopped_at_limit(await asyncio.gather(*map(improve, read_chains(state))), state))
+        return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
 
     return BothWays(refine)

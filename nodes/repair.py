@@ -16,7 +16,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.schema import Chain, ChainStop, Failure
 from critique_graph.core.splice import place_of_error
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, stopped_at_limit, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.refine import refine_messages
@@ -62,7 +62,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
             is_kept = split_steps(refinement.text)[:place] == split_steps(path)[:place]
             return chain if is_kept else _stopped(chain, "not_continued")
 
-        return write_chains(stopped_at_limit(await asyncio.gather(*map(repaired, read_chains(state))), state))
+        return write_chains(await asyncio.gather(*map(repaired, read_chains(state))))
 
     return BothWays(repair)
 

@@ -11,7 +11,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Reply, Response
-from critique_graph.core.state import ActorCriticState, problem_id, stopped_at_limit, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, write_chains
 from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
 
@@ -48,6 +48,6 @@ def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, di
                 return Chain(index=index, response=response, stop="truncated")
             return Chain(index=index, response=response, stop=None if rules.rounds else "rounds")
 
-        return write_chains(stopped_at_limit(await asyncio.gather(*map(start, range(rules.samples))), state))
+        return write_chains(await asyncio.gather(*map(start, range(rules.samples))))
 
     return BothWays(solve)

@@ -1,31 +1,22 @@
 """State, input and output of the graphs: plain JSON types, so that any checkpointer can restore them."""
 
 import hashlib
-import logging
 from collections.abc import Iterable
 from typing import Annotated, Any, NotRequired
 
-from langgraph.managed.is_last_step import RemainingSteps
 from typing_extensions import TypedDict
 
-from critique_graph.core.errors import InputError
 from critique_graph.core.paths import ReasoningPath
-from critique_graph.core.per_question import PerQuestion
 from critique_graph.core.schema import Chain, Usage
-
-logger = logging.getLogger(__name__)
-
-STEPS_OF_A_ROUND = 4
-"""Super-steps that must be left for a chain to go on: a critique, a refinement, the last node, and a spare."""
 
 
 class ActorCriticInput(TypedDict):
     """Input that a caller gives a graph."""
 
     question: str
-    reference: NotRequired[Annotated[str | None, PerQuestion]]
-    """The reference answer, text or a number. Only the grader and the `oracle` gate read it; no prompt contains it."""
-    id: NotRequired[Annotated[str, PerQuestion]]
+    reference: NotRequired[str | None]
+    """The reference answer. Only the grader and the `oracle` gate read it; no prompt ever contains it."""
+    id: NotRequired[str]
     """The problem's id in seeds and journals; a hash of the question if it is absent."""
 
 
@@ -33,8 +24,6 @@ class ActorCriticState(ActorCriticInput):
     """State that the nodes pass on. `chains` holds `Chain` records as JSON."""
 
     chains: NotRequired[list[dict[str, Any]]]
-    remaining_steps: NotRequired[RemainingSteps]
-    """Super-steps that are left before the invocation's recursion limit."""
 
 
 class ActorCriticOutput(TypedDict):
@@ -66,7 +55,7 @@ class PoolOutput(ActorCriticOutput):
 class JudgeInput(ActorCriticInput):
     """Input of the graph in which the critic judges one response."""
 
-    steps: NotRequired[Annotated[list[str], PerQuestion]]
+    steps: NotRequired[list[str]]
     """The response to judge, as a list of steps; if it is absent, the actor writes a response."""
 
 
@@ -77,28 +66,6 @@ class JudgeState(JudgeInput, ActorCriticState):
 def problem_id(state: ActorCriticInput) -> str:
     """Give the problem's id, or a hash of the question if there is no id."""
     return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]
-
-
-def read_reference(state: ActorCriticInput) -> str | None:
-    """Give the reference answer of a state as text; None if there is none.
-
-    Raises:
-        InputError: It is neither text nor a number.
-    """
-    reference: object = state.get("reference")
-    if isinstance(reference, bool) or not isinstance(reference, str | int | float | None):
-        kind = type(reference).__name__
-        raise InputError(f"reference must be text or a number, got {kind}: {reference!r}.")
-    return None if reference is None else str(reference)
-
-
-def stopped_at_limit(chains: Iterable[Chain], state: ActorCriticState) -> list[Chain]:
-    """Stop the open chains when too few super-steps are left for another round: the graph ends with what it has."""
-    found = list(chains)
-    if state.get("remaining_steps", STEPS_OF_A_ROUND) >= STEPS_OF_A_ROUND or all(chain.stop for chain in found):
-        return found
-    logger.warning("the recursion limit ended the rounds early; raise recursion_limit in the config of the invocation")
-    return [chain if chain.stop else chain.model_copy(update={"stop": "recursion_limit"}) for chain in found]
 
 
 def read_chains(state: ActorCriticState) -> list[Chain]:

@@ -14,7 +14,6 @@ from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, Actor
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import while_open
 from critique_graph.graphs.players import new_players
-from critique_graph.nodes.begin import create_begin
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine_until_right import create_refine_until_right
 from critique_graph.nodes.solve import create_solve
@@ -61,11 +60,9 @@ def create_exploration(
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
     )
-    builder.add_node("begin", create_begin(chains=[]))
     builder.add_node("solve", create_solve(players))
     builder.add_node("vote", create_vote(players))
-    builder.add_edge(START, "begin")
-    builder.add_edge("begin", "solve")
+    builder.add_edge(START, "solve")
     builder.add_edge("vote", END)
     if critic is None:
         builder.add_edge("solve", "vote")

@@ -6,7 +6,6 @@ sample_paths ─► continue_paths ─► corrupt_paths
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Overwrite
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import EXACT, Model, Players
@@ -14,7 +13,6 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.players import new_players
-from critique_graph.nodes.begin import create_begin
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
@@ -66,12 +64,10 @@ def new_data_graph() -> DataGraph:
 
 def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
     """Add the nodes that make paths, and give the name of the last one."""
-    builder.add_node("begin", create_begin(paths=[], usage=Overwrite({})))
     builder.add_node("sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))
     builder.add_node("corrupt_paths", create_corrupt_paths(players))
-    builder.add_edge(START, "begin")
-    builder.add_edge("begin", "sample_paths")
+    builder.add_edge(START, "sample_paths")
     builder.add_edge("sample_paths", "continue_paths")
     builder.add_edge("continue_paths", "corrupt_paths")
     return "corrupt_paths"

@@ -12,11 +12,9 @@ from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import JudgeContext
-from critique_graph.core.per_question import SETTLE
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.players import new_players
-from critique_graph.nodes.begin import create_begin
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_given_response
 from critique_graph.nodes.solve import create_solve
@@ -47,13 +45,11 @@ def create_judge(
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
     )
-    builder.add_node("begin", create_begin(chains=[], steps=SETTLE))
     builder.add_node("given_response", create_given_response())
     builder.add_node("solve", create_solve(players))
     builder.add_node("critique", create_critique(players))
     builder.add_node("vote", create_vote(players))
-    builder.add_edge(START, "begin")
-    builder.add_conditional_edges("begin", _first_node(), ["given_response", "solve"])
+    builder.add_conditional_edges(START, _first_node(), ["given_response", "solve"])
     builder.add_edge("given_response", "critique")
     builder.add_edge("solve", "critique")
     builder.add_edge("critique", "vote")

@@ -1,6 +1,6 @@
 """The part that every graph with rounds shares: solve, then critique and refine until every chain has stopped.
 
-begin ─► solve ─► critique ─► REFINE ─► (critique …) ─► THEN
+solve ─► critique ─► REFINE ─► (critique …) ─► THEN
 """
 
 from typing import Any
@@ -12,7 +12,6 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import LoopContext
 from critique_graph.core.state import ActorCriticState
-from critique_graph.nodes.begin import create_begin
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.solve import create_solve
 
@@ -33,12 +32,10 @@ def add_loop(
         then: The node that follows once every chain has stopped.
     """
     name, node = refine
-    builder.add_node("begin", create_begin(chains=[]))
     builder.add_node("solve", create_solve(players))
     builder.add_node("critique", create_critique(players))
     builder.add_node(name, node)
-    builder.add_edge(START, "begin")
-    builder.add_edge("begin", "solve")
+    builder.add_edge(START, "solve")
     for before, after in (("solve", "critique"), ("critique", name), (name, "critique")):
         builder.add_conditional_edges(before, while_open(after, then=then), [after, then])
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from langchain_core.language_models import BaseChatModel
-
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model, Players
 from critique_graph.core.context import GraphSettings
@@ -25,15 +23,5 @@ def new_players(
         defaults: Settings that an invocation may change.
         grader: Reads, compares and grades answers; None: mathematics.
         log: Journal of finished calls; None: none is kept.
-
-    Raises:
-        TypeError: What plays a role is neither a chat model nor a string.
     """
-    for role, model in models.items():
-        if not isinstance(model, str | BaseChatModel):
-            raise TypeError(
-                f"{role} must be a chat model or a model string, got {type(model).__name__}. Give the model itself, "
-                "without .bind(), .with_retry() or .with_fallbacks(): calls are retried here, and the settings of a "
-                "call are the graph's or the model's own."
-            )
     return Players(models, defaults, grader or default_grader(), load_model, log)
