@@ -92,7 +92,8 @@ class MathGrader:
 
     Reasons: `exact` or `symbolic` says how a grade was decided; `no_answer` and `unreadable_answer` are incorrect;
     `no_reference`, `unreadable_reference`, `ambiguous` (the two may be equal or not), `too_complex`, `timeout` (2 s of
-    CPU time), `memory` (1 GiB) and `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns correct into incorrect.
+    CPU time), `memory` (1 GiB) and `worker_died` are ungraded. Equality is symmetric: swapping two answers never turns
+    correct into incorrect.
 
     Works from any event loop, and from several at once. Workers start with the first answer that needs one.
 
