@@ -19,6 +19,8 @@ EXACT = "exact"
 """The word in the place of a model where code plays the role."""
 PLAYED_BY_CODE: frozenset[Role] = frozenset({"corruptor", "smoother"})
 """Roles that code can play."""
+PARENT_KEY = "critique_graph"
+"""Field or key of a parent graph's context in which it sets the graphs of this package."""
 Settings = TypeVar("Settings", bound=BaseModel)
 ContextT = TypeVar("ContextT", bound=GraphSettings, covariant=True)
 
@@ -58,6 +60,29 @@ class Players(Generic[ContextT]):
 
 
 def in_force(defaults: Settings) -> Settings:
-    """Give the settings of this invocation: those its context sets, and otherwise those of the graph's creation."""
-    given = get_runtime(type(defaults)).context
-    return defaults if given is None else defaults.model_copy(update=given.model_dump(exclude_unset=True))
+    """Give the settings of this invocation: those its context sets, and otherwise those of the graph's creation.
+
+    LangGraph hands the context of a parent graph on to the graphs inside it. Of a context that is not the graph's own,
+    only the field or key `critique_graph` is meant for this package; the rest stays unread, whatever its names.
+
+    Raises:
+        TypeError: The field or key `critique_graph` holds neither settings of this graph nor a dict.
+        pydantic.ValidationError: A setting in it is unknown or out of its range.
+    """
+    kind, given = type(defaults), get_runtime(type(defaults)).context
+    own = given if isinstance(given, kind) else _meant_for_us(given, kind)
+    if own is None:
+        return defaults
+    return defaults.model_copy(
+        update={name: getattr(own, name) for name in own.model_fields_set & set(kind.model_fields)}
+    )
+
+
+def _meant_for_us(given: object, kind: type[Settings]) -> Settings | None:
+    """Read the settings that the context of a parent graph has for a graph of this package."""
+    found = given.get(PARENT_KEY) if isinstance(given, Mapping) else getattr(given, PARENT_KEY, None)
+    if found is None or isinstance(found, kind):
+        return found
+    if isinstance(found, Mapping):
+        return kind.model_validate(dict(found))
+    raise TypeError(f"{PARENT_KEY} in the context must be a dict or {kind.__name__}, got {type(found).__name__}.")
