@@ -12,6 +12,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import LoopContext
 from critique_graph.core.state import ActorCriticState
+from critique_graph.graphs.first_node import add_first_node
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.solve import create_solve
 
@@ -32,7 +33,7 @@ def add_loop(
         then: The node that follows once every chain has stopped.
     """
     name, node = refine
-    builder.add_node("solve", create_solve(players))
+    add_first_node(builder, "solve", create_solve(players))
     builder.add_node("critique", create_critique(players))
     builder.add_node(name, node)
     builder.add_edge(START, "solve")

@@ -165,9 +165,8 @@ class _Stages:
                 iterations.append(record)
             else:
                 start = record
-        return {"index": len(iterations), "start": start, "iterations": iterations, "end": _COMPLETE} | self._best(
-            out, start, iterations
-        )
+        begun = {"index": len(iterations), "start": start, "iterations": iterations, "end": _COMPLETE}
+        return {"draft": {}, "best": {}} | begun | self._best(out, start, iterations)
 
     def explore(self, state: SelfImproveState) -> dict[str, Any]:
         index = state["index"] + 1

@@ -1,24 +1,18 @@
 """The graphs inside larger graphs that have a context of their own: only `critique_graph` in it is for them."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fakes import ScriptedModel, critique_text, solution
+from every_graph import EVERY_GRAPH, models
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, StateGraph
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
 from critique_graph.core.context import Context, SelfTalkContext
 from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.graphs.auto_critique import create_auto_critique
-from critique_graph.graphs.comparison_pool import create_pool
-from critique_graph.graphs.exploration import create_exploration
-from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.graphs.judge import create_judge
-from critique_graph.graphs.self_talk import create_self_talk
 
 QUESTION = "Ann has 3 apples and buys 4 more. How many apples has she?"
 
@@ -72,21 +66,6 @@ FOREIGN = [
     pytest.param(None, object(), id="object without a schema"),
     pytest.param(None, SelfTalkContext(samples=5), id="settings of another of our graphs"),
 ]
-SETTINGS: dict[str, Any] = {"temperature": 0.0, "max_tokens": 9, "critic_max_tokens": 9, "seed": 0}
-EVERY_GRAPH: dict[str, Callable[[Any, Any], Any]] = {
-    "actor_critic": lambda actor, critic: create_actor_critic(actor, critic, samples=2),
-    "judge": create_judge,
-    "pool": lambda actor, critic: create_pool(actor, critic, samples=2),
-    "exploration": lambda actor, critic: create_exploration(actor, critic, samples=2, refinements=1, **SETTINGS),
-    "flawed_paths": lambda actor, critic: create_flawed_paths(actor, samples=2),
-    "auto_critique": lambda actor, critic: create_auto_critique(actor, critic, samples=2),
-    "self_talk": lambda actor, critic: create_self_talk(actor, critic, samples=2),
-}
-
-
-def models() -> tuple[ScriptedModel, ScriptedModel]:
-    actor = ScriptedModel(answer=lambda messages: solution(7))
-    return actor, ScriptedModel(answer=lambda messages: critique_text("Correct"))
 
 
 def parent_of(graph: Any, schema: Any, *, is_called: bool) -> Any:
@@ -97,8 +76,6 @@ def parent_of(graph: Any, schema: Any, *, is_called: bool) -> Any:
 
     async def acall(state: ParentState) -> Any:
         return await graph.ainvoke(state)
-
-    from langchain_core.runnables import RunnableLambda
 
     parent = StateGraph(ParentState, context_schema=schema)
     parent.add_node("inside", RunnableLambda(call, afunc=acall) if is_called else graph)
