@@ -31,6 +31,7 @@ _GIVEN_UP: dict[ChainStop | None, TalkDropReason] = {
     "not_located": "not_located",
     "not_continued": "not_continued",
     "rounds": "given_up",
+    "recursion_limit": "given_up",
     "truncated": "truncated",
     "failed": "failed",
 }

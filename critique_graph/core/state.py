@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import EphemeralValue
+from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
 from critique_graph.core.errors import one_line
@@ -50,6 +51,8 @@ class ActorCriticState(QuestionState):
     """State that the nodes pass on. `chains` holds `Chain` records as JSON."""
 
     chains: NotRequired[list[dict[str, Any]]]
+    remaining_steps: RemainingSteps
+    """Number of super-steps that LangGraph's recursion limit leaves, with the one in hand."""
 
 
 class ActorCriticOutput(TypedDict):

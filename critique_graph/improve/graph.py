@@ -49,6 +49,8 @@ RECORD, BEST = "record.json", "best.json"
 ImprovementStage = Literal["resume", "evaluate", "explore", "select", "train"]
 SelfImproveGraph = StateGraph[SelfImproveState, ImprovementContext, SelfImproveInput, SelfImproveOutput]
 _READABLE = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+STEPS = 4
+"""Super-steps of an iteration: explore, select, train, evaluate."""
 _COMPLETE = {"state": "complete", "reason": None}
 
 
@@ -165,8 +167,8 @@ class _Stages:
                 iterations.append(record)
             else:
                 start = record
-        begun = {"index": len(iterations), "start": start, "iterations": iterations, "end": _COMPLETE}
-        return {"draft": {}, "best": {}} | begun | self._best(out, start, iterations)
+        begun = {"index": len(iterations), "start": start, "iterations": iterations, "draft": {}, "best": {}}
+        return begun | {"end": self._end(state, start, iterations)} | self._best(out, start, iterations)
 
     def explore(self, state: SelfImproveState) -> dict[str, Any]:
         index = state["index"] + 1
@@ -223,7 +225,8 @@ class _Stages:
         iterations = [*state["iterations"], record] if index else []
         content = {"schema": ITERATION_SCHEMA, "settings": self._recorded(), **record}
         write_atomically(folder / RECORD, [orjson.dumps(content, option=_READABLE)])
-        return {"start": start, "iterations": iterations} | self._best(out, start, iterations)
+        measured = {"start": start, "iterations": iterations, "end": self._end(state, start, iterations)}
+        return measured | self._best(out, start, iterations)
 
     def after_evaluation(self, state: SelfImproveState) -> str:
         if state["end"]["state"] != "complete":
@@ -231,6 +234,19 @@ class _Stages:
         if state["start"] is None:
             return "evaluate"
         return "explore" if len(state["iterations"]) < self._context().iterations else END
+
+    def _end(
+        self, state: SelfImproveState, start: dict[str, Any] | None, iterations: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Give the end as it stands: early if LangGraph's recursion limit leaves too few super-steps to go on."""
+        needed = 1 if start is None else STEPS if len(iterations) < self._context().iterations else 0
+        if state["remaining_steps"] - 1 >= needed:
+            return _COMPLETE
+        reason = (
+            f"LangGraph's recursion limit leaves too few super-steps for iteration {len(iterations) + 1}; "
+            f"an iteration takes {STEPS}, and the same input again goes on"
+        )
+        return {"state": "stopped_early", "reason": reason}
 
     def _context(self) -> ImprovementContext:
         return in_force(self._defaults)
