@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.faults import classify
@@ -73,6 +74,8 @@ class Caller:
     max_tokens: int
     seed: int
     log: CallLog | None = None
+    bound: Runnable[LanguageModelInput, AIMessage] | None = None
+    """The model with arguments bound to it, which is called in its place."""
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
     @property
@@ -148,7 +151,7 @@ class Caller:
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
         began, started = time.time(), time.perf_counter()
-        message = await self.model.ainvoke(messages, **settings, **options)
+        message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         reasoning, text = split_reasoning(message.text[:MAX_REPLY_CHARS])
         return Reply(

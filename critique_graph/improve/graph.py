@@ -20,7 +20,7 @@ from typing import Any, Literal
 import orjson
 from langgraph.graph import END, START, StateGraph
 
-from critique_graph.calls.players import Model, in_force
+from critique_graph.calls.players import PlainModel, in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
@@ -38,7 +38,7 @@ from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
-from critique_graph.models.roles import name_of
+from critique_graph.models.roles import name_of, plain_model
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
@@ -56,14 +56,14 @@ _COMPLETE = {"state": "complete", "reason": None}
 
 def create_self_improve(
     actor: str = "miniature:actor",
-    critic: Model | None = "miniature:critic",
+    critic: PlainModel | None = "miniature:critic",
     *,
     base: str | None = None,
-    test_critic: Model | None = None,
+    test_critic: PlainModel | None = None,
     problems: ImprovementProblems | None = None,
     grader: Grader | None = None,
     trainer: Trainer = train_in_own_process,
-    load: Callable[[Model], Any] = load_model,
+    load: Callable[[PlainModel], Any] = load_model,
     progress: Callable[[str], Progress] | None = None,
     concurrency: int = CONCURRENCY,
     **settings: Any,
@@ -89,8 +89,12 @@ def create_self_improve(
         settings: Fields of `ImprovementContext`.
 
     Raises:
+        TypeError: A critic is neither a string nor a chat model, or arguments are bound to it.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
+    for role, model in (("critic", critic), ("test_critic", test_critic)):
+        if model is not None:
+            plain_model(role, model)
     defaults = ImprovementContext(**settings)
     judge = critic if test_critic is None else test_critic
     improver = Improver(

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import PlainModel
 from critique_graph.core.schema import Role
 from critique_graph.core.settings import MODELS, Settings
 
-Roles = dict[Role, tuple[Model, str | None]]
+Roles = dict[Role, tuple[PlainModel, str | None]]
 """Model and server of each role."""
 
 
