@@ -76,6 +76,8 @@ class Caller:
     log: CallLog | None = None
     bound: Runnable[LanguageModelInput, AIMessage] | None = None
     """The model with arguments bound to it, which is called in its place."""
+    name: str | None = None
+    """Name of the model in records; None: as the model calls itself."""
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
     @property
@@ -157,7 +159,7 @@ class Caller:
         return Reply(
             text=_valid_unicode(text),
             call=Call(
-                model=_model_name(self.model),
+                model=self.name or _model_name(self.model),
                 seed=settings.get("seed"),
                 finish_reason=_finish_reason(message),
                 usage=_usage(message),
