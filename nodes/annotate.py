@@ -14,7 +14,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.schema import Call, Failure, Usage
-from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.core.untrusted import fence
 from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
@@ -67,7 +67,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
             if path.drop is not None or path.response is None:
                 return path
             messages = annotate_messages(
-                state["question"], path, str(state.get("reference")), until=context.annotate_until
+                state["question"], path, str(reference_of(state)), until=context.annotate_until
             )
             for asked in range(MAX_ASKED):
                 outcome = await call_annotator(messages, CallKey(problem_id(state), "annotator", path.name, asked))
@@ -84,7 +84,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
 
         to_do = [one for path in read_paths(state) for one in _for_each_critique(path, context.critiques)]
         paths = without_repeated(await asyncio.gather(*map(annotated, to_do)))
-        return write_paths(paths, annotator=Usage.sum(call.usage for call in calls))
+        return write_paths(state, paths, annotator=Usage.sum(call.usage for call in calls))
 
     return BothWays(annotate)
 

@@ -85,7 +85,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
         made = await asyncio.gather(*map(located, made))
-        return write_paths([*paths, *made], actor=Usage.sum(call.usage for call in calls))
+        return write_paths(state, [*paths, *made], actor=Usage.sum(call.usage for call in calls))
 
     return BothWays(continue_paths)
 

@@ -60,6 +60,6 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             is_whole = path.drop is None
             made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
         corruptor = Usage.sum(call.usage for path in made for call in path.calls)
-        return write_paths([*paths, *made], actor=Usage.sum(call.usage for call in calls), corruptor=corruptor)
+        return write_paths(state, [*paths, *made], actor=Usage.sum(call.usage for call in calls), corruptor=corruptor)
 
     return BothWays(corrupt_paths)

@@ -16,7 +16,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext, LoopRules
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
 from critique_graph.core.untrusted import fence
 
 CRITIQUE_INSTRUCTION = """\
@@ -81,7 +81,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
 
 
 async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players[LoopContext]) -> bool:
-    reference = state.get("reference")
+    reference = reference_of(state)
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
     assert chain.latest is not None

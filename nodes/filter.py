@@ -74,7 +74,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             return path if reason is None or reason == "kept" else path.dropped("filter", reason)
 
         paths = await asyncio.gather(*map(tried, read_paths(state)))
-        return write_paths(paths, actor=Usage.sum(call.usage for call in calls))
+        return write_paths(state, paths, actor=Usage.sum(call.usage for call in calls))
 
     return BothWays(filter_critiques)
 

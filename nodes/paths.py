@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.paths import PathDropReason, ReasoningPath
 from critique_graph.core.schema import Failure, Reply, Response
-from critique_graph.core.state import ActorCriticInput, AutoCritiqueState
+from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
@@ -50,13 +50,13 @@ async def continued(
     return outcome.model_copy(update={"text": begun + outcome.text})
 
 
-async def to_graded(outcome: Reply, state: ActorCriticInput, grader: Grader) -> Response:
+async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Response:
     """Turn a whole reply into a response with its grade.
 
     Raises:
         ValueError: The problem has no reference.
     """
-    reference = state.get("reference")
+    reference = reference_of(state)
     if reference is None:
         raise ValueError("generation needs a reference answer in the input, got none.")
     return await graded_response(to_response(outcome, grader), reference, grader)

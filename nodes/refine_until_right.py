@@ -13,7 +13,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
@@ -31,7 +31,7 @@ def create_refine_until_right(
 
     async def refine_until_right(state: ActorCriticState) -> dict[str, Any]:
         call_actor, problem = players.caller("actor"), problem_id(state)
-        reference = state.get("reference")
+        reference = reference_of(state)
         if reference is None:
             raise ValueError("exploration needs a reference answer in the input, got none.")
 

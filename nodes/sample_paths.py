@@ -53,6 +53,6 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
                     taken[strategy] += 1
                 seen.add(response.text)
             paths.append(path)
-        return write_paths(paths, actor=Usage.sum(r.call.usage for r in responses if isinstance(r, Response)))
+        return write_paths(state, paths, actor=Usage.sum(r.call.usage for r in responses if isinstance(r, Response)))
 
     return BothWays(sample_paths)

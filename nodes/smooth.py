@@ -13,7 +13,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Reply, Response, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
-from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains
+from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains, reference_of
 from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain, graded_response
@@ -31,6 +31,7 @@ _GIVEN_UP: dict[ChainStop | None, TalkDropReason] = {
     "not_located": "not_located",
     "not_continued": "not_continued",
     "rounds": "given_up",
+    "recursion_limit": "given_up",
     "truncated": "truncated",
     "failed": "failed",
 }
@@ -45,7 +46,7 @@ def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
     """Create the node that turns chains into talks; the reference grades them and is in no prompt."""
 
     async def smooth(state: ActorCriticState) -> SelfTalkOutput:
-        reference, grader = state.get("reference"), players.grader
+        reference, grader = reference_of(state), players.grader
         with_reasoning = players.context().reasoning
         is_exact, calls = players.model("smoother") == EXACT, list[Call]()
         call_smoother = None if is_exact else players.caller("smoother")

@@ -14,7 +14,14 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Ballot, BallotEntry, Chain, Response, Usage, VoteRule
-from critique_graph.core.state import ActorCriticOutput, ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import (
+    ActorCriticOutput,
+    ActorCriticState,
+    problem_id,
+    read_chains,
+    reference_of,
+    write_chains,
+)
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain
 
@@ -29,7 +36,7 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
         context, chains = players.context(), read_chains(state)
         tie_seed = derive_seed(context.seed, problem_id(state), "vote")
         ballot = await count_votes(chains, context.rules.vote, grader=players.grader, tie_seed=tie_seed)
-        reference, grade = state.get("reference"), None
+        reference, grade = reference_of(state), None
         if reference is not None:
             grade = await players.grader.grade(ballot.winner, reference)
             chains = await asyncio.gather(*(graded_chain(chain, reference, players.grader) for chain in chains))

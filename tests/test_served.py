@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,12 +131,48 @@ async def test_auto_critique_can_be_followed_step_by_step(server: str):
     assert updates[0]["sample_paths"]["paths"][0]["response"]["text"]
 
 
-async def test_self_improve_is_served_and_described(server: str):
+async def test_graphs_that_train_are_not_served(server: str):
     from langgraph_sdk import get_client
 
     async with get_client(url=server) as client:
-        assistants = await client.assistants.search(graph_id="self_improve")
-        schemas = await client.assistants.get_schemas(assistants[0]["assistant_id"])
+        assistants = await client.assistants.search()
 
-    assert schemas["context_schema"]["properties"]["refinements"]["description"]
-    assert list(schemas["input_schema"]["properties"]) == ["out"]
+    assert {assistant["graph_id"] for assistant in assistants} == {
+        "actor_critic",
+        "flawed_paths",
+        "auto_critique",
+        "self_talk",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"context": {"samples": 4096}}, "samples"),
+        ({"context": {"actor": "vllm:/any/path?trust_remote_code=true"}}, "actor"),
+        ({"config": {"configurable": {"actor": "hf:/any/path"}}}, "actor"),
+    ],
+)
+async def test_caller_above_the_operators_limits_is_told_so(server: str, given: dict[str, Any], message: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        run = await client.runs.wait(None, "actor_critic", input={"question": "?"}, raise_error=False, **given)
+
+    assert run["__error__"]["error"] == "ValidationError"
+    assert message in run["__error__"]["message"]
+
+
+async def test_recursion_limit_of_a_caller_ends_with_an_answer(server: str):
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        result = await client.runs.wait(
+            None,
+            "actor_critic",
+            input={"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"},
+            context={"rounds": 8, "gate": "always"},
+            config={"recursion_limit": 6},
+        )
+
+    assert (result["chains"][0]["stop"], len(result["chains"][0]["rounds"])) == ("recursion_limit", 2)

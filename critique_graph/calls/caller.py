@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.breaker import breaker_of
@@ -71,6 +72,10 @@ class Caller:
     max_tokens: int
     seed: int
     log: CallLog | None = None
+    bound: Runnable[LanguageModelInput, AIMessage] | None = None
+    """The model with arguments bound to it, which is called in its place."""
+    name: str | None = None
+    """Name of the model in records; None: as the model calls itself."""
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
     @property
@@ -159,10 +164,10 @@ class Caller:
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
         began, started = time.time(), time.perf_counter()
-        message = await self.model.ainvoke(messages, **settings, **options)
+        message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
-            model=_model_name(self.model),
+            model=self.name or _model_name(self.model),
             seed=settings.get("seed"),
             started=round(began, 4),
             seconds=round(seconds, 4),

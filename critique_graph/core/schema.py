@@ -32,6 +32,7 @@ ChainStop = Literal[
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent
+    "recursion_limit",  # LangGraph's recursion limit left no super-steps for another round
     "not_located",  # self-talk: the critic called the path wrong, but none of its steps
     "not_continued",  # self-talk: the repair changed steps before the one to repair
     "failed",  # a model call failed for good; `failure` says how

@@ -22,7 +22,7 @@ TalkDropReason = Literal[
     "false_alarm",  # the path was correct as first written, but the critic called it wrong
     "not_located",  # the critic called the path wrong, but none of its steps
     "not_continued",  # the actor changed steps before the one to repair
-    "given_up",  # the path is still judged wrong after the last repair
+    "given_up",  # the path is still judged wrong after the last repair, or the recursion limit came before it
     "answer_wrong",  # the critic finds no error any more, but the answer does not equal the reference
     "answer_lost",  # the smoothed talk gives another answer
     "step_lost",  # a step is missing from the smoothed talk

@@ -1,29 +1,58 @@
 """State, input and output of the graphs: plain JSON types, so that any checkpointer can restore them."""
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NotRequired
 
+from langgraph.channels import EphemeralValue
+from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
+from critique_graph.core.errors import one_line
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.schema import Chain, Usage
+
+Scalar = str | int | float | bool
 
 
 class ActorCriticInput(TypedDict):
     """Input that a caller gives a graph."""
 
     question: str
-    reference: NotRequired[str | None]
-    """The reference answer. Only the grader and the `oracle` gate read it; no prompt ever contains it."""
-    id: NotRequired[str]
+    reference: NotRequired[Scalar | None]
+    """The reference answer, as text or a number. Only the grader and the `oracle` gate read it; no prompt ever
+    contains it."""
+    id: NotRequired[Scalar | None]
     """The problem's id in seeds and journals; a hash of the question if it is absent."""
 
 
-class ActorCriticState(ActorCriticInput):
+class KnownProblem(TypedDict):
+    """What a graph keeps of its input beside the question, from its first node to its last."""
+
+    id: str
+    reference: str | None
+
+
+class QuestionState(TypedDict):
+    """State that every graph has of its question.
+
+    `reference` and `id` last until the first node, which puts them into `problem`. So a question that leaves one out
+    does not get that of the question before it on the thread.
+    """
+
+    question: str
+    reference: NotRequired[Annotated[Scalar | None, EphemeralValue]]
+    id: NotRequired[Annotated[Scalar | None, EphemeralValue]]
+    problem: NotRequired[KnownProblem]
+
+
+class ActorCriticState(QuestionState):
     """State that the nodes pass on. `chains` holds `Chain` records as JSON."""
 
     chains: NotRequired[list[dict[str, Any]]]
+    remaining_steps: RemainingSteps
+    """Number of super-steps that LangGraph's recursion limit leaves, with the one in hand."""
 
 
 class ActorCriticOutput(TypedDict):
@@ -59,13 +88,63 @@ class JudgeInput(ActorCriticInput):
     """The response to judge, as a list of steps; if it is absent, the actor writes a response."""
 
 
-class JudgeState(JudgeInput, ActorCriticState):
-    """State of the judge graph: the input and its one chain."""
+class JudgeState(ActorCriticState):
+    """State of the judge graph: the question, the steps to judge and the one chain."""
+
+    steps: NotRequired[Annotated[list[str], EphemeralValue]]
 
 
-def problem_id(state: ActorCriticInput) -> str:
+def known_problem(given: Mapping[str, Any]) -> KnownProblem:
+    """Read the id and the reference of an input.
+
+    Raises:
+        TypeError: The question is not text, or the reference or the id is neither text nor a number.
+        ValueError: The reference or the id is not a number that JSON knows.
+    """
+    question = given.get("question")
+    if not isinstance(question, str):
+        raise TypeError(f"question must be text, got {_shown(question)}.")
+    named = _text_of("id", given.get("id"))
+    return {
+        "id": named or hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12],
+        "reference": _text_of("reference", given.get("reference")),
+    }
+
+
+def problem_id(state: Mapping[str, Any]) -> str:
     """Give the problem's id, or a hash of the question if there is no id."""
-    return state.get("id") or hashlib.sha256(state["question"].encode()).hexdigest()[:12]
+    return _problem_of(state)["id"]
+
+
+def reference_of(state: Mapping[str, Any]) -> str | None:
+    """Give the reference answer as text, or None if there is none."""
+    return _problem_of(state)["reference"]
+
+
+def _problem_of(state: Mapping[str, Any]) -> KnownProblem:
+    """Give what the first node has kept; a state that no first node has seen is read like an input."""
+    known: KnownProblem | None = state.get("problem")
+    return known_problem(state) if known is None else known
+
+
+def _text_of(name: str, value: object) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            if math.isfinite(value):
+                return str(value)
+            raise ValueError(f"{name} must be text or a finite number, got {value}.")
+        case _:
+            raise TypeError(f"{name} must be text or a number, got {_shown(value)}.")
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} ({one_line(repr(value), limit=80)})"
 
 
 def read_chains(state: ActorCriticState) -> list[Chain]:
@@ -86,11 +165,11 @@ def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class AutoCritiqueState(ActorCriticInput):
+class AutoCritiqueState(QuestionState):
     """State of the graphs that make critique data. `paths` holds `ReasoningPath` records as JSON, ordered by name."""
 
     paths: NotRequired[list[dict[str, Any]]]
-    usage: NotRequired[Annotated[dict[str, Any], add_usages]]
+    usage: NotRequired[dict[str, Any]]
 
 
 class AutoCritiqueOutput(TypedDict):
@@ -105,11 +184,12 @@ def read_paths(state: AutoCritiqueState) -> list[ReasoningPath]:
     return [ReasoningPath.model_validate(path) for path in state.get("paths", [])]
 
 
-def write_paths(paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any]:
-    """Give the state update that stores `paths` and adds what each role has used."""
+def write_paths(state: AutoCritiqueState, paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any]:
+    """Give the state update that stores `paths` and adds what each role has used to the usage of `state`."""
+    used = {role: amount.model_dump() for role, amount in usage.items()}
     return {
         "paths": [path.model_dump(mode="json") for path in paths],
-        "usage": {role: used.model_dump() for role, used in usage.items()},
+        "usage": add_usages(state.get("usage", {}), used),
     }
 
 

@@ -45,7 +45,7 @@ def create_pool(
     defaults = Context.model_validate({**settings, "gate": "always"})
     players = new_players({"actor": actor, "critic": critic}, defaults, grader, log)
     builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
-    add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
+    add_loop(builder, players, refine=("refine", create_refine(players)), then="vote", last_steps=2)
     builder.add_node("vote", create_vote(players))
     builder.add_node("baselines", create_baselines(players, votes=votes))
     builder.add_edge("vote", "baselines")

@@ -12,7 +12,8 @@ from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader
-from critique_graph.graphs.loop import while_open
+from critique_graph.graphs.first_node import add_first_node
+from critique_graph.graphs.loop import while_open, within_limit
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine_until_right import create_refine_until_right
@@ -60,7 +61,7 @@ def create_exploration(
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
     )
-    builder.add_node("solve", create_solve(players))
+    add_first_node(builder, "solve", within_limit(create_solve(players), needed=3))
     builder.add_node("vote", create_vote(players))
     builder.add_edge(START, "solve")
     builder.add_edge("vote", END)

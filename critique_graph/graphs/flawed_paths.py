@@ -12,6 +12,7 @@ from critique_graph.calls.players import EXACT, Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader
+from critique_graph.graphs.first_node import add_first_node
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
@@ -64,7 +65,7 @@ def new_data_graph() -> DataGraph:
 
 def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
     """Add the nodes that make paths, and give the name of the last one."""
-    builder.add_node("sample_paths", create_sample_paths(players))
+    add_first_node(builder, "sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))
     builder.add_node("corrupt_paths", create_corrupt_paths(players))
     builder.add_edge(START, "sample_paths")

@@ -14,6 +14,7 @@ from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader
+from critique_graph.graphs.first_node import add_first_node
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_given_response
@@ -45,8 +46,8 @@ def create_judge(
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
     )
-    builder.add_node("given_response", create_given_response())
-    builder.add_node("solve", create_solve(players))
+    add_first_node(builder, "given_response", create_given_response())
+    add_first_node(builder, "solve", create_solve(players))
     builder.add_node("critique", create_critique(players))
     builder.add_node("vote", create_vote(players))
     builder.add_conditional_edges(START, _first_node(), ["given_response", "solve"])

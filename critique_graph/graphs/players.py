@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from critique_graph.calls.caller import CallLog
-from critique_graph.calls.players import Model, Players
+from critique_graph.calls.players import Model, Players, unbound
 from critique_graph.core.context import GraphSettings
 from critique_graph.core.schema import Role
 from critique_graph.grading.grader import Grader, default_grader
@@ -23,5 +23,11 @@ def new_players(
         defaults: Settings that an invocation may change.
         grader: Reads, compares and grades answers; None: mathematics.
         log: Journal of finished calls; None: none is kept.
+
+    Raises:
+        TypeError: A model is neither a string nor a chat model.
+        ValueError: A model has an argument bound that the graph sets.
     """
+    for role, model in models.items():
+        unbound(role, model)
     return Players(models, defaults, grader or default_grader(), load_model, log)

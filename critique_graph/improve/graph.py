@@ -21,7 +21,7 @@ import orjson
 from langgraph.graph import END, START, StateGraph
 
 from critique_graph.calls.breaker import Patience
-from critique_graph.calls.players import Model, in_force
+from critique_graph.calls.players import PlainModel, in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
@@ -39,7 +39,7 @@ from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
-from critique_graph.models.roles import name_of
+from critique_graph.models.roles import name_of, plain_model
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
@@ -50,19 +50,21 @@ RECORD, BEST = "record.json", "best.json"
 ImprovementStage = Literal["resume", "evaluate", "explore", "select", "train"]
 SelfImproveGraph = StateGraph[SelfImproveState, ImprovementContext, SelfImproveInput, SelfImproveOutput]
 _READABLE = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+STEPS = 4
+"""Super-steps of an iteration: explore, select, train, evaluate."""
 _COMPLETE = {"state": "complete", "reason": None}
 
 
 def create_self_improve(
     actor: str = "miniature:actor",
-    critic: Model | None = "miniature:critic",
+    critic: PlainModel | None = "miniature:critic",
     *,
     base: str | None = None,
-    test_critic: Model | None = None,
+    test_critic: PlainModel | None = None,
     problems: ImprovementProblems | None = None,
     grader: Grader | None = None,
     trainer: Trainer = train_in_own_process,
-    load: Callable[[Model], Any] = load_model,
+    load: Callable[[PlainModel], Any] = load_model,
     progress: Callable[[str], Progress] | None = None,
     concurrency: int = CONCURRENCY,
     patience: Patience = Patience(),  # noqa: B008 - frozen
@@ -90,8 +92,12 @@ def create_self_improve(
         settings: Fields of `ImprovementContext`.
 
     Raises:
+        TypeError: A critic is neither a string nor a chat model, or arguments are bound to it.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
+    for role, model in (("critic", critic), ("test_critic", test_critic)):
+        if model is not None:
+            plain_model(role, model)
     defaults = ImprovementContext(**settings)
     judge = critic if test_critic is None else test_critic
     improver = Improver(
@@ -169,9 +175,8 @@ class _Stages:
                 iterations.append(record)
             else:
                 start = record
-        return {"index": len(iterations), "start": start, "iterations": iterations, "end": _COMPLETE} | self._best(
-            out, start, iterations
-        )
+        begun = {"index": len(iterations), "start": start, "iterations": iterations, "draft": {}, "best": {}}
+        return begun | {"end": self._end(state, start, iterations)} | self._best(out, start, iterations)
 
     def explore(self, state: SelfImproveState) -> dict[str, Any]:
         index = state["index"] + 1
@@ -228,7 +233,8 @@ class _Stages:
         iterations = [*state["iterations"], record] if index else []
         content = {"schema": ITERATION_SCHEMA, "settings": self._recorded(), **record}
         write_atomically(folder / RECORD, [orjson.dumps(content, option=_READABLE)])
-        return {"start": start, "iterations": iterations} | self._best(out, start, iterations)
+        measured = {"start": start, "iterations": iterations, "end": self._end(state, start, iterations)}
+        return measured | self._best(out, start, iterations)
 
     def after_evaluation(self, state: SelfImproveState) -> str:
         if state["end"]["state"] != "complete":
@@ -236,6 +242,19 @@ class _Stages:
         if state["start"] is None:
             return "evaluate"
         return "explore" if len(state["iterations"]) < self._context().iterations else END
+
+    def _end(
+        self, state: SelfImproveState, start: dict[str, Any] | None, iterations: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Give the end as it stands: early if LangGraph's recursion limit leaves too few super-steps to go on."""
+        needed = 1 if start is None else STEPS if len(iterations) < self._context().iterations else 0
+        if state["remaining_steps"] - 1 >= needed:
+            return _COMPLETE
+        reason = (
+            f"LangGraph's recursion limit leaves too few super-steps for iteration {len(iterations) + 1}; "
+            f"an iteration takes {STEPS}, and the same input again goes on"
+        )
+        return {"state": "stopped_early", "reason": reason}
 
     def _context(self) -> ImprovementContext:
         return in_force(self._defaults)

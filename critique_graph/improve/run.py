@@ -5,7 +5,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import PlainModel
 from critique_graph.core.errors import InputError
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.graph import create_self_improve
@@ -15,7 +15,7 @@ from critique_graph.improve.settings import ImproveSettings
 from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
-from critique_graph.models.roles import load_role, name_of
+from critique_graph.models.roles import load_role, name_of, plain_model
 from critique_graph.problems.problem_set import Problems, name_of_problems
 from critique_graph.runs.drive import RECURSION_LIMIT
 from critique_graph.runs.folder import open_run
@@ -32,7 +32,7 @@ def improve_actor(
     fresh: bool = False,
     progress: Callable[[str], Progress] | None = None,
     trainer: Trainer = train_in_own_process,
-    load: Callable[[Model], Any] = load_model,
+    load: Callable[[PlainModel], Any] = load_model,
     **settings: Any,
 ) -> ImprovementSummary:
     """Improve an actor with a critic in the loop, as `critique-graph improve` does; the same call again resumes.
@@ -60,7 +60,7 @@ def improve_actor(
         problems = tuple(problems)
     name = problems.name if isinstance(problems, ImprovementProblems) else name_of_problems(problems)
     critics = {role: settings[role] for role in ("critic", "test_critic") if settings.get(role) is not None}
-    named = {role: name_of(critic) for role, critic in critics.items()}
+    named = {role: name_of(plain_model(role, critic)) for role, critic in critics.items()}
     chosen, folder = ImproveSettings(**{**settings, **named, "problems": name}), run_folder(out, "improve")
     _check(chosen)
     sets = problems if isinstance(problems, ImprovementProblems) else improvement_problems(chosen, problems)
@@ -120,7 +120,7 @@ def _check(settings: ImproveSettings) -> None:
             pass
 
 
-def _critic(critic: Model, base_url: str | None) -> Model:
+def _critic(critic: PlainModel, base_url: str | None) -> PlainModel:
     """Check a critic, and give it: as a string if it is loaded and released here, as a model if it is on a server."""
     if critic == NO_CRITIC:
         return critic

@@ -19,7 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Patience
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import PlainModel
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
@@ -54,14 +54,14 @@ NO_CRITIC = "none"
 class Improver:
     """The models, problems and tools of a self-improvement, and its stages as methods."""
 
-    critic: Model | None
+    critic: PlainModel | None
     """Critic of the exploration; None: wrong responses are not refined."""
-    test_critic: Model | None
+    test_critic: PlainModel | None
     """Critic of the evaluations; None: the actor is measured alone."""
     problems: ImprovementProblems
     grader: Grader
     trainer: Trainer
-    load: Callable[[Model], BaseChatModel]
+    load: Callable[[PlainModel], BaseChatModel]
     progress: Callable[[str], Progress]
     """Gives the display of a stage, by its title."""
     concurrency: int
@@ -153,7 +153,7 @@ class Improver:
         problems: Sequence[Problem],
         folder: Path,
         actor: str,
-        critic: Model | None,
+        critic: PlainModel | None,
     ) -> Summary:
         """Have an actor answer problems greedily, and play one round if there is a critic."""
         settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
@@ -176,7 +176,7 @@ class Improver:
         folder: Path,
         create: Callable[..., Any],
         recorded: Mapping[str, JsonValue],
-        critic: Model | None,
+        critic: PlainModel | None,
     ) -> Summary:
         """Drive a graph over problems, in a run folder of its own."""
         configuration = {**recorded, "critic": None if critic is None else name_of(critic)}

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
+from langgraph.managed import RemainingSteps
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -29,6 +30,8 @@ class SelfImproveState(SelfImproveInput):
     best: NotRequired[dict[str, Any]]
     end: NotRequired[dict[str, Any]]
     """How it ended: `state` (of a run) and `reason`."""
+    remaining_steps: RemainingSteps
+    """Number of super-steps that LangGraph's recursion limit leaves, with the one in hand."""
 
 
 class SelfImproveOutput(TypedDict):

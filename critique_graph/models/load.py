@@ -47,6 +47,8 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
     """
     if isinstance(spec, BaseChatModel):
         return spec
+    if not isinstance(spec, str):
+        raise TypeError(f"A model is a model string or a chat model, got {type(spec).__name__}.")
     named = ModelString.parse(spec)
     if base_url is not None and named.prefix != "openai":
         raise InputError(f"base_url is for openai:NAME, not for {spec!r}.")

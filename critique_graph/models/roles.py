@@ -5,13 +5,13 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.calls.players import EXACT, PLAYED_BY_CODE, Model
+from critique_graph.calls.players import EXACT, PLAYED_BY_CODE, PlainModel, unbound
 from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
 
 
-def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]:
+def load_roles(roles: Mapping[Role, tuple[PlainModel, str | None]]) -> dict[str, Any]:
     """Load the models of several roles now and return them by role, ready for the factory of a graph.
 
     Args:
@@ -29,13 +29,24 @@ def load_roles(roles: Mapping[Role, tuple[Model, str | None]]) -> dict[str, Any]
     }
 
 
-def load_role(model: Model, base_url: str | None) -> BaseChatModel:
+def load_role(model: PlainModel, base_url: str | None) -> BaseChatModel:
     """Load the model of one role, on its server if it is one of a server's."""
     is_served = isinstance(model, str) and model.startswith("openai:")
     return load_model(model, base_url=base_url if is_served else None)
 
 
-def name_of(model: Model) -> str:
+def plain_model(role: str, model: object) -> PlainModel:
+    """Give a model that a whole run uses, which records its models by their names alone.
+
+    Raises:
+        TypeError: It is not a model, or arguments are bound to it.
+    """
+    if (plain := unbound(role, model)) is not model:
+        raise TypeError(f"{role}: a run does not record bound arguments; set them on the model itself.")
+    return plain
+
+
+def name_of(model: PlainModel) -> str:
     """Give a model's string; for a chat model, its own name for its model."""
     if isinstance(model, str):
         return model

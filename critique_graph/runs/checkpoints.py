@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import ormsgpack
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError, MissingDependencyError, first_line
 from critique_graph.core.schema import Chain, Problem, Round, Trace
-from critique_graph.core.state import ActorCriticInput, problem_id
+from critique_graph.core.state import problem_id, reference_of
 
 GRAPH = "actor_critic"
 _SQLITE_HEAD = b"SQLite format 3"
@@ -106,9 +106,9 @@ def _critiques(values: Mapping[str, Any]) -> Iterator[str]:
 def _trace(values: dict[str, Any], edited: set[str]) -> Trace:
     trace = Trace(
         problem=Problem(
-            id=problem_id(cast(ActorCriticInput, values)),
+            id=problem_id(values),
             question=values["question"],
-            answer=values.get("reference"),
+            answer=reference_of(values),
         ),
         graph=GRAPH,
         settings={},  # a checkpoint does not hold them

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 
 from critique_graph.core.schema import Problem
-from critique_graph.models.roles import load_roles, name_of
+from critique_graph.models.roles import load_roles, name_of, plain_model
 from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems
 from critique_graph.verbs.settings import Roles
 
@@ -47,9 +47,10 @@ def prepare(
     Raises:
         InputError: A set or a model cannot be used, or a server that was named does not answer.
         MissingDependencyError: Something needs an extra that is not installed.
+        TypeError: A model is no chat model, or arguments are bound to it.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    chat_models = {name: value for name, value in keywords.items() if isinstance(value, BaseChatModel)}
+    chat_models = {name: plain_model(name, value) for name, value in keywords.items() if isinstance(value, Runnable)}
     settings = kind(**{**keywords, **{name: name_of(model) for name, model in chat_models.items()}})
     found = find(settings)
     roles = {role: (chat_models.get(role, model), url) for role, (model, url) in settings.roles().items()}

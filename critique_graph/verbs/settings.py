@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from critique_graph.calls.breaker import Patience
-from critique_graph.calls.players import Model
+from critique_graph.calls.players import PlainModel
 from critique_graph.core.schema import Role
 from critique_graph.core.settings import MODELS, ServerAddress, Settings
 
-Roles = dict[Role, tuple[Model, str | None]]
+Roles = dict[Role, tuple[PlainModel, str | None]]
 """Model and server of each role."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import learning
 import pytest
 from hashed_model import HashedModel
+from langgraph.checkpoint.memory import InMemorySaver
 from learning import START, FakeTrainer, improved
 
 from critique_graph.core.errors import RunError
@@ -185,3 +186,27 @@ async def test_it_runs_inside_an_event_loop_too(tmp_path: Path) -> None:
     ).compile()
     result = await graph.ainvoke({"out": str(tmp_path)})
     assert len(result["iterations"]) == 1
+
+
+def test_recursion_limit_ends_it_between_iterations_and_the_same_input_goes_on(tmp_path: Path) -> None:
+    graph = create_self_improve(
+        START, None, problems=learning.PROBLEMS, trainer=FakeTrainer(), load=learning.load, samples=2, iterations=2
+    ).compile()
+    given = {"out": str(tmp_path)}
+    at_start, early, later = (graph.invoke(given, {"recursion_limit": limit}) for limit in (3, 7, 6))
+    assert [len(result["iterations"]) for result in (at_start, early, later)] == [0, 1, 2]
+    assert [result["end"]["state"] for result in (at_start, early, later)] == ["stopped_early"] * 2 + ["complete"]
+    assert "recursion limit leaves too few super-steps for iteration 2" in early["end"]["reason"]
+    assert later["best"] == improved(tmp_path, critic=None, samples=2, refinements=5)["best"]
+
+
+def test_another_folder_on_the_same_thread_starts_clean(tmp_path: Path) -> None:
+    graph = create_self_improve(
+        START, None, problems=learning.PROBLEMS, trainer=FakeTrainer(), load=learning.load, samples=2, iterations=1
+    ).compile(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    first, second = (graph.invoke({"out": str(tmp_path / name)}, thread) for name in ("a", "b"))
+    assert second["iterations"][0]["model"] == f"hf:{tmp_path}/b/iteration-1/model"
+    paused = graph.invoke({"out": str(tmp_path / "c")}, thread, interrupt_after=["resume"])
+    assert (paused["start"], paused["iterations"], paused["best"]) == (None, [], {})
+    assert first["end"] == second["end"] == {"state": "complete", "reason": None}
