@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import ormsgpack
