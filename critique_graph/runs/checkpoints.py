@@ -16,7 +16,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import ValidationError
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.errors import InputError, MissingDependencyError, first_line
 from critique_graph.core.schema import Chain, Problem, Round, Trace
 from critique_graph.core.state import problem_id, reference_of
 
@@ -52,6 +52,9 @@ def read_checkpoints(place: str) -> Iterator[Trace]:
                 first, thread = error.errors()[0], config["configurable"]["thread_id"]
                 where = ".".join(map(str, first["loc"]))
                 raise InputError(f"{place}, thread {thread} is not the loop's: {where}: {first['msg']}.") from error
+            except (KeyError, TypeError) as error:  # keys of the loop's names, with other contents
+                thread = config["configurable"]["thread_id"]
+                raise InputError(f"{place}, thread {thread} is not the loop's: {first_line(error)}") from error
 
 
 def _finished(saver: BaseCheckpointSaver[Any]) -> list[RunnableConfig]:
