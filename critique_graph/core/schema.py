@@ -61,12 +61,10 @@ class Problem(Record):
 
     id: str
     question: str
-    answer: str | None = None
-    """The reference answer."""
+    answer: str | None = Field(default=None, coerce_numbers_to_str=True)
+    """The reference answer; a number is taken as text."""
     level: int | None = None
     source: str | None = None
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     def to_input(self) -> dict[str, JsonValue]:
         """Give the input of a graph."""

@@ -125,7 +125,7 @@ def _with_edits(given: Chain, edited: set[str]) -> Chain:
     response = given.response
     for step in given.rounds:
         if step.critique.text in edited and response is not None:
-            critique = parse_critique(step.critique.text, response.text)
+            critique = parse_critique(step.critique.text, response.text, has_reasoning=False)
             step = step.model_copy(update={"critique": critique, "is_edited": True})
         rounds.append(step)
         response = step.refinement if step.is_refined else response

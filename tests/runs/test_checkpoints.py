@@ -85,6 +85,30 @@ def test_thread_that_was_asked_again_and_has_not_voted_is_left_out(tmp_path: Pat
     assert list(read_checkpoints(str(tmp_path / "app.sqlite"))) == []
 
 
+def test_threads_stored_before_the_problem_was_kept_apart_are_read(tmp_path: Path) -> None:
+    app = application(tmp_path / "app.sqlite")
+    ask(app, PROBLEMS[0])
+    thread = {"configurable": {"thread_id": PROBLEMS[0].id}}
+    stored = app.checkpointer.get_tuple(thread)
+    del stored.checkpoint["channel_values"]["problem"]
+    stored.checkpoint["channel_values"] |= {"reference": PROBLEMS[0].answer, "id": PROBLEMS[0].id}
+    app.checkpointer.put(stored.parent_config, stored.checkpoint, stored.metadata, {})
+    (trace,) = read_checkpoints(str(tmp_path / "app.sqlite"))
+    assert trace.problem == PROBLEMS[0].model_copy(update={"level": None})
+
+
+@pytest.mark.parametrize("changed", [{"problem": "the parent's own"}, {"problem": {}}, {"question": 7}])
+def test_threads_of_another_graph_are_refused_in_one_line(changed: dict[str, Any], tmp_path: Path) -> None:
+    app = application(tmp_path / "app.sqlite")
+    ask(app, PROBLEMS[0])
+    thread = {"configurable": {"thread_id": PROBLEMS[0].id}}
+    stored = app.checkpointer.get_tuple(thread)
+    stored.checkpoint["channel_values"] |= changed
+    app.checkpointer.put(stored.parent_config, stored.checkpoint, stored.metadata, {})
+    with pytest.raises(InputError, match="is not the loop's: "):
+        list(read_checkpoints(str(tmp_path / "app.sqlite")))
+
+
 def test_critique_that_a_person_changed_is_read_anew_and_marked(tmp_path: Path) -> None:
     app = application(tmp_path / "app.sqlite")
     ask(app, PROBLEMS[0], interrupt_after=["critique"])
