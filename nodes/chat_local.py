@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Protocol
 
@@ -82,7 +83,8 @@ class ChatLocal(BaseChatModel):
         return {name: getattr(self, name) for name in self.identifying_fields}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        return {**params, "ls_model_name": _shown_name(params.get("ls_model_name", self.model))}
 
     def _generate(
         self,
@@ -216,7 +218,7 @@ class ChatLocal(BaseChatModel):
         return ChatGenerationChunk(message=message)
 
     def _metadata(self, completion: Completion) -> dict[str, Any]:
-        metadata: dict[str, Any] = {"finish_reason": completion.finish_reason, "model_name": self.model}
+        metadata: dict[str, Any] = {"finish_reason": completion.finish_reason, "model_name": _shown_name(self.model)}
         if completion.logprobs is not None:
             metadata["logprobs"] = {"content": list(completion.logprobs)}
         return metadata
@@ -271,3 +273,8 @@ def _next_piece(pieces: "SimpleQueue[str | None]", deadline: float | None) -> st
         return pieces.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
     except Empty:
         raise TimeoutError from None
+
+
+def _shown_name(model: str) -> str:
+    """Name a model in metadata, which a server streams to its callers: a folder by its own name alone."""
+    return Path(model).name if Path(model).is_absolute() else model

@@ -82,7 +82,7 @@ def test_reply_says_what_it_cost_and_how_it_ended(model):
     reply = model.invoke("2 + 3 =")
     assert reply.usage_metadata["output_tokens"] == 5
     assert reply.usage_metadata["input_token_details"] == {"cache_read": 4}
-    assert reply.response_metadata == {"finish_reason": "stop", "model_name": MODEL}
+    assert reply.response_metadata == {"finish_reason": "stop", "model_name": "actor"}
 
 
 async def test_stream_gives_the_reply_in_pieces(model):
