@@ -265,6 +265,8 @@ def _path_of(start: str) -> str:
 
 def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
     """Check that the folder holds the same configuration, or write it if no training has begun in the folder."""
+    if (link := next((path for path in out.rglob("*") if path.is_symlink()), None)) is not None:
+        raise InputError(f"{link} is a link, and may lead anywhere: give another folder.")
     folder = out / FOLDER
     file = folder / "settings.json"
     if file.is_file():

@@ -7,16 +7,23 @@ from pathlib import Path
 
 from critique_graph.core.errors import RunError
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
 
 def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
     """Replace the content of `path` by `chunks`; a crash or a full disk at any moment leaves the old file.
 
+    A link in the place of the file, or of the temporary one, is replaced: what it leads to stays as it is.
+
     Raises:
         RunError: The file cannot be written.
     """
+    if "\0" in str(path):
+        raise RunError(f"cannot write {str(path)!r}: a name has no NUL.")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, or planted
+        with os.fdopen(os.open(temporary, _NEW_FILE, 0o666), "wb") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())

@@ -142,6 +142,7 @@ def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
     ]
     count = 0
     partial = file.with_name(f".{file.name}.part")
+    partial.unlink(missing_ok=True)  # of a process that was killed, or a link that was planted
     try:
         with parquet.ParquetWriter(partial, arrow.schema(fields)) as writer:
             for batch in _batched(rows, 1000):

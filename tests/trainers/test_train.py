@@ -214,3 +214,18 @@ def test_traces_of_training_problems_are_learned(tmp_path: Path, capsys: pytest.
     run = tmp_path / "run"
     assert run_command(["run", str(tmp_path / "problems.jsonl"), "--out", str(run), "--samples", "2", "--quiet"]) == 0
     assert trained(capsys, "actor", run, tmp_path / "model")["rows"] > 0
+
+
+@pytest.mark.parametrize(
+    "place", ["model.safetensors", "README.md", "training", "training/rows", "training/.result.json.tmp"]
+)
+def test_links_in_the_folder_are_refused(
+    place: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "model"
+    elsewhere.mkdir()
+    (out / place).parent.mkdir(parents=True)
+    (out / place).symlink_to(elsewhere)
+    told = refused(capsys, "critic", str(data), "--model", "miniature:critic", "--out", str(out))
+    assert f"{out / place} is a link, and may lead anywhere" in told
+    assert list(elsewhere.iterdir()) == []
