@@ -96,7 +96,7 @@ def test_credentials_reach_the_server_and_nothing_else(
         url = url.replace(str(server.server_port), "9")
     else:
         Server.status = status
-    command = [*VERBS[verb], "--actor", "openai:small", "--base-url", url, "--out", "out", "--json"]
+    command = [*VERBS[verb], "--actor", "openai:small", "--base-url", url, "--out", "out", "--json", "--outage", "0"]
     with caplog.at_level(logging.INFO):
         for _ in range(2):  # the second one resumes
             run_command(command)
