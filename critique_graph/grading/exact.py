@@ -109,13 +109,19 @@ def compare_exactly(a: Answer, b: Answer) -> Comparison:
         return _compare_equations(a, b)
     if a.items and b.items:
         return _compare_lists(a, b)
-    for one, other in ((a, b), (b, a)):
-        if one.number and other.items:
-            return _compare_number_with_list(one, other)
+    if a.number and b.items:
+        return _compare_number_with_list(a, b)
+    if b.number and a.items:
+        return _turned(_compare_number_with_list(b, a))
     compared = None if _is_relation(a) or _is_relation(b) else compare_polynomials(a.text, b.text)
     if compared is None and (a.number or b.number) and _is_relation(b if a.number else a):
         return None  # math-verify takes the 2 of x<2 for the answer
     return ((a.text, b.text),) if compared is None else compared
+
+
+def _turned(compared: Comparison) -> Comparison:
+    """Give a comparison of two answers as that of the second with the first."""
+    return tuple((y, x) for x, y in compared) if isinstance(compared, tuple) else compared
 
 
 def is_worded(answer: Answer) -> bool:
@@ -151,7 +157,8 @@ def _compare_equations(a: Answer, b: Answer) -> Comparison:
         return compare_exactly(parse_answer(a.value), parse_answer(b.value))
     for one, other in ((a, b), (b, a)):
         if one.value is not None and not other.is_equation and not _is_relation(other):
-            return compare_exactly(parse_answer(one.value), other)
+            compared = compare_exactly(parse_answer(one.value), other)
+            return compared if one is a else _turned(compared)
         if one.is_equation and other.value is None and not other.is_equation and not _is_relation(other):
             return None if any(_may_equal(side, other) for side in _split_outside(one.text, "=")) else False
     return ((a.text, b.text),)
