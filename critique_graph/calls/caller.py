@@ -184,7 +184,8 @@ def _valid_unicode(text: str) -> str:
 
 
 def _model_name(model: BaseChatModel) -> str:
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    names = (getattr(model, field, None) for field in ("recorded_name", "model_name", "model"))
+    name = next(filter(None, names), None)
     return name if isinstance(name, str) else type(model).__name__
 
 
