@@ -22,11 +22,14 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from critique_graph.core.reasoning import Piece, ReasoningSplitter, open_block
+from critique_graph.core.weights import named_by_weights
 from critique_graph.engines.request import Completion, Request, Sampling
+from critique_graph.miniature import weights_path
 
+_naming = threading.Lock()
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
@@ -62,9 +65,31 @@ class ChatLocal(BaseChatModel):
     continues_final_message: ClassVar[bool] = True
     runs_in_process: ClassVar[bool] = True
     """A call may wait in the engine's queue for as long as that takes, and there is no server that can be out."""
+    prefix: ClassVar[str]
+    """What stands before the colon in the model's string."""
     engine_module: ClassVar[str]
     """Name of the engine's module, which has a function `shared_engine`."""
     identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
+
+    _recorded_name: str | None = PrivateAttr(default=None)
+
+    @property
+    def recorded_name(self) -> str:
+        """Name of the model in traces: its string, with a hash of the weights in the place of a path."""
+        with _naming:
+            if self._recorded_name is None:
+                self._recorded_name = self._named_by_weights()
+        return self._recorded_name
+
+    async def _find_recorded_name(self) -> None:
+        """Hash the weights in a thread, not in the event loop, where the name is asked for after the call."""
+        if self._recorded_name is None:
+            await asyncio.to_thread(getattr, self, "recorded_name")
+
+    def _named_by_weights(self) -> str:
+        role = next((role for role in ("actor", "critic") if self.model == str(weights_path(role))), None)
+        named = named_by_weights(self.prefix, self.model)
+        return named if role is None else named.replace(f"{self.prefix}:", "miniature:", 1)
 
     @abstractmethod
     def _shared_engine(self) -> LocalEngine:
@@ -111,7 +136,9 @@ class ChatLocal(BaseChatModel):
         await self._import_engine()
         self._shared_engine().submit(request)
         async with asyncio.timeout(self.timeout):
-            return self._result(request, await asyncio.wrap_future(request.future))
+            completion = await asyncio.wrap_future(request.future)
+        await self._find_recorded_name()
+        return self._result(request, completion)
 
     def _stream(
         self,
@@ -168,6 +195,7 @@ class ChatLocal(BaseChatModel):
             completion = request.future.result()
             for part in splitter.end():
                 yield _chunk(part)
+            await self._find_recorded_name()
             yield self._last_chunk(completion)
         finally:
             request.future.cancel()

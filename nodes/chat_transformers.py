@@ -37,6 +37,7 @@ class ChatTransformers(ChatLocal):
     max_batch_size: int = Field(default=64, gt=0)
     """Most calls that generate at the same time; further calls wait. Memory use grows with this number."""
 
+    prefix: ClassVar[str] = "hf"
     engine_module: ClassVar[str] = "critique_graph.engines.transformers_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "dtype")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.core.weights import named_by_weights
 from critique_graph.nodes.chat_local import ChatLocal
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ChatVLLM(ChatLocal):
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 
+    prefix: ClassVar[str] = "vllm"
     engine_module: ClassVar[str] = "critique_graph.engines.vllm_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (
         *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
@@ -53,6 +55,10 @@ class ChatVLLM(ChatLocal):
     @property
     def _llm_type(self) -> str:
         return "vllm"
+
+    def _named_by_weights(self) -> str:
+        adapter = f"+{named_by_weights('lora', self.lora)}" if self.lora else ""
+        return f"{super()._named_by_weights()}{adapter}"
 
     def close(self) -> None:
         """End the engine, also for other objects that share it; the next call of this object starts a new one."""

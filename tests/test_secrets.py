@@ -28,10 +28,15 @@ pytestmark = pytest.mark.enable_socket
 
 class Server(BaseHTTPRequestHandler):
     seen: list[tuple[str, str | None]]
+    places: list[str]
     status: int
 
     def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.status == 307:
+            self.places.append(self.path)
+            self._redirect()
+            return
         authorization = self.headers["Authorization"] or ""
         self.seen.append((authorization, (parse_qs(urlsplit(self.path).query).get("api_key") or [None])[0]))
         answer = critique_text("Correct") if b"correctness" in asked.lower() else solution(5)
@@ -41,6 +46,12 @@ class Server(BaseHTTPRequestHandler):
         found = {"id": "1", "object": "chat.completion", "created": 1, "model": "small", "choices": [choice]}
         fault = {"error": {"message": f"Incorrect API key provided: {TOKEN}; {told!r} at http://x{self.path}"}}
         self._answer(self.status, fault if self.status >= 400 else found)
+
+    def _redirect(self) -> None:
+        self.send_response(307)
+        self.send_header("Location", "/stolen")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_GET(self) -> None:
         self._answer(200, {})
@@ -64,7 +75,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Threadin
     monkeypatch.setattr("critique_graph.calls.caller._BACKOFF_BASE_SECONDS", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", TOKEN)
     Path("problems.jsonl").write_text(json.dumps({"question": "What is 2 + 3?", "answer": "5"}) + "\n")
-    Server.seen, Server.status = [], 200
+    Server.seen, Server.places, Server.status = [], [], 200
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as opened:
         thread = threading.Thread(target=opened.serve_forever)
         thread.start()
@@ -142,3 +153,10 @@ def test_key_in_the_address_is_enough(server: ThreadingHTTPServer, monkeypatch: 
     monkeypatch.delenv("OPENAI_API_KEY")
     model = load_model("openai:small", base_url=f"http://127.0.0.1:{server.server_port}/v1?api_key={KEY}")
     assert model.invoke("2 + 3?").content == solution(5)
+
+
+def test_redirects_are_not_followed(server: ThreadingHTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
+    Server.status = 307
+    command = [*VERBS["run"], "--actor", "openai:small", "--base-url", address(server), "--out", "out", "--quiet"]
+    assert run_command(command) != 0
+    assert {urlsplit(place).path for place in Server.places} == {"/v1/chat/completions"}

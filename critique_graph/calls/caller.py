@@ -75,7 +75,7 @@ class Caller:
     bound: Runnable[LanguageModelInput, AIMessage] | None = None
     """The model with arguments bound to it, which is called in its place."""
     name: str | None = None
-    """Name of the model in records; None: as the model calls itself."""
+    """The model's string, which names it in records unless it is named by its weights."""
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
     @property
@@ -167,7 +167,7 @@ class Caller:
         message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
-            model=self.name or _model_name(self.model),
+            model=_recorded_name(self.model, self.name),
             seed=settings.get("seed"),
             started=round(began, 4),
             seconds=round(seconds, 4),
@@ -200,6 +200,12 @@ def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict
     return {name: value for name, value in settings.items() if name in known}
 
 
-def _model_name(model: BaseChatModel) -> str:
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return name if isinstance(name, str) else type(model).__name__
+def _recorded_name(model: BaseChatModel, name: str | None) -> str:
+    """Name a model in records: a local one by its weights, others by the string given for them or by themselves."""
+    names = (
+        getattr(model, "recorded_name", None),
+        name,
+        getattr(model, "model_name", None),
+        getattr(model, "model", None),
+    )
+    return next((name for name in names if name and isinstance(name, str)), type(model).__name__)

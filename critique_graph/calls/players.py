@@ -62,7 +62,7 @@ class Players(Generic[ContextT]):
             temperature=temperature,
             max_tokens=max_tokens,
             seed=context.seed,
-            name=model if isinstance(model, str) else None,  # not the folder of its weights
+            name=model if isinstance(model, str) else None,
             log=self.log,
         )
 

@@ -99,6 +99,7 @@ class Call(Record):
     """How a text was produced: by which model, with which seed, at what cost."""
 
     model: str
+    """The model; one in a folder by the folder's name and a hash of its weights, `hf:critic@3f2a90c41b7e`."""
     seed: int | None = None
     finish_reason: str | None = None
     usage: Usage = Usage()

@@ -24,6 +24,7 @@ from pydantic import JsonValue
 from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
+from critique_graph.core.weights import without_paths
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
 from critique_graph.runs.journal import Journal, read_journal
@@ -149,7 +150,7 @@ class _Session:
         self._graph = graph
         self._problems = enumerate(problems.read())
         self._journal = run.journal
-        self._settings = run.configuration
+        self._settings = without_paths(run.configuration)
         self._rules = rules
         self._breakers = breakers
         self._progress = progress
