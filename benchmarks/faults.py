@@ -268,7 +268,7 @@ def flips(options: argparse.Namespace) -> list[Line]:
 
 def kills(options: argparse.Namespace) -> list[Line]:
     """Kill runs."""
-    return kill.kill_over_and_over(options.kills, problems=500, most_seconds=1.5, seed=options.seed)
+    return kill.kill_over_and_over(options.kills, problems=60 * options.kills, most_seconds=1.5, seed=options.seed)
 
 
 PARTS = {

@@ -31,7 +31,9 @@ class ProblemSet:
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> "ProblemSet":
-        """Make a set from problems in memory."""
+        """Make a set from problems in memory; raises `InputError` if two of them have one id."""
+        if problems:
+            refuse_repeated_ids(problems)
         return cls(lambda: problems, len(problems))
 
 

@@ -5,6 +5,7 @@ ends as `done`, `failed` or `quarantined` (`outcomes.py`); nothing that happens 
 """
 
 import asyncio
+import gc
 import itertools
 import logging
 import signal
@@ -163,7 +164,7 @@ class _Session:
     async def work(self, concurrency: int) -> None:
         """Run the problems; afterwards, `state` and `reason` say how the session ended."""
         try:
-            with self._progress, _on_signals(self._interrupt):
+            with self._progress, _on_signals(self._interrupt), _rare_collections():
                 async with self._bound, asyncio.TaskGroup() as group:
                     for _ in range(concurrency):
                         group.create_task(self._work_off())
@@ -239,6 +240,23 @@ class _Session:
     def _stop(self, state: RunState) -> None:
         self.state = state
         self._bound.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Keep the garbage collector from walking through every loaded module again and again.
+
+    A full collection walks through all objects of the process, a million once torch is loaded, and holds the event loop
+    for 150 ms. Objects from before the run are left out of it, and young ones are collected in larger lots.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hashed_model import HashedModel, addition_problems
 
-from critique_graph.core.errors import RunError
+from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.schema import Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.problems.problem_set import ProblemSet
@@ -93,7 +93,7 @@ def test_lower_limit_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> Non
 
 def test_run_that_ended_over_a_bad_row_goes_on_when_the_row_is_put_right(tmp_path: Path) -> None:
     twice = [*FOUR[:3], FOUR[0], *FOUR[3:]]
-    with pytest.raises(Exception, match="'p0' occurs twice"):
+    with pytest.raises(Exception, match="'p0' is there twice"):
         play(tmp_path, twice)
     end = play(tmp_path, FOUR)
     assert (end.problems, end.done, end.pending) == (4, 4, 0)
@@ -108,3 +108,11 @@ def test_trace_of_a_refusal_by_an_earlier_version_is_forgotten(tmp_path: Path) -
         journal.execute("UPDATE problems SET status = 'pending', trace = NULL WHERE position = 2")
     assert play(tmp_path, FOUR[:2]).problems == 2
     assert play(tmp_path, FOUR).done == 4
+
+
+def test_appended_row_with_a_known_id_is_refused_before_any_problem_begins(tmp_path: Path) -> None:
+    play(tmp_path, FOUR)
+    before = content(tmp_path)
+    with pytest.raises(InputError, match="the id 'p1' is there twice"):
+        play(tmp_path, [*FOUR, OTHER, SAME_ID])
+    assert content(tmp_path) == before

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -366,3 +367,19 @@ async def test_full_disk_is_one_clear_line_and_the_run_resumes_when_there_is_roo
     assert (end.done, end.exit_code()) == (50, 0)
     assert 0 < len(resumed.prompts) < len(whole.prompts)
     assert traces_without_seconds(small_disk / "run") == traces_without_seconds(tmp_path / "whole")
+
+
+async def test_garbage_collector_is_set_for_the_run_alone(tmp_path: Path) -> None:
+    before, seen = gc.get_threshold(), list[tuple[int, int]]()
+
+    class Watching(HashedModel):
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            seen.append((gc.get_threshold()[0], gc.get_freeze_count()))
+            return super()._generate(*args, **kwargs)
+
+    await play(tmp_path, Watching(), addition_problems(1))
+
+    assert seen
+    assert all(threshold == 50_000 and frozen > 0 for threshold, frozen in seen)
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
