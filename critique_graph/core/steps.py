@@ -4,10 +4,13 @@
 falls back to sentences; formulas, code and drawings are never cut.
 """
 
+import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import partial
+from itertools import accumulate, islice
+from typing import Literal, NamedTuple
 
 _Separation = Literal["section", "number", "paragraph", "line"]
 
@@ -17,11 +20,11 @@ _FULL_STOP = "\x03"  # the last character of a formula that ends a sentence: `$x
 _DISPLAY_END = "\x04"  # the last character of any other displayed formula
 
 _DELIMITER = re.compile(
-    r"\\[\\$]"  # an escaped backslash or dollar delimits nothing
-    r"|```|\[/?asy\]|\\(?:begin|end)\{[a-zA-Z]{1,20}\*?\}|\\[\[\]()]|\$\$?"
-    r"|\n[^\S\n]*+\n"
+    r"(\\[\\$]"  # an escaped backslash or dollar delimits nothing
+    r"|```|\[/?asy\]|\\(?:begin|end)\{[a-zA-Z]{1,20}\*?\}|\\[\[\]()]|\$\$?)"
 )
 _CLOSERS = {"```": "```", "[asy]": "[/asy]", "\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
+_GAP = re.compile(r"\n[^\S\n]*+\n")
 _ENDS_SENTENCE = re.compile(r"(?<!\.)[.?]\s{0,3}(?:\\end\{[a-zA-Z]{1,20}\*?\}\s{0,3})?\Z")
 
 _PREAMBLE = re.compile(
@@ -43,23 +46,33 @@ _SENTENCE_END = re.compile(
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|mrs?|ms|dr|st|approx|fig|eq|step\s\d{1,3})\.\Z", re.I)
 
 _RULE = re.compile(r"-{3,}|\*{3,}|_{3,}|={3,}")
-_ITEMS: dict[_Separation, re.Pattern[str]] = {
-    "section": re.compile(
-        r"(?:#{1,6}\s{1,2})?[*_]{0,3}step\s{0,2}\d{1,3}[*_]{0,3}\s{0,2}(?:[-:.)\u2013\u2014]|\Z)", re.I
-    ),
-    "number": re.compile(r"[*_]{0,3}\(?\d{1,3}[.)][*_]{0,3}\s"),
-}
-_HEADING = re.compile(r"#{1,6}\s|(?:\*\*|__)[^*_]{1,200}(?<![.!?])(?:\*\*|__)\Z")
-_BULLET = re.compile(r"[-+*•]\s")
+_STEP_NUMBER = re.compile(r"[*_]{0,3}\(?\d{1,3}[.)][*_]{0,3}\s")
 _RELATIONS = "=<>≈≤≥⇒→"
+_Role = Literal["answer", "section", "number", "bullet", "relation", "display", "other"]
+_ROLES: tuple[tuple[_Role, str, re.Pattern[str]], ...] = (
+    ("answer", '*_("sSthHtTmMaAfF#', _ANSWER),
+    (
+        "section",
+        "#*_sS",
+        re.compile(r"(?:#{1,6}\s{1,2})?[*_]{0,3}step\s{0,2}\d{1,3}[*_]{0,3}\s{0,2}(?:[-:.)\u2013\u2014]|\Z)", re.I),
+    ),
+    ("number", "*_(0", _STEP_NUMBER),
+    ("bullet", "-+*•", re.compile(r"[-+*•]\s")),
+    ("relation", _RELATIONS, re.compile("")),
+    ("display", _DISPLAY, re.compile("")),
+)
+"""What the beginning of a line says about it, by its first character (0 stands for every digit) and a pattern."""
+_ROLES_BY_START: dict[str, tuple[tuple[_Role, re.Pattern[str]], ...]] = {
+    start: tuple((role, pattern) for role, starts, pattern in _ROLES if start in starts)
+    for start in "".join(starts for _, starts, _ in _ROLES)
+}
+"""The roles that a line may have, by its first character; looking at it spares most lines the patterns."""
+_HEADING = re.compile(r"#{1,6}\s|(?:\*\*|__)[^*_]{1,200}(?<![.!?])(?:\*\*|__)\Z")
 _TABLE_RULE = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?")
-_ANSWER_STARTS = frozenset('*_("sSthHtTmMaAfF#')
-"""First characters of a line that gives the answer; looking at them spares most lines the pattern."""
 _SENTENCES_OF_A_PARAGRAPH = 3
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A line that is not blank; `start` and `end` enclose its text without the space around it."""
 
     start: int
@@ -68,27 +81,15 @@ class _Line:
     """Masked."""
     indent: int
     is_after_gap: bool
-    is_answer: bool
+    role: _Role | None
+    """None of plain text, which says nothing about where it belongs; "other" of text that may."""
     is_lead: bool
     """Whether it introduces the following text: a heading, or a line that ends in a colon."""
-    is_section: bool
-    is_number: bool
-
-    def is_item(self, separation: _Separation) -> bool:
-        """Whether it begins with the author's own step number."""
-        return self.is_section if separation == "section" else separation == "number" and self.is_number
 
 
-@dataclass(slots=True)
-class _Block:
-    """Lines that belong together, of which only the first and the last are kept."""
-
-    first: _Line
-    last: _Line
-    holds_list: bool = False
-    """Whether a colon introduced a bulleted list, which may continue."""
-    holds_table: bool = False
-    """Whether its last lines are rows of a table."""
+_Fields = tuple[int, int, str, int, bool, _Role | None, bool]
+"""The fields of a `_Line`. Lines are kept as plain tuples, which the garbage collector does not go through."""
+_line = partial(tuple.__new__, _Line)  # in 60 % of the time of `_Line(*fields)`
 
 
 def split_steps(response: str) -> tuple[str, ...]:
@@ -109,23 +110,13 @@ def split_steps(response: str) -> tuple[str, ...]:
     masked = _mask(response)
     preamble = _PREAMBLE.match(masked)
     begin = preamble.end() if preamble else 0
-    # The lines are read twice: to keep the objects of a long text would cost more than to make them again.
-    separation = _separation(_lines(masked, begin))
-    steps: list[str] = []
-    block: _Block | None = None
-    for line in _lines(masked, begin):
-        if block is not None and _continues(block, line, separation):
-            if block.last.is_lead and _BULLET.match(line.text):
-                block.holds_list = True
-            block.holds_table = _continues_table(block, line)
-            block.last = line
-        else:
-            if block is not None:
-                steps += _steps_of(block, response, masked, separation, is_last=False)
-            block = _Block(line, line)
-    if block is not None:
-        steps += _steps_of(block, response, masked, separation, is_last=True)
-    return tuple(steps)
+    lines = _lines(masked, begin)
+    separation = _separation(lines)
+    blocks = list(_blocks(map(_line, lines), separation))
+    if separation == "line":
+        return tuple(_cut(blocks, response, masked, _SENTENCES_OF_A_PARAGRAPH))
+    steps = [response[start:end] for start, end in blocks[:-1]]
+    return (*steps, *_cut(blocks[-1:], response, masked, math.inf))
 
 
 def is_answer(step: str) -> bool:
@@ -157,151 +148,208 @@ def _place(response: str, index: int) -> int:
 
 
 def _mask(text: str) -> str:
-    pieces, cursor = [], 0
+    pieces: list[str] = []
+    cursor = 0
     for start, closer, end, is_display in _opaque_spans(text):
-        if _ENDS_SENTENCE.search(text, max(start, closer - 40), closer):
+        before = text[closer - 1]
+        if (before in ".?}" or before.isspace()) and _ENDS_SENTENCE.search(text, max(start, closer - 40), closer):
             last = _FULL_STOP
         else:
             last = _DISPLAY_END if is_display else _INLINE
         body = _DISPLAY if is_display else _INLINE
-        pieces += [text[cursor:start], body * (end - start - 1), last]
+        pieces += (text[cursor:start], body * (end - start - 1), last)
         cursor = end
-    return "".join([*pieces, text[cursor:]])
+    pieces.append(text[cursor:])
+    return "".join(pieces)
 
 
 def _opaque_spans(text: str) -> Iterator[tuple[int, int, int, bool]]:
     """Formulas, code and drawings: start, start of the closing delimiter, end, and whether displayed."""
-    marks = list(_DELIMITER.finditer(text))
-    names = [mark[0] if mark[0][0] != "\n" else "\n" for mark in marks]
-    nearest: dict[str, int] = {}
-    closing: list[int | None] = [None] * len(marks)
-    for index in range(len(marks) - 1, -1, -1):
-        name = names[index]
-        close = nearest.get(_CLOSERS.get(name, name.replace("\\begin", "\\end")))
-        if name in ("$", "\\("):
-            if (
-                close is not None
-                and close < nearest.get("\n", len(marks))
-                and _is_inline(text, marks[index], marks[close])
-            ):
-                closing[index] = close
-        elif name in _CLOSERS or name.startswith("\\begin"):
-            closing[index] = close
-        nearest[name] = index
-    index = 0
-    while index < len(marks):
-        close = closing[index]
+    pieces = _DELIMITER.split(text)  # every other piece is a delimiter
+    names, ends = pieces[1::2], list(accumulate(map(len, pieces)))[1::2]
+    closing = _closing(names)
+    index, gap = 0, -1
+    while index < len(names):
+        name, close = names[index], closing[index]
         if close is not None:
-            yield (
-                marks[index].start(),
-                marks[close].start(),
-                marks[close].end(),
-                names[index] not in ("$", "\\("),
-            )
-            index = close
+            begin, closer = ends[index], ends[close] - len(names[close])
+            is_display = name not in ("$", "\\(")
+            if not is_display and gap < begin:
+                gap = _next_gap(text, begin)
+            if is_display or (closer <= gap and (name != "$" or _is_formula(text, begin, closer))):
+                yield begin - len(name), closer, ends[close], is_display
+                index = close
         index += 1
 
 
-def _is_inline(text: str, opener: re.Match[str], closer: re.Match[str]) -> bool:
-    """Tell a formula from amounts of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
-    if opener[0] != "$":
-        return True
-    inner = text[opener.end() : closer.start()]
+def _closing(names: list[str]) -> list[int | None]:
+    """For each delimiter the index of the next one that could close it."""
+    closers = _CLOSERS | {name: name.replace("\\begin", "\\end") for name in set(names) if name.startswith("\\begin")}
+    closing: list[int | None] = [None] * len(names)
+    nearest: dict[str, int] = {}
+    for index in range(len(names) - 1, -1, -1):
+        name = names[index]
+        if name in closers:
+            closing[index] = nearest.get(closers[name])
+        nearest[name] = index
+    return closing
+
+
+def _next_gap(text: str, start: int) -> int:
+    """Where the next blank line is, which no formula within a line of text goes over; the end if there is none."""
+    gap = _GAP.search(text, start)
+    return gap.start() if gap else len(text)
+
+
+def _is_formula(text: str, begin: int, closer: int) -> bool:
+    """Tell what two dollars enclose from amounts of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
     return (
-        inner != ""
-        and inner[0].isspace() == inner[-1].isspace()
-        and not text[closer.end() : closer.end() + 1].isdigit()
+        begin < closer
+        and text[begin].isspace() == text[closer - 1].isspace()
+        and not text[closer + 1 : closer + 2].isdigit()
     )
 
 
-def _lines(masked: str, begin: int) -> Iterator[_Line]:
+def _lines(masked: str, begin: int) -> list[_Fields]:
+    lines: list[_Fields] = []
     start, is_after_gap = begin, True
     for line in masked[begin:].split("\n"):
         text = line.strip()
-        first = text[:1]
-        if text and not (first in "-*_=" and _RULE.fullmatch(text)):
-            indent = len(line) - len(line.lstrip())
-            is_answer = first in _ANSWER_STARTS and _ANSWER.match(text) is not None
-            is_heading = first in "#*_" and not is_answer and _HEADING.match(text) is not None
-            yield _Line(
-                start=start + indent,
-                end=start + indent + len(text),
-                text=text,
-                indent=indent,
-                is_after_gap=is_after_gap,
-                is_answer=is_answer,
-                is_lead=is_heading or (text[-1] in ":*_" and text.rstrip("*_ ").endswith(":")),
-                is_section=first in "#*_sS" and _ITEMS["section"].match(text) is not None,
-                is_number=(first in "*_(" or first.isdigit()) and _ITEMS["number"].match(text) is not None,
-            )
+        if text and not (text[0] in "-*_=" and _RULE.fullmatch(text)):
+            indent = len(line) - len(line.lstrip()) if len(text) < len(line) else 0
+            role: _Role | None = None
+            is_lead = False
+            if (
+                len(text) > 4 or not text.isalnum()
+            ):  # a short word has no role, and these lines are the most there can be
+                role = _role(text)
+                is_lead = (text[0] in "#*_" or text[-1] in ":*_") and _is_lead(text, role)
+                if role is None and (is_lead or "|" in text or _DISPLAY in text):
+                    role = "other"
+            begin = start + indent
+            lines.append((begin, begin + len(text), text, indent, is_after_gap, role, is_lead))
             is_after_gap = False
         else:
             is_after_gap = True
         start += len(line) + 1
+    return lines
 
 
-def _separation(lines: Iterable[_Line]) -> _Separation:
-    sections = numbers = paragraphs = 0
-    for line in lines:
-        sections += line.is_section
-        numbers += line.is_number
-        paragraphs += line.is_after_gap and line.text[0] != _DISPLAY and not line.is_answer
-    if sections >= 2:
+def _role(text: str) -> _Role | None:
+    for role, pattern in _ROLES_BY_START.get("0" if text[0].isdigit() else text[0], ()):
+        if pattern.match(text):
+            return role
+    return None
+
+
+def _is_lead(text: str, role: _Role | None) -> bool:
+    if text[0] in "#*_" and role != "answer" and _HEADING.match(text):
+        return True
+    return text[-1] in ":*_" and text.rstrip("*_ ").endswith(":")
+
+
+def _separation(lines: list[_Fields]) -> _Separation:
+    roles = [role for _, _, _, _, _, role, _ in lines if role is not None]
+    if roles.count("section") >= 2:
         return "section"
-    if numbers >= 2:
+    if roles.count("number") >= 2:
         return "number"
-    return "paragraph" if paragraphs >= 3 else "line"
+    paragraphs = (line for line in map(_line, lines) if line.is_after_gap and line.role not in ("display", "answer"))
+    return "paragraph" if len(list(islice(paragraphs, 3))) == 3 else "line"
 
 
-def _continues(block: _Block, line: _Line, separation: _Separation) -> bool:
-    """Whether a line belongs to the block before it."""
-    previous, is_numbered = block.last, block.first.is_item(separation)
-    if line.is_answer:
+def _blocks(lines: Iterator[_Line], separation: _Separation) -> Iterator[tuple[int, int]]:
+    """Start and end of each block of lines that belong together."""
+    first = last = next(lines, None)
+    if first is None or last is None:
+        return
+    holds_list = holds_table = False
+    for line in lines:
+        if line.role is None and last.role is None and first.role != separation:  # most lines of most texts
+            is_row, continues = False, separation == "paragraph" and not line.is_after_gap
+        else:
+            is_row = _is_next_row(last, line, holds_table=holds_table)
+            continues = _continues(first, last, line, separation, holds_list=holds_list, is_row=is_row)
+        if continues:
+            holds_list = holds_list or (last.is_lead and line.role == "bullet")
+            holds_table = is_row
+        else:
+            yield first.start, last.end
+            first, holds_list, holds_table = line, False, False
+        last = line
+    yield first.start, last.end
+
+
+def _continues(
+    first: _Line, last: _Line, line: _Line, separation: _Separation, *, holds_list: bool, is_row: bool
+) -> bool:
+    """Whether a line belongs to the block before it, of which the first and the last line are given.
+
+    Args:
+        first: It may begin with the author's own step number.
+        last: It may introduce the line.
+        line: The line.
+        separation: What separates the steps.
+        holds_list: Whether a colon introduced a bulleted list in the block, which may continue.
+        is_row: Whether the line is a row of the table that the last line belongs to.
+    """
+    is_numbered = first.role == separation
+    if line.role == "answer":
         return False
-    if line.is_item(separation):
-        return previous.is_lead and not is_numbered
-    if line.text[0] == _DISPLAY or previous.is_lead or (is_numbered and separation == "section"):
+    if line.role == separation:
+        return last.is_lead and not is_numbered
+    if line.role == "display" or last.is_lead or (is_numbered and separation == "section"):
         return True
-    if _continues_table(block, line):
+    if is_row:
         return True
-    if _BULLET.match(line.text):
-        return block.holds_list or line.indent > block.first.indent
+    if line.role == "bullet":
+        return holds_list or line.indent > first.indent
     if is_numbered:
-        return not line.is_after_gap or line.indent > block.first.indent
-    is_after_display = _DISPLAY in previous.text[-3:]
-    if line.text[0] in _RELATIONS or (is_after_display and line.text[0].islower()):
+        return not line.is_after_gap or line.indent > first.indent
+    is_after_display = _DISPLAY in last.text[-3:]
+    if line.role == "relation" or (is_after_display and line.text[0].islower()):
         return True
     return separation == "paragraph" and not line.is_after_gap
 
 
-def _continues_table(block: _Block, line: _Line) -> bool:
+def _is_next_row(last: _Line, line: _Line, *, holds_table: bool) -> bool:
     """Whether a line and the one before it are rows of a table, of which a rule or bars at both ends tell."""
-    row, previous = line.text, block.last.text
+    row, previous = line.text, last.text
     if line.is_after_gap or "|" not in row or "|" not in previous:
         return False
-    if block.holds_table or _TABLE_RULE.fullmatch(row):
+    if holds_table or _TABLE_RULE.fullmatch(row):
         return True
     return all(text.startswith("| ") and text.endswith(" |") for text in (row, previous))
 
 
-def _steps_of(block: _Block, response: str, masked: str, separation: _Separation, *, is_last: bool) -> Iterator[str]:
-    start, end = block.first.start, block.last.end
-    for cut in _cuts(masked, block, separation, is_last=is_last):
-        yield response[start:cut].strip()
-        start = cut
-    yield response[start:end].strip()
+def _cut(blocks: list[tuple[int, int]], response: str, masked: str, sentences_of_a_paragraph: float) -> Iterator[str]:
+    """Cut blocks further: between sentences if they are paragraphs, otherwise before the answer."""
+    ends = _sentence_ends(masked, blocks[0][0]) if blocks else []
+    place = 0
+    for start, end in blocks:
+        since, place = place, bisect_left(ends, end, place)
+        if since < place:
+            cuts = _cuts(masked, start, ends[since:place], sentences_of_a_paragraph)
+            for cut in cuts:
+                yield response[start:cut].strip()
+                start = cut
+        yield response[start:end].strip()
 
 
-def _cuts(masked: str, block: _Block, separation: _Separation, *, is_last: bool) -> list[int]:
-    """Where a block is cut further: between sentences if it is a long line, otherwise before the answer."""
-    if separation != "line" and not is_last:
-        return []
-    number = _ITEMS["number"].match(masked, block.first.start)
-    ends = _SENTENCE_END.finditer(masked, number.end() if number else block.first.start, block.last.end)
-    cuts = [end.end() for end in ends if not _ABBREVIATION.search(masked, end.end() - 12, end.end())]
-    if not cuts or (separation == "line" and len(cuts) + 1 >= _SENTENCES_OF_A_PARAGRAPH):
+def _cuts(masked: str, start: int, ends: list[int], sentences_of_a_paragraph: float) -> list[int]:
+    """Which ends of sentences cut the block that begins at `start`."""
+    number = _STEP_NUMBER.match(masked, start)
+    begin = number.end() if number else start
+    cuts = [end for end in ends if end > begin]
+    if len(cuts) + 1 >= sentences_of_a_paragraph:
         return cuts
     return [cut for cut in cuts if _ANSWER.match(masked[cut : cut + 60].lstrip())]
+
+
+def _sentence_ends(masked: str, start: int) -> list[int]:
+    """Where sentences end that another one follows."""
+    ends = (end.end() for end in _SENTENCE_END.finditer(masked, start))
+    return [end for end in ends if not _ABBREVIATION.search(masked, end - 12, end)]
 
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

@@ -137,6 +137,12 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
         pytest.param(
             "| a | b |\n|---|---|\n\n| 1 | 2 |", ("| a | b |\n|---|---|", "| 1 | 2 |"), id="a gap ends a table"
         ),
+        pytest.param(
+            "It costs $5\n\nor $6.\nSo \\(a\n\nb\\) is text.",
+            ("It costs $5", "or $6.\nSo \\(a", "b\\) is text."),
+            id="no formula goes over a blank line",
+        ),
+        pytest.param("so\n1\n= x\nStep1", ("so", "1\n= x", "Step1"), id="lines of one word"),
         pytest.param("Let's think step by step", (), id="nothing but a preamble"),
         pytest.param(" \n\n---\n", (), id="blank"),
         pytest.param("", (), id="empty"),
