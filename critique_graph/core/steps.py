@@ -9,23 +9,12 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import partial
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Literal, NamedTuple
 
+from critique_graph.core.formulas import DISPLAY, DISPLAY_END, FULL_STOP, INLINE, mask
+
 _Separation = Literal["section", "number", "paragraph", "line"]
-
-# Formulas, code and drawings are replaced by these characters before ends of lines and sentences are searched for.
-_INLINE, _DISPLAY = "\x01", "\x02"
-_FULL_STOP = "\x03"  # the last character of a formula that ends a sentence: `$x = 3.$`
-_DISPLAY_END = "\x04"  # the last character of any other displayed formula
-
-_DELIMITER = re.compile(
-    r"(\\[\\$]"  # an escaped backslash or dollar delimits nothing
-    r"|```|\[/?asy\]|\\(?:begin|end)\{[a-zA-Z]{1,20}\*?\}|\\[\[\]()]|\$\$?)"
-)
-_CLOSERS = {"```": "```", "[asy]": "[/asy]", "\\[": "\\]", "\\(": "\\)", "$$": "$$", "$": "$"}
-_GAP = re.compile(r"\n[^\S\n]*+\n")
-_ENDS_SENTENCE = re.compile(r"(?<!\.)[.?]\s{0,3}(?:\\end\{[a-zA-Z]{1,20}\*?\}\s{0,3})?\Z")
 
 _PREAMBLE = re.compile(
     r"\s*+(?:sure[,.!]?\s{1,2})?let['\u2019]?s\b[^.:!\n]{0,80}step[ -]by[ -]step[^.:!\n]{0,40}(?:[.:!]+|$)",
@@ -37,11 +26,11 @@ _ANSWER = re.compile(
     r"|[*_]{0,3}(?:final\s{1,2})?answer[*_]{0,3}:|####\s{0,2}[-$\d]",
     re.I,
 )
-_SENTENCE_START = rf"[\"'\u201c\u2018(*_\[]{{0,3}}[A-Z0-9\\{_INLINE}]"
+_SENTENCE_START = rf"[\"'\u201c\u2018(*_\[]{{0,3}}[A-Z0-9\\{INLINE}]"
 _SENTENCE_END = re.compile(
     rf"(?:(?<!\.)\.(?!\.)|[!?])[)\]\"'\u201d\u2019*_]{{0,3}}(?=\s++{_SENTENCE_START})"
-    rf"|{_FULL_STOP}(?=\s*+{_SENTENCE_START})"
-    rf"|{_DISPLAY_END}(?=\s*+[A-Z])"
+    rf"|{FULL_STOP}(?=\s*+{_SENTENCE_START})"
+    rf"|{DISPLAY_END}(?=\s*+[A-Z])"
 )
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|cf|mrs?|ms|dr|st|approx|fig|eq|step\s\d{1,3})\.\Z", re.I)
 
@@ -59,7 +48,7 @@ _ROLES: tuple[tuple[_Role, str, re.Pattern[str]], ...] = (
     ("number", "*_(0", _STEP_NUMBER),
     ("bullet", "-+*•", re.compile(r"[-+*•]\s")),
     ("relation", _RELATIONS, re.compile("")),
-    ("display", _DISPLAY, re.compile("")),
+    ("display", DISPLAY, re.compile("")),
 )
 """What the beginning of a line says about it, by its first character (0 stands for every digit) and a pattern."""
 _ROLES_BY_START: dict[str, tuple[tuple[_Role, re.Pattern[str]], ...]] = {
@@ -107,7 +96,7 @@ def split_steps(response: str) -> tuple[str, ...]:
     out in the others, and alignment handles both. Horizontal rules and an opening "Let's think step by step:" are left
     out, because critics never judge them.
     """
-    masked = _mask(response)
+    masked = mask(response)
     preamble = _PREAMBLE.match(masked)
     begin = preamble.end() if preamble else 0
     lines = _lines(masked, begin)
@@ -147,69 +136,6 @@ def _place(response: str, index: int) -> int:
     return response.index(split_steps(response)[index], place)
 
 
-def _mask(text: str) -> str:
-    pieces: list[str] = []
-    cursor = 0
-    for start, closer, end, is_display in _opaque_spans(text):
-        before = text[closer - 1]
-        if (before in ".?}" or before.isspace()) and _ENDS_SENTENCE.search(text, max(start, closer - 40), closer):
-            last = _FULL_STOP
-        else:
-            last = _DISPLAY_END if is_display else _INLINE
-        body = _DISPLAY if is_display else _INLINE
-        pieces += (text[cursor:start], body * (end - start - 1), last)
-        cursor = end
-    pieces.append(text[cursor:])
-    return "".join(pieces)
-
-
-def _opaque_spans(text: str) -> Iterator[tuple[int, int, int, bool]]:
-    """Formulas, code and drawings: start, start of the closing delimiter, end, and whether displayed."""
-    pieces = _DELIMITER.split(text)  # every other piece is a delimiter
-    names, ends = pieces[1::2], list(accumulate(map(len, pieces)))[1::2]
-    closing = _closing(names)
-    index, gap = 0, -1
-    while index < len(names):
-        name, close = names[index], closing[index]
-        if close is not None:
-            begin, closer = ends[index], ends[close] - len(names[close])
-            is_display = name not in ("$", "\\(")
-            if not is_display and gap < begin:
-                gap = _next_gap(text, begin)
-            if is_display or (closer <= gap and (name != "$" or _is_formula(text, begin, closer))):
-                yield begin - len(name), closer, ends[close], is_display
-                index = close
-        index += 1
-
-
-def _closing(names: list[str]) -> list[int | None]:
-    """For each delimiter the index of the next one that could close it."""
-    closers = _CLOSERS | {name: name.replace("\\begin", "\\end") for name in set(names) if name.startswith("\\begin")}
-    closing: list[int | None] = [None] * len(names)
-    nearest: dict[str, int] = {}
-    for index in range(len(names) - 1, -1, -1):
-        name = names[index]
-        if name in closers:
-            closing[index] = nearest.get(closers[name])
-        nearest[name] = index
-    return closing
-
-
-def _next_gap(text: str, start: int) -> int:
-    """Where the next blank line is, which no formula within a line of text goes over; the end if there is none."""
-    gap = _GAP.search(text, start)
-    return gap.start() if gap else len(text)
-
-
-def _is_formula(text: str, begin: int, closer: int) -> bool:
-    """Tell what two dollars enclose from amounts of money: `$x$` and `$ x $`, but not `$5 and $6` (pandoc's rule)."""
-    return (
-        begin < closer
-        and text[begin].isspace() == text[closer - 1].isspace()
-        and not text[closer + 1 : closer + 2].isdigit()
-    )
-
-
 def _lines(masked: str, begin: int) -> list[_Fields]:
     lines: list[_Fields] = []
     start, is_after_gap = begin, True
@@ -219,12 +145,10 @@ def _lines(masked: str, begin: int) -> list[_Fields]:
             indent = len(line) - len(line.lstrip()) if len(text) < len(line) else 0
             role: _Role | None = None
             is_lead = False
-            if (
-                len(text) > 4 or not text.isalnum()
-            ):  # a short word has no role, and these lines are the most there can be
+            if len(text) > 4 or not text.isalnum():  # short words, of which there can be most, have no role
                 role = _role(text)
                 is_lead = (text[0] in "#*_" or text[-1] in ":*_") and _is_lead(text, role)
-                if role is None and (is_lead or "|" in text or _DISPLAY in text):
+                if role is None and (is_lead or "|" in text or DISPLAY in text):
                     role = "other"
             begin = start + indent
             lines.append((begin, begin + len(text), text, indent, is_after_gap, role, is_lead))
@@ -306,7 +230,7 @@ def _continues(
         return holds_list or line.indent > first.indent
     if is_numbered:
         return not line.is_after_gap or line.indent > first.indent
-    is_after_display = _DISPLAY in last.text[-3:]
+    is_after_display = DISPLAY in last.text[-3:]
     if line.role == "relation" or (is_after_display and line.text[0].islower()):
         return True
     return separation == "paragraph" and not line.is_after_gap
