@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
@@ -13,20 +13,14 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
 from critique_graph.core.schema import Call, Failure, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
-from critique_graph.core.untrusted import fence
-from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION, to_critique
+from critique_graph.nodes.critique import to_critique
 
 MAX_ASKED = 2
 """Most calls for one critique: an unreadable critique is asked for once more."""
-
-HINTS_INSTRUCTION = """\
-The hints are for you alone; whoever reads your critique does not have them. Find the error as if you had none, show by
-the problem and the steps before it that it is one, and mention neither the hints nor a reference answer."""
-UNTIL_FIRST_ERROR = "End your steps with the first wrong one; then judge the final answer."
-UNTIL_THE_END = "Judge every step, those after a wrong one too; a step that only goes on from an error is wrong."
 
 _LEAK = re.compile(
     r"\b(?:reference|ground[ -]truth|gold|given|known|provided|expected)\s(?:final\s)?(?:answer|solution)\b|\bhints?\b",
@@ -35,26 +29,27 @@ _LEAK = re.compile(
 
 
 def annotate_messages(
-    question: str, path: ReasoningPath, reference: str, *, until: Until = "first_error"
+    question: str,
+    path: ReasoningPath,
+    reference: str,
+    *,
+    until: Until = "first_error",
+    prompts: Prompts = DEFAULT_PROMPTS,
 ) -> list[BaseMessage]:
     """Build the annotator's prompt: the critic's prompt, and hints that depend on the path's strategy (paper §2)."""
     assert path.response is not None
-    hints = [f"The reference answer is {reference}."]
-    if path.response.is_correct:
-        hints.append("The response has this answer.")
-    else:
-        hints.append("The response has another answer.")
-    if path.known.step is not None:
-        hints.append(f"The first wrong step is: {split_steps(path.response.text)[path.known.step]}")
-    if path.known.type is not None:
-        hints.append(f"The error is of this type: {path.known.type}. {path.known.description}.")
-    ending = UNTIL_FIRST_ERROR if until == "first_error" else UNTIL_THE_END
-    return [
-        HumanMessage(
-            f"{fence('problem', question)}\n\n{fence('response', path.response.text)}\n\n"
-            f"{fence('hints', chr(10).join(hints))}\n\n{CRITIQUE_INSTRUCTION}\n{ending}\n\n{HINTS_INSTRUCTION}"
-        )
-    ]
+    known, response, said = path.known, path.response, prompts.annotate.hints
+    hints = [fill(said.reference, reference=reference), said.right if response.is_correct else said.wrong]
+    if known.step is not None:
+        hints.append(fill(said.step, step=split_steps(response.text)[known.step]))
+    if known.type is not None:
+        hints.append(fill(said.error, type=known.type, description=str(known.description)))
+    return prompts.annotate.messages(
+        common={"ending": prompts.annotate.ending(until)},
+        problem=question,
+        response=response.text,
+        hints="\n".join(hints),
+    )
 
 
 def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -67,7 +62,11 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
             if path.drop is not None or path.response is None:
                 return path
             messages = annotate_messages(
-                state["question"], path, str(reference_of(state)), until=context.annotate_until
+                state["question"],
+                path,
+                str(reference_of(state)),
+                until=context.annotate_until,
+                prompts=players.prompts,
             )
             for asked in range(MAX_ASKED):
                 outcome = await call_annotator(messages, CallKey(problem_id(state), "annotator", path.name, asked))

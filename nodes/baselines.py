@@ -48,16 +48,19 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
         async def retry(chain: Chain) -> Response | None:
             if chain.response is None or chain.response.is_truncated:
                 return None
-            messages = refine_messages(question, chain.response.text, "")
+            messages = refine_messages(question, chain.response.text, "", players.prompts)
             seed_key = CallKey(problem, "actor", chain.index, 1)
             return await respond(messages, CallKey(problem, "actor", f"retry-{chain.index}", 1), seed_key=seed_key)
 
         chains = read_chains(state)
         more = range(len(chains), votes)
         greedy, *others = await asyncio.gather(
-            respond(solve_messages(question), CallKey(problem, "actor", "greedy", 0), temperature=0.0),
+            respond(solve_messages(question, players.prompts), CallKey(problem, "actor", "greedy", 0), temperature=0.0),
             *map(retry, chains),
-            *(respond(solve_messages(question), CallKey(problem, "actor", index, 0)) for index in more),
+            *(
+                respond(solve_messages(question, players.prompts), CallKey(problem, "actor", index, 0))
+                for index in more
+            ),
         )
         written = [response and response.model_dump(mode="json") for response in others]
         usage = Usage.sum(used).model_dump(mode="json")

@@ -11,6 +11,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
+from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Reply, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, text_before, text_through
@@ -43,7 +44,8 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             rng = random.Random(f"{context.seed}/{problem}/{name}")
             cut = rng.randrange(1, len(reasoning_steps(template.text)))
             begun = text_before(template.text, cut)
-            outcome = await _heated(call_actor, state, context, begun, CallKey(problem, "actor", name, 0), calls)
+            key = CallKey(problem, "actor", name, 0)
+            outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls)
             path = ReasoningPath(name=name, strategy="rg2", known=KnownError(step=cut))
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
@@ -51,7 +53,8 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
 
         async def correct_rollouts(begun: str, name: str) -> int | Failure:
             async def roll_out(index: int) -> bool | Failure:
-                outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, index))
+                key = CallKey(problem, "actor", name, index)
+                outcome = await continued(call_actor, state, begun, key, prompts=players.prompts)
                 if isinstance(outcome, Failure):
                     return outcome
                 calls.append(outcome.call)
@@ -94,6 +97,7 @@ async def _heated(
     call_actor: Caller,
     state: AutoCritiqueState,
     context: GenerationContext,
+    prompts: Prompts,
     begun: str,
     key: CallKey,
     calls: list[Call],
@@ -106,7 +110,8 @@ async def _heated(
     reply, text = Reply(text=begun, call=Call(model="")), begun
     for number in range(MAX_STEPS):
         temperature = min(context.rise_to, context.rise_from + number * context.rise)
-        outcome = await continued(call_actor, state, text, key._replace(round=number), temperature=temperature)
+        step_key = key._replace(round=number)
+        outcome = await continued(call_actor, state, text, step_key, prompts=prompts, temperature=temperature)
         if isinstance(outcome, Failure):
             return outcome
         reply = outcome

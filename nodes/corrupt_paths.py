@@ -31,7 +31,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             return {}
         corrupt: Corruptor = ExactCorruptor(context.seed)
         if players.model("corruptor") != EXACT:
-            corrupt = ModelCorruptor(players.caller("corruptor"))
+            corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)
         problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
 
         async def attempt(index: int) -> ReasoningPath:
@@ -49,7 +49,9 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             known = KnownError(step=place, type=changed.type, description=changed.description)
             path = path.model_copy(update={"known": known})
             begun = text_with(template.text, place, changed.step)
-            outcome = await continued(call_actor, state, begun, CallKey(problem, "actor", name, 0))
+            outcome = await continued(
+                call_actor, state, begun, CallKey(problem, "actor", name, 0), prompts=players.prompts
+            )
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
             calls.append(outcome.call)

@@ -11,25 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.paths import ErrorType
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Call, Failure
 from critique_graph.core.steps import split_steps
-from critique_graph.core.untrusted import fence, strip_role_tokens
-
-DEFINITIONS: dict[ErrorType, str] = {
-    "calculation_error": "the numbers and the operation are right, the result is not",
-    "counting_error": "things, days or terms are counted wrongly",
-    "referencing_context_value_error": "a number of the problem is taken for another one",
-    "referencing_previous_step_value_error": "a result of an earlier step is taken for another one",
-    "unit_conversion_error": "a unit is converted wrongly, or not at all",
-    "operator_error": "the wrong operation is applied",
-    "missing_step": "something that has to be done first is left out",
-    "confusing_formula_error": "a formula is used that belongs to something else",
-    "adding_irrelevant_information": "something that plays no part in the problem is reckoned with",
-}
 
 
 @dataclass(frozen=True)
@@ -134,27 +122,21 @@ def _result(left: int, sign: str, right: int) -> int | None:
     return left // right if right and left % right == 0 else None
 
 
-CORRUPT_INSTRUCTION = """\
-The response to the problem is right so far. Rewrite its last step with exactly one error of this type:
-{type}: {definition}
-Keep the wording otherwise, and do not say that there is an error. Write two lines:
-Step sentence: the step with the error
-Explanation: what is wrong with it"""
-
 _REPLY = re.compile(r"step sentence:\s*(?P<step>.+?)\s*\nexplanation:\s*(?P<why>.+)", re.IGNORECASE | re.DOTALL)
 
 
 class ModelCorruptor:
     """Asks a model to insert the error."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, prompts: Prompts = DEFAULT_PROMPTS) -> None:
         self._caller = caller
+        self._prompts = prompts
 
     async def __call__(
         self, question: str, steps: Sequence[str], index: int, error_types: Sequence[ErrorType], key: CallKey
     ) -> Corrupted | NotCorrupted | Failure:
         """Ask for an error of the first type only; see `Corruptor`."""
-        outcome = await self._caller(corrupt_messages(question, steps[: index + 1], error_types[0]), key)
+        outcome = await self._caller(corrupt_messages(question, steps[: index + 1], error_types[0], self._prompts), key)
         if isinstance(outcome, Failure):
             return outcome
         found = _REPLY.search(outcome.text)
@@ -164,8 +146,8 @@ class ModelCorruptor:
         return Corrupted(step, error_types[0], " ".join(found["why"].split()), outcome.call)
 
 
-def corrupt_messages(question: str, steps: Sequence[str], error_type: ErrorType) -> list[BaseMessage]:
+def corrupt_messages(
+    question: str, steps: Sequence[str], error_type: ErrorType, prompts: Prompts = DEFAULT_PROMPTS
+) -> list[BaseMessage]:
     """Build the corruptor's prompt; the last of the `steps` is the one to rewrite."""
-    response = strip_role_tokens("\n".join(steps))
-    instruction = CORRUPT_INSTRUCTION.format(type=error_type, definition=DEFINITIONS[error_type])
-    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{instruction}")]
+    return prompts.corrupt.messages(problem=question, response="\n".join(steps), type=error_type)

@@ -7,7 +7,7 @@ A chain is open until its `stop` is set. The gate (`Context.gate`) decides which
 import asyncio
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
@@ -15,23 +15,14 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext, LoopRules
 from critique_graph.core.critique import parse_critique
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
-from critique_graph.core.untrusted import fence
-
-CRITIQUE_INSTRUCTION = """\
-Check the response to the problem step by step. For every step write three lines:
-Step sentence: the step, repeated
-Correctness of the step: Correct or Wrong
-Explanation: why
-Then judge the final answer in two lines:
-Correctness of the final answer: Correct or Wrong
-Explanation: why"""
 
 
-def critique_messages(question: str, response: str) -> list[BaseMessage]:
+def critique_messages(question: str, response: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
     """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
-    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', response)}\n\n{CRITIQUE_INSTRUCTION}")]
+    return prompts.critique.messages(problem=question, response=response)
 
 
 def to_critique(reply: Reply, response: str) -> Critique:
@@ -60,7 +51,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return chain.model_copy(update={"stop": "reference_correct"})
             response, number = chain.latest, len(chain.rounds) + 1
             outcome = await call_critic(
-                critique_messages(state["question"], response.text),
+                critique_messages(state["question"], response.text, players.prompts),
                 CallKey(problem, "critic", chain.index, number),
             )
             if isinstance(outcome, Failure):

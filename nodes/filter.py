@@ -29,7 +29,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
 
         async def correct_refinement(path: ReasoningPath, critique: str, arm: str, index: int) -> str | Failure | None:
             assert path.response is not None
-            messages = refine_messages(state["question"], path.response.text, critique)
+            messages = refine_messages(state["question"], path.response.text, critique, players.prompts)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
             outcome = await call_actor(messages, key, seed_key=common)  # only the critique differs
             if isinstance(outcome, Failure):

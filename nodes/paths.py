@@ -6,6 +6,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.paths import PathDropReason, ReasoningPath
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Failure, Reply, Response
 from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of
 from critique_graph.core.steps import is_answer, split_steps
@@ -29,9 +30,9 @@ def reasoning_steps(response: str) -> list[str]:
     return steps[:-1] if steps and is_answer(steps[-1]) else steps
 
 
-def continue_messages(question: str, begun: str) -> list[BaseMessage]:
+def continue_messages(question: str, begun: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
     """Build the prompt that has the actor continue a response that it has begun."""
-    return [*solve_messages(question), AIMessage(strip_role_tokens(begun))]
+    return [*solve_messages(question, prompts), AIMessage(strip_role_tokens(begun))]
 
 
 async def continued(
@@ -40,10 +41,11 @@ async def continued(
     begun: str,
     key: CallKey,
     *,
+    prompts: Prompts,
     temperature: float | None = None,
 ) -> Reply | Failure:
     """Have the actor continue `begun`; the text of the reply is the whole response."""
-    messages = continue_messages(state["question"], begun)
+    messages = continue_messages(state["question"], begun, prompts)
     outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
     if isinstance(outcome, Failure):
         return outcome

@@ -10,24 +10,32 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Failure
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.core.untrusted import fence, strip_role_tokens
+from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
 
-REFINE_INSTRUCTION = (
-    "A critic has checked your response. Use the critique to write a new, corrected response: step by step, "
-    "one step per line, ending with a line of the form: The answer is \\boxed{ANSWER}."
-)
 
+def refine_messages(
+    question: str, response: str, critique: str, prompts: Prompts = DEFAULT_PROMPTS
+) -> list[BaseMessage]:
+    """Build the actor's refinement prompt: it extends the solve prompt, so that its prefix is cached.
 
-def refine_messages(question: str, response: str, critique: str) -> list[BaseMessage]:
-    """Build the actor's refinement prompt: it extends the solve prompt, so that its prefix is cached."""
-    return [
-        *solve_messages(question),
-        AIMessage(strip_role_tokens(response)),
-        HumanMessage(f"{fence('critique', critique)}\n\n{REFINE_INSTRUCTION}"),
-    ]
+    Only where the wording has examples of refinements, they come in the place of those of solutions.
+    """
+
+    def turns(problem: str, response: str, critique: str) -> list[BaseMessage]:
+        return [
+            HumanMessage(prompts.solve.filled(problem=problem)),
+            AIMessage(strip_role_tokens(response)),
+            HumanMessage(prompts.refine.filled(critique=critique)),
+        ]
+
+    asked = turns(question, response, critique)
+    if prompts.refine.examples:
+        return [*prompts.solve.begun(), *prompts.refine.shown(turns), *asked]
+    return [*solve_messages(question, prompts), *asked[1:]]
 
 
 def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -46,7 +54,7 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 return chain
             last, number = chain.rounds[-1], len(chain.rounds)
             outcome = await call_actor(
-                refine_messages(state["question"], chain.latest.text, last.critique.text),
+                refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts),
                 CallKey(problem, "actor", chain.index, number),
             )
             if isinstance(outcome, Failure):

@@ -44,7 +44,7 @@ def create_refine_until_right(
             if chain.stop is not None or chain.latest is None:
                 return chain
             before, last = chain.latest, chain.rounds[-1]
-            messages = refine_messages(state["question"], before.text, last.critique.text)
+            messages = refine_messages(state["question"], before.text, last.critique.text, players.prompts)
             drawn: list[Response] = []
             for number in range(1, refinements + 1):
                 outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number))

@@ -14,6 +14,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, ChainStop, Failure
 from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
@@ -23,9 +24,11 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import to_response
 
 
-def repair_messages(question: str, response: str, critique: str, begun: str) -> list[BaseMessage]:
+def repair_messages(
+    question: str, response: str, critique: str, begun: str, prompts: Prompts = DEFAULT_PROMPTS
+) -> list[BaseMessage]:
     """Build the prompt that has the actor continue, after the critique, the correct steps of its response."""
-    return [*refine_messages(question, response, critique), AIMessage(strip_role_tokens(begun))]
+    return [*refine_messages(question, response, critique, prompts), AIMessage(strip_role_tokens(begun))]
 
 
 def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -46,10 +49,10 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
             begun = text_before(path, place) if call_actor.can_continue else ""
             key = CallKey(problem, "actor", chain.index, number)
             if begun:
-                messages = repair_messages(question, path, last.critique.text, begun)
+                messages = repair_messages(question, path, last.critique.text, begun, players.prompts)
                 outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
             else:
-                messages = refine_messages(question, path, last.critique.text)
+                messages = refine_messages(question, path, last.critique.text, players.prompts)
                 outcome = await call_actor(messages, key, temperature=temperature)
             if isinstance(outcome, Failure):
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})

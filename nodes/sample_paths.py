@@ -22,7 +22,7 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
 
     async def sample_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
-        messages = solve_messages(state["question"])
+        messages = solve_messages(state["question"], players.prompts)
 
         async def sample(index: int) -> Response | Failure:
             key = CallKey(problem, "actor", "sample", index)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
@@ -11,20 +11,13 @@ from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Reply, Response, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains, reference_of
-from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain, graded_response
 from critique_graph.nodes.solve import to_response
-
-SMOOTH_INSTRUCTION = (
-    "After each step of the response stands whether it is right, and why. Rewrite it as one person who thinks aloud "
-    "while solving: who checks each step, notices what is wrong, says why, and does it again. Keep the words of every "
-    "step as they are, the wrong ones too, in their order, one step per line; change only what is said about them. "
-    "End with a line of the form: The answer is \\boxed{ANSWER}."
-)
 
 _GIVEN_UP: dict[ChainStop | None, TalkDropReason] = {
     "judged_unparsed": "unreadable",
@@ -37,9 +30,9 @@ _GIVEN_UP: dict[ChainStop | None, TalkDropReason] = {
 }
 
 
-def smooth_messages(question: str, talk: str) -> list[BaseMessage]:
+def smooth_messages(question: str, talk: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
     """Build the smoother's prompt."""
-    return [HumanMessage(f"{fence('problem', question)}\n\n{fence('response', talk)}\n\n{SMOOTH_INSTRUCTION}")]
+    return prompts.smooth.messages(problem=question, response=talk)
 
 
 def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticState, SelfTalkOutput]:
@@ -57,7 +50,7 @@ def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
             text, key = told(talk.thoughts), CallKey(problem_id(state), "smoother", talk.chain.index, 0)
             reply = Reply(text=text, call=Call(model=EXACT))
             if call_smoother is not None:
-                outcome = await call_smoother(smooth_messages(state["question"], text), key)
+                outcome = await call_smoother(smooth_messages(state["question"], text, players.prompts), key)
                 if isinstance(outcome, Failure):
                     return talk.model_copy(update={"drop": "failed", "failure": outcome})
                 calls.append(outcome.call)

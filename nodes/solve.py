@@ -3,26 +3,22 @@
 import asyncio
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Failure, Reply, Response
 from critique_graph.core.state import ActorCriticState, problem_id, write_chains
-from critique_graph.core.untrusted import fence
 from critique_graph.grading.grader import Grader
 
-SOLVE_INSTRUCTION = (
-    "Solve the problem step by step, one step per line. End with a line of the form: The answer is \\boxed{ANSWER}."
-)
 
-
-def solve_messages(question: str) -> list[BaseMessage]:
+def solve_messages(question: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
     """Build the actor's prompt for a question."""
-    return [HumanMessage(f"{fence('problem', question)}\n\n{SOLVE_INSTRUCTION}")]
+    return prompts.solve.messages(problem=question)
 
 
 def to_response(reply: Reply, grader: Grader) -> Response:
@@ -35,7 +31,7 @@ def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, di
 
     async def solve(state: ActorCriticState) -> dict[str, Any]:
         rules, call_actor = players.context().rules, players.caller("actor")
-        messages, problem = solve_messages(state["question"]), problem_id(state)
+        messages, problem = solve_messages(state["question"], players.prompts), problem_id(state)
 
         async def start(index: int) -> Chain:
             outcome = await call_actor(messages, CallKey(problem, "actor", index, 0))

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from critique_graph.calls.caller import Caller, CallLog
 from critique_graph.core.context import GraphSettings
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Role
 from critique_graph.grading.grader import Grader
 
@@ -42,6 +43,7 @@ class Players(Generic[ContextT]):
     load: Callable[[PlainModel], BaseChatModel]
     """Loads the chat model that a string names; a function, because folders below `models` cannot import it."""
     log: CallLog | None = None
+    prompts: Prompts = DEFAULT_PROMPTS
 
     def context(self) -> ContextT:
         """Give the settings in force in this invocation."""

@@ -65,13 +65,17 @@ def compare_strategies(
     pool = wait_for(
         run_graph(
             lambda journal: create_pool(
-                **job.models, votes=job.settings.all_votes, log=journal, **ChainContext.keywords(job.settings)
+                **job.models,
+                votes=job.settings.all_votes,
+                prompts=job.settings.prompts,
+                log=journal,
+                **ChainContext.keywords(job.settings),
             ).compile(name="pool"),
             job.problems,
             folder,
             job.settings.recorded(),
             lambda run: RunRecord(**run.counts()),
-            prompts=prompts_hash(loop_prompts()),
+            prompts=prompts_hash(loop_prompts(job.settings.prompts)),
             fresh=fresh,
             concurrency=job.settings.concurrency,
             patience=job.settings.patience,

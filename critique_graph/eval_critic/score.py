@@ -128,14 +128,14 @@ def evaluate_critic(
 
     return wait_for(
         run_graph(
-            lambda journal: create_judge(**job.models, **JudgeContext.keywords(chosen), log=journal).compile(
-                name="judge"
-            ),
+            lambda journal: create_judge(
+                **job.models, **JudgeContext.keywords(chosen), prompts=chosen.prompts, log=journal
+            ).compile(name="judge"),
             job.problems,
             folder,
             chosen.model_dump(mode="json"),
             lambda run: score(run, case_of),
-            prompts=prompts_hash(loop_prompts()),
+            prompts=prompts_hash(loop_prompts(chosen.prompts)),
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,

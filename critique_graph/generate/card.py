@@ -6,10 +6,12 @@ from typing import Any
 
 from critique_graph.core.files import write_atomically
 from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES
+from critique_graph.core.prompts import Prompts
+from critique_graph.core.prompts_file import prompts_yaml
 from critique_graph.generate.dataset import ROW_SCHEMA, TRAIN, CritiqueRow
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.generate.table import quality_rows
-from critique_graph.graphs.prompts import prompt_hash
+from critique_graph.graphs.prompts import data_prompts, prompt_hash
 from critique_graph.output.cards import (
     CARD,
     card,
@@ -18,22 +20,23 @@ from critique_graph.output.cards import (
     fields_section,
     hub_header,
     licence_section,
+    prompts_section,
     settings_section,
     source_of,
     table,
 )
 
+NODES = ("solve", "critique", "refine", "annotate", "corrupt")
 
-def write_card(
-    folder: Path, summary: GenerationSummary, settings: Mapping[str, Any], prompts: Mapping[str, str]
-) -> None:
+
+def write_card(folder: Path, summary: GenerationSummary, settings: Mapping[str, Any], prompts: Prompts) -> None:
     """Write the card of the data set in `folder`.
 
     Args:
         folder: Where the data set is.
         summary: What the run found.
         settings: The settings of the run.
-        prompts: The wording of its prompts, by node.
+        prompts: The wording of its prompts.
     """
     source = source_of(str(settings["problems"]))
     kept = ", ".join(f"{summary.kept_by_strategy[strategy]} {strategy}" for strategy in PATH_SOURCES)
@@ -64,7 +67,11 @@ path stop as soon as the outcome is decided.""",
             ),
             "Cost": cost_section(summary.calls, summary.tokens, summary.seconds),
             "Fields": fields_section(ROW_SCHEMA, CritiqueRow),
-            "Settings": settings_section(settings, {node: prompt_hash(asked) for node, asked in prompts.items()}),
+            "Settings": settings_section(settings),
+            "Prompts": prompts_section(
+                prompts_yaml(prompts, NODES),
+                {node: prompt_hash(asked) for node, asked in data_prompts(prompts).items()},
+            ),
             "Licence and citation": licence_section(source),
         },
         header=hub_header("Step-level critiques", source, TRAIN, summary.rows, tag="critique"),

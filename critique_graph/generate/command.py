@@ -42,7 +42,13 @@ def generate(
     settings = GenerateSettings(**settings.naming(problems))
     if dry_run:
         to_do = find_training_problems(settings)
-        cost = guessed(settings, next(iter(to_do.read())), to_do.total, corruptor=settings.corruptor)
+        cost = guessed(
+            settings,
+            next(iter(to_do.read())),
+            to_do.total,
+            corruptor=settings.corruptor,
+            prompts=settings.prompts,
+        )
         if output.json:
             print_json(cost.model_dump(mode="json"))
         else:

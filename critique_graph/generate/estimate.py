@@ -1,6 +1,7 @@
 """Estimates of the cost of making data: before a run, from its settings, or from the figures of a preview."""
 
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Problem, Record
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.nodes.annotate import MAX_ASKED
@@ -19,7 +20,14 @@ class Estimate(Record):
     tokens: dict[str, int]
 
 
-def guessed(settings: GenerationContext, problem: Problem, problems: int | None, *, corruptor: str) -> Estimate:
+def guessed(
+    settings: GenerationContext,
+    problem: Problem,
+    problems: int | None,
+    *,
+    corruptor: str,
+    prompts: Prompts = DEFAULT_PROMPTS,
+) -> Estimate:
     """Estimate the calls and their tokens, as if every problem were like `problem`.
 
     Responses are assumed to have `STEPS` steps and to be cut in the middle on average; every path is assumed to reach
@@ -29,7 +37,7 @@ def guessed(settings: GenerationContext, problem: Problem, problems: int | None,
     flawed = [strategy for strategy in settings.strategies if strategy != "correct"]
     tries = settings.refinements * settings.paths * settings.critiques
     response = STEPS * STEP_TOKENS
-    prompt = len(solve_messages(problem.question)[-1].text) // CHARACTERS_PER_TOKEN
+    prompt = sum(len(asked.text) for asked in solve_messages(problem.question, prompts)) // CHARACTERS_PER_TOKEN
     critique = 3 * response
     sampled = settings.samples
     continued = settings.attempts * (STEPS // 2) if "rg2" in flawed else 0

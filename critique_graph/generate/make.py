@@ -77,7 +77,9 @@ def generate_data(
 
     def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:
         kept.update(count_kept(folder / JOURNAL))
-        graph = create_auto_critique(**job.models, **GenerationContext.keywords(chosen), log=journal)
+        graph = create_auto_critique(
+            **job.models, **GenerationContext.keywords(chosen), prompts=chosen.prompts, log=journal
+        )
         return graph.compile(name="auto_critique")
 
     def warn_about(result: Mapping[str, Any]) -> str | None:
@@ -89,7 +91,7 @@ def generate_data(
         rows = selected(dataset_rows(read_paths_traces(run.rows())), quota, shares)
         written = write_dataset(folder / DATASET, rows)
         summary = summarise_paths(run, dataset=str(folder / DATASET), dataset_rows=written)
-        write_card(folder / DATASET, summary, chosen.recorded(), data_prompts())
+        write_card(folder / DATASET, summary, chosen.recorded(), chosen.prompts)
         return summary
 
     return wait_for(
@@ -99,7 +101,7 @@ def generate_data(
             folder,
             chosen.recorded(),
             summarise,
-            prompts=prompts_hash(data_prompts()),
+            prompts=prompts_hash(data_prompts(chosen.prompts)),
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,
@@ -118,7 +120,13 @@ def first_annotation(folder: Path, settings: GenerateSettings) -> str | None:
         for path in trace.paths:
             if path.critique is not None:
                 reference = str(trace.problem.answer)
-                messages = annotate_messages(trace.problem.question, path, reference, until=settings.annotate_until)
+                messages = annotate_messages(
+                    trace.problem.question,
+                    path,
+                    reference,
+                    until=settings.annotate_until,
+                    prompts=settings.prompts,
+                )
                 return messages[-1].text
     return None
 

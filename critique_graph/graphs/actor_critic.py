@@ -11,6 +11,8 @@ from langgraph.graph import END, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Gate, VoteRule
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader
@@ -36,6 +38,7 @@ def create_actor_critic(
     seed: int = 0,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
 ) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
     """Create the actor-critic loop, uncompiled. Every setting can be overridden per invocation through `Context`.
 
@@ -59,6 +62,7 @@ def create_actor_critic(
         seed: Seed from which the seed of every call is derived.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
 
     Raises:
         pydantic.ValidationError: a setting is out of its range.
@@ -75,7 +79,7 @@ def create_actor_critic(
         token_budget=token_budget,
         seed=seed,
     )
-    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log)
+    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log, prompts)
     builder = StateGraph(
         ActorCriticState,
         context_schema=Context,

@@ -10,6 +10,8 @@ from langgraph.graph import END
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import EXACT, Model
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_graph
 from critique_graph.graphs.players import new_players
@@ -24,6 +26,7 @@ def create_auto_critique(
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
     **settings: Any,
 ) -> DataGraph:
     """Create the graph that makes critique data of one problem, uncompiled. The problem needs a reference answer.
@@ -42,13 +45,18 @@ def create_auto_critique(
         corruptor: Inserts errors: a model, or `exact` (arithmetic only).
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
         settings: Fields of `GenerationContext`.
 
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     players = new_players(
-        {"actor": actor, "annotator": annotator, "corruptor": corruptor}, GenerationContext(**settings), grader, log
+        {"actor": actor, "annotator": annotator, "corruptor": corruptor},
+        GenerationContext(**settings),
+        grader,
+        log,
+        prompts,
     )
     builder = new_data_graph()
     last = add_paths(builder, players)

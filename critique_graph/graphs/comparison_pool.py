@@ -11,6 +11,8 @@ from langgraph.graph import END, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.state import ActorCriticInput, PoolOutput, PoolState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
@@ -27,6 +29,7 @@ def create_pool(
     votes: int = 0,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
     **settings: object,
 ) -> StateGraph[PoolState, Context, ActorCriticInput, PoolOutput]:
     """Create the graph that draws a pool, uncompiled. The problem needs a reference answer.
@@ -37,13 +40,14 @@ def create_pool(
         votes: Number of first responses in all; those beyond the chains' own are sampled but not critiqued.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
         settings: Fields of `Context`; its gate is always `always`.
 
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
     defaults = Context.model_validate({**settings, "gate": "always"})
-    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log)
+    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log, prompts)
     builder = StateGraph(PoolState, context_schema=Context, input_schema=ActorCriticInput, output_schema=PoolOutput)
     add_loop(builder, players, refine=("refine", create_refine(players)), then="vote", last_steps=2)
     builder.add_node("vote", create_vote(players))

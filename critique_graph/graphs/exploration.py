@@ -10,6 +10,8 @@ from langgraph.graph import END, START, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
 from critique_graph.core.context import Context
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.first_node import add_first_node
@@ -33,6 +35,7 @@ def create_exploration(
     seed: int,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
 ) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
     """Create the exploration graph, uncompiled; `ImprovementContext` describes the settings.
 
@@ -47,6 +50,7 @@ def create_exploration(
         seed: Seed from which the seed of every call is derived.
         grader: Reads and grades answers.
         log: Journal of finished calls.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
     """
     defaults = Context(
         samples=samples,
@@ -57,7 +61,9 @@ def create_exploration(
         critic_max_tokens=critic_max_tokens,
         seed=seed,
     )
-    players = new_players({"actor": actor, "critic": actor if critic is None else critic}, defaults, grader, log)
+    players = new_players(
+        {"actor": actor, "critic": actor if critic is None else critic}, defaults, grader, log, prompts
+    )
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput
     )

@@ -12,6 +12,8 @@ from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import JudgeContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.state import ActorCriticOutput, JudgeInput, JudgeState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.first_node import add_first_node
@@ -28,6 +30,7 @@ def create_judge(
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
     **settings: object,
 ) -> StateGraph[JudgeState, JudgeContext, JudgeInput, ActorCriticOutput]:
     """Create the graph that critiques one response once, uncompiled. Its output is that of `create_actor_critic`.
@@ -37,12 +40,15 @@ def create_judge(
         critic: Judges every step of the response.
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
         settings: Fields of `JudgeContext`.
 
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
-    players = new_players({"actor": actor, "critic": critic}, JudgeContext.model_validate(settings), grader, log)
+    players = new_players(
+        {"actor": actor, "critic": critic}, JudgeContext.model_validate(settings), grader, log, prompts
+    )
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput
     )

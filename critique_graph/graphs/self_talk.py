@@ -12,6 +12,8 @@ from langgraph.graph import END, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import EXACT, Model
 from critique_graph.core.context import SelfTalkContext
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.state import ActorCriticInput, ActorCriticState, SelfTalkOutput
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
@@ -27,6 +29,7 @@ def create_self_talk(
     *,
     grader: Grader | None = None,
     log: CallLog | None = None,
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
     **settings: Any,
 ) -> StateGraph[ActorCriticState, SelfTalkContext, ActorCriticInput, SelfTalkOutput]:
     """Create the graph that makes self-talk about one problem, uncompiled.
@@ -47,13 +50,14 @@ def create_self_talk(
         smoother: Rewrites a talk: a model, or `exact`, which leaves it in the critic's words.
         grader: Reads and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
+        prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
         settings: Fields of `SelfTalkContext`.
 
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     players = new_players(
-        {"actor": actor, "critic": critic, "smoother": smoother}, SelfTalkContext(**settings), grader, log
+        {"actor": actor, "critic": critic, "smoother": smoother}, SelfTalkContext(**settings), grader, log, prompts
     )
     builder = StateGraph(
         ActorCriticState,

@@ -11,6 +11,7 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from critique_graph.core.prompts import CRITIQUE_INSTRUCTION, REFINE_INSTRUCTION, SOLVE_INSTRUCTION
 from critique_graph.miniature.critiques import THINK_CLOSE, THINK_OPEN, critique_completion, note_label
 from critique_graph.miniature.solutions import (
     flawed_response,
@@ -20,9 +21,6 @@ from critique_graph.miniature.solutions import (
     step_label,
 )
 from critique_graph.miniature.task import LEVELS, generate_exercises
-from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION
-from critique_graph.nodes.refine import REFINE_INSTRUCTION
-from critique_graph.nodes.solve import SOLVE_INSTRUCTION
 
 NUMBERS = 200
 """Numbers below this are tokens. Correct values are below 100; wrong values can be larger."""

@@ -112,18 +112,21 @@ def fields_section(schema: str, row: type[BaseModel]) -> str:
     return f"Every line is one JSON object (format `{schema}`).\n\n{table(('field', 'type', 'meaning'), rows)}"
 
 
-def settings_section(settings: Mapping[str, Any], prompt_hashes: Mapping[str, str] | None = None) -> str:
-    """Write the settings, without the addresses of servers, which are private, and the hashes of the prompts."""
+def settings_section(settings: Mapping[str, Any]) -> str:
+    """Write the settings, without the addresses of servers, which are private, and the wording of the prompts."""
     rows = [
         (f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
         for name, value in sorted(settings.items())
-        if not name.endswith("base_url")
+        if not name.endswith("base_url") and name != "prompts"
     ]
-    text = table(("setting", "value"), rows)
-    if prompt_hashes is None:
-        return text
-    hashes = ", ".join(f"{node} `{digits}`" for node, digits in prompt_hashes.items())
-    return f"{text}\n\nThe wording of the prompts, by the first digits of its SHA-256: {hashes}."
+    return table(("setting", "value"), rows)
+
+
+def prompts_section(wording: str, hashes: Mapping[str, str]) -> str:
+    """Write the wording of the prompts, which is YAML for `--prompts`, and its hash by node."""
+    digits = ", ".join(f"{node} `{found}`" for node, found in hashes.items())
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", wording)), default=0))
+    return f"By the first digits of the SHA-256: {digits}.\n\n{fence}yaml\n{wording}{fence}"
 
 
 def licence_section(source: Source) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from critique_graph.core.files import write_atomically
-from critique_graph.graphs.prompts import prompt_hash
+from critique_graph.core.prompts import Prompts
+from critique_graph.core.prompts_file import prompts_yaml
+from critique_graph.graphs.prompts import prompt_hash, talk_prompts
 from critique_graph.output.cards import (
     CARD,
     card,
@@ -13,6 +15,7 @@ from critique_graph.output.cards import (
     fields_section,
     hub_header,
     licence_section,
+    prompts_section,
     settings_section,
     source_of,
     table,
@@ -20,17 +23,17 @@ from critique_graph.output.cards import (
 from critique_graph.self_talk.dataset import TALK_ROW_SCHEMA, TALKS, TalkRow
 from critique_graph.self_talk.summary import TalkSummary
 
+NODES = ("solve", "critique", "refine", "smooth")
 
-def write_talk_card(
-    folder: Path, summary: TalkSummary, settings: Mapping[str, Any], prompts: Mapping[str, str]
-) -> None:
+
+def write_talk_card(folder: Path, summary: TalkSummary, settings: Mapping[str, Any], prompts: Prompts) -> None:
     """Write the card of the data set in `folder`.
 
     Args:
         folder: Where the data set is.
         summary: What the run found.
         settings: The settings of the run.
-        prompts: The wording of its prompts, by node.
+        prompts: The wording of its prompts.
     """
     source = source_of(str(settings["problems"]))
     repaired, right = summary.repaired_share, summary.right_share
@@ -54,7 +57,11 @@ another path; both have 95 % intervals (Wilson).
 {table(("dropped", "talks"), summary.dropped.items())}""",
             "Cost": cost_section(summary.calls, summary.tokens, summary.seconds),
             "Fields": fields_section(TALK_ROW_SCHEMA, TalkRow),
-            "Settings": settings_section(settings, {node: prompt_hash(asked) for node, asked in prompts.items()}),
+            "Settings": settings_section(settings),
+            "Prompts": prompts_section(
+                prompts_yaml(prompts, NODES),
+                {node: prompt_hash(asked) for node, asked in talk_prompts(prompts).items()},
+            ),
             "Licence and citation": licence_section(source),
         },
         header=hub_header("Self-talk", source, TALKS, summary.kept, tag="self-talk"),

@@ -63,19 +63,19 @@ def make_self_talk(
     def summarise(run: FinishedRun) -> TalkSummary:
         write_talks(folder / DATASET, talk_rows(read_talk_traces(run.rows())))
         summary = summarise_talks(run, dataset=str(folder / DATASET / TALKS))
-        write_talk_card(folder / DATASET, summary, chosen.recorded(), talk_prompts())
+        write_talk_card(folder / DATASET, summary, chosen.recorded(), chosen.prompts)
         return summary
 
     return wait_for(
         run_graph(
-            lambda journal: create_self_talk(**job.models, **SelfTalkContext.keywords(chosen), log=journal).compile(
-                name="self_talk"
-            ),
+            lambda journal: create_self_talk(
+                **job.models, **SelfTalkContext.keywords(chosen), prompts=chosen.prompts, log=journal
+            ).compile(name="self_talk"),
             job.problems,
             folder,
             chosen.recorded(),
             summarise,
-            prompts=prompts_hash(talk_prompts()),
+            prompts=prompts_hash(talk_prompts(chosen.prompts)),
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,

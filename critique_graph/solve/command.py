@@ -45,7 +45,7 @@ def solve(
     if settings.gate == "oracle" and reference is None:
         raise InputError("--gate oracle needs the reference answer: add --reference ANSWER.")
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_actor_critic(
-        **load_roles(settings.roles()), **Context.keywords(settings)
+        **load_roles(settings.roles()), **Context.keywords(settings), prompts=settings.prompts
     ).compile()
     view = LiveView(log if json else stdout, samples=settings.samples)
 

@@ -44,14 +44,14 @@ def run_problems(
     job = prepare_problems(RunSettings, problems, settings, find_problems)
     return wait_for(
         run_graph(
-            lambda journal: create_actor_critic(**job.models, **Context.keywords(job.settings), log=journal).compile(
-                name="actor_critic"
-            ),
+            lambda journal: create_actor_critic(
+                **job.models, **Context.keywords(job.settings), prompts=job.settings.prompts, log=journal
+            ).compile(name="actor_critic"),
             job.problems,
             run_folder(out, "run"),
             job.settings.recorded(),
             summarise,
-            prompts=prompts_hash(loop_prompts()),
+            prompts=prompts_hash(loop_prompts(job.settings.prompts)),
             fresh=fresh,
             concurrency=job.settings.concurrency,
             patience=job.settings.patience,

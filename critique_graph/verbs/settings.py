@@ -6,6 +6,8 @@ from pydantic import Field
 
 from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import PlainModel
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsSetting
 from critique_graph.core.schema import Role
 from critique_graph.core.settings import MODELS, ServerAddress, Settings
 
@@ -14,7 +16,11 @@ Roles = dict[Role, tuple[PlainModel, str | None]]
 
 
 class ServerSettings(Settings):
-    """How long calls wait for a server."""
+    """What every verb that asks models has: the wording of the prompts, and how long calls wait for a server."""
+
+    prompts: PromptsSetting = DEFAULT_PROMPTS
+    """Wording of the prompts: a YAML file, or one that ships: `default`, `math-en`, `math-zh`; `critique-graph prompts`
+    prints one to start from."""
 
     call_timeout: Annotated[float, MODELS] = Field(default=600.0, gt=0)
     """Longest time in seconds that one request to a server may take; the call is then tried again."""

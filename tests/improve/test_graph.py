@@ -12,8 +12,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from learning import START, FakeTrainer, improved
 
 from critique_graph.core.errors import RunError
+from critique_graph.core.prompts import REFINE_INSTRUCTION
 from critique_graph.improve.graph import create_self_improve
-from critique_graph.nodes.refine import REFINE_INSTRUCTION
 from critique_graph.runs.traces import read_traces
 
 

@@ -5,13 +5,12 @@ import pytest
 from fakes import ScriptedModel, reply
 
 from critique_graph.core.errors import ModelCallError
+from critique_graph.core.prompts import CRITIQUE_INSTRUCTION, REFINE_INSTRUCTION
 from critique_graph.miniature.critiques import critique_completion
 from critique_graph.miniature.solutions import flawed_response, gold_response
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.miniature_training.evaluate import evaluate_pair
 from critique_graph.miniature_training.report import evaluation_rows
-from critique_graph.nodes.critique import CRITIQUE_INSTRUCTION
-from critique_graph.nodes.refine import REFINE_INSTRUCTION
 
 N, SEED, SAMPLES = 40, 5, 4
 EXERCISES = list(generate_exercises(N, seed=SEED, split="test"))

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.nodes.corruptors import DEFINITIONS, ExactCorruptor, NotCorrupted
+from critique_graph.core.prompts import DEFINITIONS
+from critique_graph.nodes.corruptors import ExactCorruptor, NotCorrupted
 
 QUESTION = "Ann has 3 apples, buys 4 more, and doubles them. Her mother is 35."
 STEPS = ["Ann has 3 + 4 = 7 apples.", "Doubled, that is 7 * 2 = 14 apples.", "That is a lot."]
