@@ -31,8 +31,9 @@ from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.task import generate_problems
 from critique_graph.miniature_training.tokenizer import build_tokenizer
+from critique_graph.nodes.ask_critique import to_critique
 from critique_graph.nodes.chat_vllm import ChatVLLM
-from critique_graph.nodes.critique import critique_messages, to_critique
+from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.problems.problem_set import ProblemSet

@@ -11,13 +11,13 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.context import GenerationContext
+from critique_graph.core.context import CritiqueForm, GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
 from critique_graph.core.schema import Call, Failure, Usage
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
-from critique_graph.nodes.critique import to_critique
+from critique_graph.nodes.ask_critique import ask_for_critique
 
 MAX_ASKED = 2
 """Most calls for one critique: an unreadable critique is asked for once more."""
@@ -35,6 +35,7 @@ def annotate_messages(
     *,
     until: Until = "first_error",
     prompts: Prompts = DEFAULT_PROMPTS,
+    form: CritiqueForm = "text",
 ) -> list[BaseMessage]:
     """Build the annotator's prompt: the critic's prompt, and hints that depend on the path's strategy (paper §2)."""
     assert path.response is not None
@@ -44,7 +45,8 @@ def annotate_messages(
         hints.append(fill(said.step, step=split_steps(response.text)[known.step]))
     if known.type is not None:
         hints.append(fill(said.error, type=known.type, description=str(known.description)))
-    return prompts.annotate.messages(
+    wording = prompts.annotate.in_json() if form == "json" else prompts.annotate
+    return wording.messages(
         common={"ending": prompts.annotate.ending(until)},
         problem=question,
         response=response.text,
@@ -61,20 +63,27 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
         async def annotated(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.response is None:
                 return path
-            messages = annotate_messages(
-                state["question"],
-                path,
-                str(reference_of(state)),
-                until=context.annotate_until,
-                prompts=players.prompts,
-            )
+            response, until = path.response.text, context.annotate_until
+
+            def prompt(form: CritiqueForm) -> list[BaseMessage]:
+                return annotate_messages(
+                    state["question"], path, str(reference_of(state)), until=until, prompts=players.prompts, form=form
+                )
+
             for asked in range(MAX_ASKED):
-                outcome = await call_annotator(messages, CallKey(problem_id(state), "annotator", path.name, asked))
+                outcome = await ask_for_critique(
+                    call_annotator,
+                    prompt,
+                    response,
+                    CallKey(problem_id(state), "annotator", path.name, asked),
+                    form=context.critique_form,
+                    until_first_error=until == "first_error",
+                )
                 if isinstance(outcome, Failure):
                     return path.dropped("annotate", "failed", outcome)
-                calls.append(outcome.call)
-                critique = to_critique(outcome, path.response.text)
-                path = path.model_copy(update={"critique": critique, "calls": (*path.calls, outcome.call)})
+                critique, reply = outcome
+                calls.append(reply.call)
+                path = path.model_copy(update={"critique": critique, "calls": (*path.calls, reply.call)})
                 if critique.is_readable:
                     break
             reason = disagreement(path)

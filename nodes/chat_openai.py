@@ -47,7 +47,10 @@ class ChatOpenAIServer(ChatOpenAI):
     """
 
     continues_final_message: ClassVar[bool] = True
-    """This class can continue a message; a server that cannot gives an error when it is asked to."""
+    """This class asks a server to continue a message; whether the server does so has to be tried."""
+    takes_response_format: ClassVar[bool] = True
+    """A call takes `response_format`, a JSON schema; whether the server keeps to it has to be tried."""
+    must_be_probed: ClassVar[bool] = True
 
     max_retries: int | None = 0
     stream_usage: bool | None = True

@@ -34,7 +34,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
         template = template_of(paths)
         if "rg2" not in context.strategies or template is None:
             return {}
-        if not call_actor.can_continue:
+        if not await call_actor.can_continue():
             emit("refused", strategy="rg2", reason="the actor's model cannot continue a message of its own")
             return {}
         problem, calls = problem_id(state), list[Call]()

@@ -26,7 +26,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         template = template_of(paths)
         if "rg3" not in context.strategies or template is None:
             return {}
-        if not call_actor.can_continue:
+        if not await call_actor.can_continue():
             emit("refused", strategy="rg3", reason="the actor's model cannot continue a message of its own")
             return {}
         corrupt: Corruptor = ExactCorruptor(context.seed)

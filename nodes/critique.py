@@ -13,24 +13,19 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.context import LoopContext, LoopRules
-from critique_graph.core.critique import parse_critique
+from critique_graph.core.context import CritiqueForm, LoopContext, LoopRules
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Reply, Round, Usage
+from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Round, Usage
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
+from critique_graph.nodes.ask_critique import ask_for_critique
 
 
-def critique_messages(question: str, response: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
+def critique_messages(
+    question: str, response: str, prompts: Prompts = DEFAULT_PROMPTS, *, form: CritiqueForm = "text"
+) -> list[BaseMessage]:
     """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
-    return prompts.critique.messages(problem=question, response=response)
-
-
-def to_critique(reply: Reply, response: str) -> Critique:
-    """Read a critic's reply to a response. A truncated critique never counts as approval."""
-    critique = parse_critique(reply.text, response, has_reasoning=False)
-    if reply.call.is_truncated and critique.final == "correct":
-        return critique.model_copy(update={"final": None, "warnings": (*critique.warnings, "truncated")})
-    return critique
+    wording = prompts.critique.in_json() if form == "json" else prompts.critique
+    return wording.messages(problem=question, response=response)
 
 
 def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -50,18 +45,21 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
             if rules.gate == "oracle" and await _agrees_with_reference(chain, state, players):
                 return chain.model_copy(update={"stop": "reference_correct"})
             response, number = chain.latest, len(chain.rounds) + 1
-            outcome = await call_critic(
-                critique_messages(state["question"], response.text, players.prompts),
+            outcome = await ask_for_critique(
+                call_critic,
+                lambda form: critique_messages(state["question"], response.text, players.prompts, form=form),
+                response.text,
                 CallKey(problem, "critic", chain.index, number),
+                form=players.context().critique_form,
             )
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            judgement = to_critique(outcome, response.text)
+            judgement, reply = outcome
             emit("critique", chain=chain.index, round=number, **judgement.model_dump(mode="json"))
             return chain.model_copy(
                 update={
-                    "rounds": (*chain.rounds, Round(critique=judgement, call=outcome.call)),
+                    "rounds": (*chain.rounds, Round(critique=judgement, call=reply.call)),
                     "stop": _stop_after(judgement, number, rules),
                 }
             )

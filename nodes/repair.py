@@ -46,7 +46,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
                 return _stopped(chain, "judged_unparsed")
             if (place := place_of_error(path, last.critique)) is None:
                 return _stopped(chain, "not_located")
-            begun = text_before(path, place) if call_actor.can_continue else ""
+            begun = text_before(path, place) if await call_actor.can_continue() else ""
             key = CallKey(problem, "actor", chain.index, number)
             if begun:
                 messages = repair_messages(question, path, last.critique.text, begun, players.prompts)

@@ -19,6 +19,7 @@ from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.breaker import breaker_of
+from critique_graph.calls.contract import continuation_of, keeps_to_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.replies import read_reply
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
@@ -78,10 +79,13 @@ class Caller:
     """The model's string, which names it in records unless it is named by its weights."""
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
-    @property
-    def can_continue(self) -> bool:
-        """True when the model can continue a final message that it began."""
-        return can_continue(self.model)
+    async def can_continue(self) -> bool:
+        """Tell whether the model continues a final message that it began; a server is asked once."""
+        return await continuation_of(self.model, self._ask_briefly) != "starts anew"
+
+    async def keeps_to_schema(self) -> bool:
+        """Tell whether the model keeps to a JSON schema; a server is asked once."""
+        return await keeps_to_schema(self.model, self._ask_briefly)
 
     async def __call__(
         self,
@@ -109,6 +113,8 @@ class Caller:
             "seed": derive_seed(self.seed, seed_key or key),
         }
         outcome = await self._call_with_retries(messages, settings, options)
+        if options.get("continue_final_message") and isinstance(outcome, Reply):
+            outcome = await self._without_echo(outcome, messages[-1].text)
         if self.log is not None and isinstance(outcome, Reply):
             self.log.record(key, outcome)
         return outcome
@@ -154,6 +160,16 @@ class Caller:
                 pause = max(wait if wait <= MAX_RETRY_AFTER_SECONDS else 0.0, jitter.uniform(0, backoff))
                 logger.info("%s call failed (%s), again in %.1f s", self.role, fault.message, pause)
                 await self.sleep(pause)
+
+    async def _without_echo(self, reply: Reply, begun: str) -> Reply:
+        """Give the continuation alone, where the server repeats the text that was begun."""
+        if await continuation_of(self.model, self._ask_briefly) != "echoes":
+            return reply
+        return reply.model_copy(update={"text": reply.text.removeprefix(begun)})
+
+    async def _ask_briefly(self, messages: list[BaseMessage], **options: Any) -> Reply | Failure:
+        """Make a short call that is not recorded, with the retries of any other."""
+        return await self._call_with_retries(messages, {"temperature": 0.0, "max_tokens": 100, "seed": 0}, options)
 
     async def _probe(self) -> None:
         """Make a one-token call: a server that answers it is at work."""

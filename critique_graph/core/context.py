@@ -10,7 +10,7 @@ The verbs' settings inherit from these, so that a flag, a key of a YAML file and
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Self, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ from critique_graph.core.paths import ErrorType, PathSource, Until
 from critique_graph.core.schema import Gate, Role, VoteRule
 from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
 
+CritiqueForm = Literal["auto", "text", "json"]
+"""Form in which a critic is asked for its critique."""
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]
 
 
@@ -54,6 +56,10 @@ class GraphSettings(Settings):
     seed: Annotated[int, SAMPLING] = 0
     """Root seed: every call's seed and every random choice derive from it, the problem's id and the place in the
     graph."""
+    critique_form: Annotated[CritiqueForm, SAMPLING] = "auto"
+    """How critiques are asked for: as `text` in the fixed format; as `json` that must fit a schema with one item per
+    step, which is then put into the fixed format; `auto`, as JSON from a server that keeps to a schema, else as text.
+    A model that was trained on the fixed format does better with `text`."""
 
     @abstractmethod
     def sampling(self, role: Role) -> Sampling:

@@ -28,6 +28,10 @@ Explanation: why
 Then judge the final answer in two lines:
 Correctness of the final answer: Correct or Wrong
 Explanation: why"""
+CRITIQUE_JSON_INSTRUCTION = """\
+Check the response to the problem. Its steps are numbered. Judge every step in order: work it out again and explain \
+briefly whether it is correct, then give the verdict, Correct or Wrong. Then judge the final answer in the same way. \
+Write JSON: {"steps": [{"explanation": "", "verdict": ""}], "final_answer": {"explanation": "", "verdict": ""}}"""
 REFINE_INSTRUCTION = (
     "A critic has checked your response. Use the critique to write a new, corrected response: step by step, "
     "one step per line, ending with a line of the form: The answer is \\boxed{ANSWER}."
@@ -173,6 +177,17 @@ class CritiqueWording(Opening):
     texts = ("problem", "response")
     needed = ("problem", "response|steps")
     ask: str = f"{{{{problem}}}}\n\n{{{{response}}}}\n\n{CRITIQUE_INSTRUCTION}"
+    ask_json: str = f"{{{{problem}}}}\n\n{{{{steps}}}}\n\n{CRITIQUE_JSON_INSTRUCTION}"
+    """The request where the critique is to be JSON that fits a schema; it needs the same slots."""
+
+    def in_json(self) -> "CritiqueWording":
+        """Give the wording for a critique in JSON, without the examples, which are in the fixed format."""
+        return self.model_copy(update={"ask": self.ask_json, "examples": ()})
+
+    @field_validator("ask_json")
+    @classmethod
+    def _check_ask_json(cls, ask: str) -> str:
+        return _check_slots(ask, cls.needed, cls.more)
 
 
 class RefineWording(Wording):
@@ -215,6 +230,20 @@ class AnnotateWording(Opening):
         f"{{{{problem}}}}\n\n{{{{response}}}}\n\n{{{{hints}}}}\n\n"
         f"{CRITIQUE_INSTRUCTION}\n{{{{ending}}}}\n\n{HINTS_INSTRUCTION}"
     )
+    ask_json: str = (
+        f"{{{{problem}}}}\n\n{{{{steps}}}}\n\n{{{{hints}}}}\n\n{CRITIQUE_JSON_INSTRUCTION}\n\n{HINTS_INSTRUCTION}"
+    )
+    """The request where the critique is to be JSON; what follows the first wrong step is left out afterwards."""
+
+    def in_json(self) -> "AnnotateWording":
+        """Give the wording for a critique in JSON, without the examples, which are in the fixed format."""
+        return self.model_copy(update={"ask": self.ask_json, "examples": ()})
+
+    @field_validator("ask_json")
+    @classmethod
+    def _check_ask_json(cls, ask: str) -> str:
+        return _check_slots(ask, ("problem", "response|steps", "hints"), ("ending",))
+
     first_error: str = "End your steps with the first wrong one; then judge the final answer."
     all_steps: str = "Judge every step, those after a wrong one too; a step that only goes on from an error is wrong."
     hints: HintsWording = HintsWording()

@@ -25,7 +25,8 @@ from critique_graph.miniature.critiques import approving_critique
 from critique_graph.miniature.solutions import boxed_answer, check_response, first_error
 from critique_graph.miniature.task import LEVELS, Exercise, Split, generate_exercises
 from critique_graph.models.load import load_model
-from critique_graph.nodes.critique import critique_messages, to_critique
+from critique_graph.nodes.ask_critique import to_critique
+from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 

@@ -1,0 +1,79 @@
+"""What a model can do besides answering: continue a text that was begun for it, and keep to a JSON schema.
+
+A class says what its models can do. Behind an OpenAI-compatible server there may be any program, so the server is asked
+once per model: it is given a text that no model would begin by itself, and a request for prose with a schema for JSON.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from critique_graph.core.critique_json import critique_format, read_critique_json
+from critique_graph.core.schema import Failure, Reply
+
+Continuation = Literal["continues", "echoes", "starts anew"]
+"""What a server does with a text that was begun: it gives the rest, the whole, or another text."""
+
+Ask = Callable[..., Awaitable[Reply | Failure]]
+"""Makes a call of a model: takes the messages, and the options of the call."""
+
+BEGUN = "As you wish. My numbers are: 70, 60, 50,"
+_COUNT_DOWN: list[BaseMessage] = [HumanMessage("Count down from 70 to 0 in tens."), AIMessage(BEGUN)]
+_JUDGE: list[BaseMessage] = [HumanMessage("Is 2 + 2 = 4? Explain in one short sentence.")]
+_SAYS_NO = ("rejected", "invalid_reply", "empty_reply", "error")
+"""Kinds of failure by which a server refuses what it was asked; others say nothing about what it can do."""
+
+_answers: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, asyncio.Task[Any]]]" = WeakKeyDictionary()
+
+
+async def continuation_of(model: BaseChatModel, ask: Ask) -> Continuation:
+    """Find out what becomes of a text that was begun for a model; a server is asked once."""
+    if not getattr(type(model), "continues_final_message", False):
+        return "starts anew"
+    if not getattr(type(model), "must_be_probed", False):
+        return "continues"
+
+    async def probe() -> Continuation | None:
+        outcome = await ask(_COUNT_DOWN, continue_final_message=True)
+        if isinstance(outcome, Failure):
+            return "starts anew" if outcome.kind in _SAYS_NO else None
+        text = outcome.text.strip()
+        if text.startswith(BEGUN):
+            return "echoes"
+        return "continues" if text.startswith("40") else "starts anew"
+
+    return await _once(model, "continuation", probe) or "starts anew"
+
+
+async def keeps_to_schema(model: BaseChatModel, ask: Ask) -> bool:
+    """Find out whether a model keeps to a JSON schema that it is given; a server is asked once."""
+    if not getattr(type(model), "takes_response_format", False):
+        return False
+
+    async def probe() -> bool | None:
+        outcome = await ask(_JUDGE, response_format=critique_format(1))
+        if isinstance(outcome, Failure):
+            return False if outcome.kind in _SAYS_NO else None
+        return read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None
+
+    return bool(await _once(model, "schema", probe))
+
+
+async def _once(model: BaseChatModel, question: str, probe: Callable[[], Awaitable[Any]]) -> Any:
+    """Give the answer of an earlier probe, or probe now; an answer of None is not kept."""
+    asked = _answers.setdefault(asyncio.get_running_loop(), {})
+    key = (getattr(model, "openai_api_base", None) or id(model), getattr(model, "model_name", None), question)
+    if key not in asked:
+        asked[key] = asyncio.ensure_future(_awaited(probe))
+    answer = await asyncio.shield(asked[key])
+    if answer is None:
+        asked.pop(key, None)
+    return answer
+
+
+async def _awaited(probe: Callable[[], Awaitable[Any]]) -> Any:
+    return await probe()

@@ -1,0 +1,98 @@
+"""Critiques as JSON: the schema that a model has to keep to, and reading what it wrote.
+
+A schema fixes the form, so that any model that can keep to one gives a critique that can be read: one item for every
+step of the response, in order, and one for the final answer, each with the explanation before the verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.utils.json import parse_partial_json
+
+from critique_graph.core.critique import render_critique
+from critique_graph.core.critique_labels import read_verdict, without_labels
+from critique_graph.core.schema import Critique, StepVerdict, Verdict
+
+_JUDGEMENT = {
+    "type": "object",
+    "properties": {"explanation": {"type": "string"}, "verdict": {"type": "string", "enum": ["Correct", "Wrong"]}},
+    "required": ["explanation", "verdict"],
+    "additionalProperties": False,
+}
+
+
+def critique_format(steps: int) -> dict[str, Any]:
+    """Give the `response_format` of a request for a critique of a response with so many steps."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "steps": {"type": "array", "items": _JUDGEMENT, "minItems": steps, "maxItems": steps},
+            "final_answer": _JUDGEMENT,
+        },
+        "required": ["steps", "final_answer"],
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "critique", "strict": True, "schema": schema}}
+
+
+def read_critique_json(text: str, steps: Sequence[str], *, until_first_error: bool = False) -> Critique | None:
+    """Read a critique that a model wrote as JSON, and render it in the fixed format; None if it is no such JSON.
+
+    JSON that ends early gives the steps that it has. Judgements beyond the last step are not read.
+
+    Args:
+        text: The model's reply.
+        steps: The steps of the response, which the judgements name by their order alone.
+        until_first_error: Leave out the steps after the first one that is judged wrong.
+    """
+    written = _object(text)
+    if written is None or not isinstance(written.get("steps"), list):
+        return None
+    judged: list[StepVerdict] = []
+    for index, (step, item) in enumerate(zip(steps, written["steps"], strict=False)):
+        verdict, explanation = _judgement(item)
+        judged.append(
+            StepVerdict(text=without_labels(step.strip()), verdict=verdict, explanation=explanation, step_index=index)
+        )
+        if until_first_error and verdict == "wrong":
+            break
+    final, explanation = _judgement(written.get("final_answer"))
+    return _rendered(Critique(text="", steps=tuple(judged), final=final, final_explanation=explanation))
+
+
+def _rendered(critique: Critique) -> Critique:
+    first_error = next((index for index, step in enumerate(critique.steps) if step.verdict == "wrong"), None)
+    parts = [(step.verdict, step.explanation) for step in critique.steps]
+    parts.append((critique.final, critique.final_explanation))
+    warnings = {
+        "explanation_missing": not all(explanation for _, explanation in parts),
+        "final_verdict_missing": critique.final is None,
+        "step_verdict_missing": not all(verdict for verdict, _ in parts[:-1]),
+    }
+    found = [name for name, holds in warnings.items() if holds]
+    is_judged = any(verdict for verdict, _ in parts)
+    update = {"first_error": first_error, "warnings": tuple(found), "text": render_critique(critique)}
+    if (critique.final == "correct") == (first_error is not None) and critique.final is not None:
+        update["warnings"] = (*found, "final_contradicts_steps")
+    quality = "unparsed" if not is_judged else "partial" if found else "nominal"
+    return critique.model_copy(update={**update, "quality": quality})
+
+
+def _object(text: str) -> Mapping[str, Any] | None:
+    start = text.find("{")
+    before = text[:start].strip() if start >= 0 else "no object"
+    if before not in ("", "```", "```json"):
+        return None
+    try:
+        written = parse_partial_json(text[start:].strip().removesuffix("```"))
+    except (ValueError, RecursionError):
+        return None
+    return written if isinstance(written, Mapping) else None
+
+
+def _judgement(item: object) -> tuple[Verdict | None, str]:
+    if not isinstance(item, Mapping):
+        return None, ""
+    verdict, explanation = item.get("verdict"), item.get("explanation")
+    wording = verdict if isinstance(verdict, str) else ""
+    return read_verdict(wording), " ".join(explanation.split()) if isinstance(explanation, str) else ""
