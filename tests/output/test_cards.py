@@ -58,7 +58,9 @@ def test_settings_are_published_without_addresses_of_servers() -> None:
 
 
 def test_settings_can_say_which_wording_the_prompts_had() -> None:
-    assert prompts_section("solve: {}\n", {"solve": "4a40"}).startswith("By the first digits of the SHA-256: solve `4a40`.")
+    assert prompts_section("solve: {}\n", {"solve": "4a40"}).startswith(
+        "By the first digits of the SHA-256: solve `4a40`."
+    )
 
 
 def test_licence_that_is_not_known_is_to_be_stated() -> None:
