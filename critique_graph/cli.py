@@ -12,13 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
+import orjson
 import pydantic
+import yaml
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Yaml
+from cyclopts.config import Dict
 from langgraph.graph.state import CompiledStateGraph
 
 from critique_graph.compare.command import compare
 from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
+from critique_graph.core.prompts_file import prompts_file, read_prompts
 from critique_graph.core.secrets import redacted
 from critique_graph.doctor import doctor
 from critique_graph.eval_critic.command import eval_critic
@@ -101,6 +104,17 @@ def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> in
     return 0
 
 
+@app.command(help_epilogue="Example: critique-graph prompts > mine.yaml, then critique-graph run --prompts mine.yaml")
+def prompts(*, name: str = "default") -> int:
+    """Print a wording of the prompts as a YAML file to start from; its comments say which slots each node has.
+
+    Args:
+        name: Wording that ships (`default`, `math-en`, `math-zh`), or a file.
+    """
+    print_text(prompts_file(read_prompts(name)))
+    return 0
+
+
 @app.meta.default
 def _with_config(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
@@ -114,8 +128,29 @@ def _with_config(
     if config is not None:
         if not config.is_file():
             raise InputError(f"--config {config}: there is no such file.")
-        app.config = (Yaml(config, use_commands_as_keys=False),)
+        app.config = (_settings_of(config),)
     return app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0
+
+
+def _settings_of(config: Path) -> Callable[[App, tuple[str, ...], Any], None]:
+    """Give what reads a file of settings for cyclopts; a mapping as a value reaches its setting as JSON."""
+    try:
+        found = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {config}: this is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"--config {config}: expected a mapping of settings, got {type(found).__name__}.")
+    values = {
+        str(key): orjson.dumps(value).decode() if isinstance(value, dict) else value for key, value in found.items()
+    }
+
+    def read(app: App, commands: tuple[str, ...], arguments: Any) -> None:
+        nested: dict[str, Any] = values
+        for command in reversed(commands):
+            nested = {command: nested}
+        Dict(nested, source=str(config))(app, commands, arguments)
+
+    return read
 
 
 def run_command(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.paths import ReasoningPath
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
@@ -141,13 +142,16 @@ def judged_row(kept: CritiqueRow) -> Judged:
     )
 
 
-def trace_candidates(traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
+def trace_candidates(
+    traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False, prompts: Prompts = DEFAULT_PROMPTS
+) -> Iterator[Candidate]:
     """Turn traces of the loop into rows of one task; `with_reasoning` also teaches a critic its own reasoning.
 
     Raises:
         InputError: The problems are test problems, or traces hold no rows of the task.
     """
-    return _candidates((judged for trace in traces for judged in judged_responses(trace)), task, with_reasoning)
+    judged = (replace(found, prompts=prompts) for trace in traces for found in judged_responses(trace))
+    return _candidates(judged, task, with_reasoning)
 
 
 def judged_responses(trace: Trace) -> Iterator[Judged]:

@@ -7,6 +7,7 @@ from traces of `run`; the functions here do not distinguish them.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
@@ -38,6 +39,8 @@ class Judged:
     """0-based index of the first step that the critique calls wrong."""
     refinement: str | None = None
     """Correct refinement of a wrong response, written with the critique; None if there is none."""
+    prompts: Prompts = DEFAULT_PROMPTS
+    """Wording of the prompts in the rows."""
 
 
 def critic(judged: Judged) -> TrainingRow | None:
@@ -45,27 +48,27 @@ def critic(judged: Judged) -> TrainingRow | None:
     if not judged.is_reliable:
         return None
     thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
-    return row(critique_messages(judged.question, judged.response), thoughts + judged.critique)
+    return row(critique_messages(judged.question, judged.response, judged.prompts), thoughts + judged.critique)
 
 
 def refiner(judged: Judged) -> TrainingRow | None:
     """Make a row from problem, wrong response and critique to a correct refinement."""
     if judged.refinement is None:
         return None
-    return row(refine_messages(judged.question, judged.response, judged.critique), judged.refinement)
+    return row(refine_messages(judged.question, judged.response, judged.critique, judged.prompts), judged.refinement)
 
 
 def actor(judged: Judged) -> TrainingRow | None:
     """Make a row from the problem to the correct response, or to the correct refinement of a wrong response."""
     learned = judged.response if judged.is_correct and judged.is_first else judged.refinement
-    return None if learned is None else row(solve_messages(judged.question), learned)
+    return None if learned is None else row(solve_messages(judged.question, judged.prompts), learned)
 
 
 def preference(judged: Judged) -> PreferenceRow | None:
     """Make a row that prefers, for a problem, a correct refinement to the wrong response."""
     if judged.refinement is None:
         return None
-    return preference_row(solve_messages(judged.question), judged.refinement, judged.response)
+    return preference_row(solve_messages(judged.question, judged.prompts), judged.refinement, judged.response)
 
 
 def step_critic(judged: Judged) -> StepRow | None:
@@ -88,7 +91,9 @@ def self_correction(judged: Judged) -> TrainingRow | None:
     if not judged.is_reliable or (judged.refinement is None and not judged.is_correct):
         return None
     refinement = [] if judged.refinement is None else [judged.refinement]
-    return row(solve_messages(judged.question), corrected(judged.response, judged.critique, *refinement))
+    return row(
+        solve_messages(judged.question, judged.prompts), corrected(judged.response, judged.critique, *refinement)
+    )
 
 
 def corrected(*parts: str) -> str:

@@ -289,6 +289,8 @@ class Trace(Record):
     problem: Problem
     graph: str
     settings: dict[str, JsonValue]
+    prompts: str | None = None
+    """Hash of the prompts' wording, as in the run's manifest; `settings` has the text, unless it is the default."""
     chains: tuple[Chain, ...]
     ballot: Ballot
     answer: str | None

@@ -25,6 +25,8 @@ from critique_graph.calls.players import PlainModel, in_force
 from critique_graph.core.async_node import emit
 from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
+from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts_file import PromptsGiven, read_prompts
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import (
@@ -68,6 +70,7 @@ def create_self_improve(
     progress: Callable[[str], Progress] | None = None,
     concurrency: int = CONCURRENCY,
     patience: Patience = Patience(),  # noqa: B008 - frozen
+    prompts: PromptsGiven = DEFAULT_PROMPTS,
     **settings: Any,
 ) -> SelfImproveGraph:
     """Create the graph of an actor's self-improvement, uncompiled. The same input again resumes.
@@ -89,6 +92,7 @@ def create_self_improve(
         progress: Gives the display of a stage, by its title; nothing is shown by default.
         concurrency: Number of problems in flight at once.
         patience: How long calls wait for a server.
+        prompts: Wording of the prompts, which the actor is trained with, too.
         settings: Fields of `ImprovementContext`.
 
     Raises:
@@ -110,6 +114,7 @@ def create_self_improve(
         progress=progress or (lambda title: Progress(quiet=True)),
         concurrency=concurrency,
         patience=patience,
+        prompts=read_prompts(prompts),
     )
     stages = _Stages(improver, actor, base or actor, defaults)
     builder = StateGraph(

@@ -64,7 +64,7 @@ def improve_actor(
     chosen, folder = ImproveSettings(**{**settings, **named, "problems": name}), run_folder(out, "improve")
     _check(chosen)
     sets = problems if isinstance(problems, ImprovementProblems) else improvement_problems(chosen, problems)
-    with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts()), fresh=fresh) as run:
+    with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts(chosen.prompts)), fresh=fresh) as run:
         if fresh:
             for old in folder.glob("iteration-*"):
                 wait_for_training(old / MODEL)  # otherwise it would write into the new folder
@@ -81,6 +81,7 @@ def improve_actor(
             progress=progress,
             concurrency=chosen.concurrency,
             patience=chosen.patience,
+            prompts=chosen.prompts,
             **chosen.model_dump(include=set(ImprovementContext.model_fields)),
         ).compile(name="self_improve")
         result = graph.invoke({"out": str(folder)}, {"recursion_limit": RECURSION_LIMIT * 2})

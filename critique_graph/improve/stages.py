@@ -23,6 +23,7 @@ from critique_graph.calls.players import PlainModel
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -66,6 +67,7 @@ class Improver:
     """Gives the display of a stage, by its title."""
     concurrency: int
     patience: Patience
+    prompts: Prompts = DEFAULT_PROMPTS
 
     def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
         """Sample responses to every training problem; with a critic, refine wrong responses."""
@@ -77,7 +79,7 @@ class Improver:
             self.problems.training,
             folder / "explore",
             lambda actor, critic, log: create_exploration(
-                actor, critic, **settings, grader=self.grader, log=log
+                actor, critic, **settings, grader=self.grader, prompts=self.prompts, log=log
             ).compile(name="exploration"),
             {"problems": "training problems of self-improvement", "actor": actor, **settings},
             self.critic,
@@ -89,7 +91,7 @@ class Improver:
         """Write the rows of an iteration; None if nothing was kept."""
         folder = iteration_folder(out, index)
         explored_traces = folder / "explore"
-        candidates = list(trace_candidates(read_traces(explored_traces), "actor"))
+        candidates = list(trace_candidates(read_traces(explored_traces), "actor", prompts=self.prompts))
         if not candidates:
             return None
         rule: dict[str, Any] = {
@@ -100,7 +102,9 @@ class Improver:
         }
         kept = select(candidates, **rule)
         own = kept.rows
-        if context.feedback and (refined := list(trace_candidates(read_traces(explored_traces), "refiner"))):
+        if context.feedback and (
+            refined := list(trace_candidates(read_traces(explored_traces), "refiner", prompts=self.prompts))
+        ):
             own = own + select(refined, **rule).rows
         write_json_lines(folder / KEPT, own)
         files = [iteration_folder(out, earlier) / KEPT for earlier in range(1, index)] if context.previous else []
@@ -163,7 +167,7 @@ class Improver:
             problems,
             folder,
             lambda actor, critic, log: create_actor_critic(
-                actor, critic or actor, temperature=0.0, **settings, grader=self.grader, log=log
+                actor, critic or actor, temperature=0.0, **settings, grader=self.grader, prompts=self.prompts, log=log
             ).compile(name="actor_critic"),
             {"problems": f"{folder.name} problems of self-improvement", "actor": actor, **settings},
             critic,
@@ -192,7 +196,7 @@ class Improver:
                 folder,
                 configuration,
                 summarise,
-                prompts=prompts_hash(loop_prompts()),
+                prompts=prompts_hash(loop_prompts(self.prompts)),
                 concurrency=self.concurrency,
                 patience=self.patience,
                 progress=self.progress(title),

@@ -152,6 +152,7 @@ class _Session:
         self._problems = enumerate(problems.read())
         self._journal = run.journal
         self._settings = without_paths(run.configuration)
+        self._prompts = run.prompts
         self._rules = rules
         self._breakers = breakers
         self._progress = progress
@@ -213,6 +214,7 @@ class _Session:
                 "problem": problem.model_dump(mode="json"),
                 "graph": self._graph.get_name(),
                 "settings": self._settings,
+                "prompts": self._prompts,
                 **result,
                 "seconds": round(seconds, 4),
             }
