@@ -125,7 +125,12 @@ def _changes(found: Equation, error_type: ErrorType, question: str, before: Sequ
     """Give the ways to make an error of the type: changed tokens of a true equation that change its result."""
     if not found.is_true:
         return []
-    numbers = [token for token in found.left if token.kind == "number"]
+    numbers = [
+        token
+        for before_it, token in zip((None, *found.left), found.left, strict=False)
+        if token.kind == "number"
+        and (before_it is None or before_it.text != "^")  # an exponent is not taken for another
+    ]
     match error_type:
         case "calculation_error":
             return _slips(found)
@@ -161,7 +166,8 @@ def _slips(found: Equation) -> list[tuple[Token, ...]]:
         if token.kind == "number":
             unit = Fraction(1, 10**token.places) if token.number < 1 else 1
             slips = [token.with_number(token.number + slip * unit) for slip in _SLIPS]
-            changes += [(slip,) for slip in slips if slip and _is_false(found, slip)]
+            least = 0 if found.result else 2  # no factor 1 and no summand 0
+            changes += [(slip,) for slip in slips if slip and slip.number >= least and _is_false(found, slip)]
     return changes
 
 
