@@ -33,11 +33,14 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         if players.model("corruptor") != EXACT:
             corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)
         problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
+        places = corrupt.places(state["question"], steps, context.error_types)
 
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg3-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
-            place = rng.randrange(len(steps))
+            if not places:
+                return ReasoningPath(name=name, strategy="rg3").dropped("paths", "not_corrupted")
+            place = rng.choice(places)
             types = rng.sample(context.error_types, k=len(context.error_types))
             changed = await corrupt(state["question"], steps, place, types, CallKey(problem, "corruptor", name, 0))
             path = ReasoningPath(name=name, strategy="rg3")

@@ -47,10 +47,10 @@ def test_first_type_that_applies_is_taken():
 
 @pytest.mark.parametrize(
     ("index", "steps"),
-    [(2, STEPS), (0, ["So 1.5 + 2.5 = 4 apples."]), (0, ["That is 3 + 4 = 8."])],
-    ids=["no equation", "fractions", "wrong already"],
+    [(2, STEPS), (0, ["So 10 / 3 = 3.33 apples."]), (0, ["That is 3 + 4 = 8."])],
+    ids=["no equation", "rounded", "wrong already"],
 )
-def test_step_that_holds_no_whole_right_equation_is_left_alone(index: int, steps: list[str]):
+def test_step_that_holds_no_right_equation_is_left_alone(index: int, steps: list[str]):
     assert corrupted(index, *DEFINITIONS, steps=steps) == NotCorrupted()
 
 
@@ -58,3 +58,34 @@ def test_same_key_gives_the_same_error_and_others_give_others():
     changes = [corrupted(0, "calculation_error", number=number) for number in range(20)]
     assert corrupted(0, "calculation_error") == changes[0]
     assert len({change.step for change in changes}) > 1
+
+
+@pytest.mark.parametrize(
+    ("step", "pattern"),
+    [
+        (r"\[ 3 \text{ apples} \times 4 = \boxed{12} \]", r"\[ 3 \text{ apples} \times 4 = \boxed{#} \]"),
+        (r"So $2+\frac{5}{3}+1=\frac{14}{3}$.", None),
+        ("She pays $12 + $5 = $17.", "She pays $12 + $5 = $#."),
+        ("12 cm + 5 cm = 17 cm", "12 cm + 5 cm = # cm"),
+        ("He sells 3*4=<<3*4=12>>12 eggs", "He sells 3*4=# eggs"),
+        ("Each costs $1,200.50 / 2 = $600.25.", "Each costs $1,200.50 / 2 = $#."),
+        ("That is 20% of 50 = 10 people", "That is 20% of 50 = # people"),
+        ("So 1 / 4 * 100 = 25%.", "So 1 / 4 * 100 = #%."),
+        (r"The area is $3^2 \cdot \pi = 9\pi$.", r"The area is $3^2 \cdot \pi = #\pi$."),
+    ],
+    ids=["LaTeX", "fraction", "dollars", "units", "marks", "thousands", "percent of", "percent", "pi"],
+)
+def test_result_of_an_equation_in_real_text_is_changed_in_its_style(step: str, pattern: str | None):
+    changed = corrupted(0, "calculation_error", steps=[step])
+    assert changed.step != step
+    if pattern is not None:
+        kept, end = pattern.split("#")
+        assert changed.step.startswith(kept)
+        assert changed.step.endswith(end)
+        assert changed.step[len(kept) : -len(end)].replace(",", "").replace(".", "").isdigit()
+
+
+def test_only_steps_that_can_be_changed_are_places():
+    steps = ["First, a plan.", "3 + 4 = 7", "So x = 7.", "10 / 3 = 3.33", "7 * 2 = 14"]
+    assert ExactCorruptor(0).places(QUESTION, steps, tuple(DEFINITIONS)) == [1, 4]
+    assert ExactCorruptor(0).places(QUESTION, steps, ("missing_step",)) == []
