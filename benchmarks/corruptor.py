@@ -25,8 +25,9 @@ from table import Line, print_lines
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.core.paths import ErrorType
+from critique_graph.core.prompts import DEFINITIONS
 from critique_graph.grading.grader import MathGrader
-from critique_graph.nodes.corruptors import DEFINITIONS, Corrupted, ExactCorruptor
+from critique_graph.nodes.corruptors import Corrupted, ExactCorruptor
 from critique_graph.nodes.paths import reasoning_steps
 
 Text = tuple[str, list[str]]

@@ -74,6 +74,16 @@ class ChatLocal(BaseChatModel):
     _recorded_name: str | None = PrivateAttr(default=None)
 
     @property
+    def is_trained_here(self) -> bool:
+        """True when the weights are the miniature's, or those of a folder that `critique-graph train` left."""
+        folder = Path(self.model)
+        return self._miniature_role is not None or (folder / "training").is_dir()
+
+    @property
+    def _miniature_role(self) -> str | None:
+        return next((role for role in ("actor", "critic") if self.model == str(weights_path(role))), None)
+
+    @property
     def recorded_name(self) -> str:
         """Name of the model in traces: its string, with a hash of the weights in the place of a path."""
         with _naming:
@@ -87,9 +97,8 @@ class ChatLocal(BaseChatModel):
             await asyncio.to_thread(getattr, self, "recorded_name")
 
     def _named_by_weights(self) -> str:
-        role = next((role for role in ("actor", "critic") if self.model == str(weights_path(role))), None)
         named = named_by_weights(self.prefix, self.model)
-        return named if role is None else named.replace(f"{self.prefix}:", "miniature:", 1)
+        return named if self._miniature_role is None else named.replace(f"{self.prefix}:", "miniature:", 1)
 
     @abstractmethod
     def _shared_engine(self) -> LocalEngine:

@@ -11,8 +11,9 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Chain, Failure
+from critique_graph.core.schema import Chain, Critique, Failure
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
 
@@ -38,11 +39,23 @@ def refine_messages(
     return [*solve_messages(question, prompts), *asked[1:]]
 
 
+def beginning(response: str, critique: Critique) -> str:
+    """Give what a refinement begins with: the steps before the first one judged wrong, else the word for a first step.
+
+    Untrained models otherwise answer with the final answer alone. Where no step is judged wrong, all before the last
+    two are given, so that the model works the end out again.
+    """
+    steps, wrong = split_steps(response), critique.first_wrong_step
+    place = max(len(steps) - 2, 0) if wrong is None else wrong
+    return strip_role_tokens(text_before(response, place)) if place else "Step 1:"
+
+
 def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that refines the latest response of every open chain.
 
     Each refinement sees only the question, the latest response and its critique (the paper's sequential protocol is
-    Markov). After a truncated or failed refinement, the response before it stays the chain's latest.
+    Markov). A model that was not trained to refine is given the beginning of its refinement, if it can continue one.
+    After a truncated or failed refinement, the response before it stays the chain's latest.
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:
@@ -53,14 +66,16 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             if chain.stop is not None or chain.latest is None:
                 return chain
             last, number = chain.rounds[-1], len(chain.rounds)
-            outcome = await call_actor(
-                refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts),
-                CallKey(problem, "actor", chain.index, number),
-            )
+            messages = refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts)
+            begun, options = "", dict[str, Any]()
+            if not call_actor.is_trained_to_refine and await call_actor.can_continue():
+                begun, options = beginning(chain.latest.text, last.critique), {"continue_final_message": True}
+                messages = [*messages, AIMessage(begun)]
+            outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number), **options)
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            refinement = to_response(outcome, players.grader)
+            refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.grader)
             emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
             is_last = number == rules.rounds and not rules.needs_verdicts
             return chain.model_copy(

@@ -83,6 +83,11 @@ class Caller:
         """Tell whether the model continues a final message that it began; a server is asked once."""
         return await continuation_of(self.model, self._ask_briefly) != "starts anew"
 
+    @property
+    def is_trained_to_refine(self) -> bool:
+        """True when the model is one of this package's own, the miniature or a trained one: it refines unprompted."""
+        return bool(getattr(self.model, "is_trained_here", False))
+
     async def keeps_to_schema(self) -> bool:
         """Tell whether the model keeps to a JSON schema; a server is asked once."""
         return await keeps_to_schema(self.model, self._ask_briefly)

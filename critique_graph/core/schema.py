@@ -159,6 +159,11 @@ class Response(Record):
         return self.call.is_truncated
 
     @property
+    def is_bare(self) -> bool:
+        """True when the response is one line with an answer: it does not show its work."""
+        return self.answer is not None and len(self.text.strip().splitlines()) == 1
+
+    @property
     def is_correct(self) -> bool | None:
         """Whether this is a complete response whose answer equals the reference; None when it is not graded."""
         if self.grade is None or self.grade.outcome == "ungraded":

@@ -1,5 +1,6 @@
 """Load the models of several roles together."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from critique_graph.calls.players import EXACT, PLAYED_BY_CODE, PlainModel, unbo
 from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
+
+logger = logging.getLogger(__name__)
 
 
 def load_roles(roles: Mapping[Role, tuple[PlainModel, str | None]]) -> dict[str, Any]:
@@ -21,6 +24,8 @@ def load_roles(roles: Mapping[Role, tuple[PlainModel, str | None]]) -> dict[str,
         InputError: A model string does not name a model, or a server that was named does not answer.
         MissingDependencyError: A model needs an extra that is not installed.
     """
+    if "critic" in roles and roles["critic"] == roles.get("actor"):
+        logger.info("the actor criticises its own responses: no other critic is named")
     for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
         check_server(url)
     return {

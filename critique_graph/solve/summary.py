@@ -57,6 +57,10 @@ class Summary(RunRecord):
     """Agreement of the critic's verdicts with the grades of every chain's first response."""
     unparsed_critiques: int
     """Number of critiques, in any round, without a readable final verdict."""
+    readable_critiques: Rate
+    """Critiques with a verdict on the final answer and on every step, each found in the response."""
+    bare_refinements: Rate
+    """Refinements of one line, which give an answer and do not show its work."""
     truncated_responses: int
     tokens: Tokens
 
@@ -89,6 +93,8 @@ def summarise(run: FinishedRun) -> Summary:
         },
         critic=discriminability(tally.verdicts),
         unparsed_critiques=tally.unparsed_critiques,
+        readable_critiques=_share(tally.readable),
+        bare_refinements=_share(tally.bare),
         truncated_responses=tally.truncated_responses,
         tokens=Tokens(
             actor=actor.total_tokens,
@@ -111,6 +117,8 @@ class _Tally:
     verdicts: Counter[tuple[bool, Verdict | None]] = field(default_factory=Counter)
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     unparsed_critiques: int = 0
+    readable: list[bool] = field(default_factory=list)
+    bare: list[bool] = field(default_factory=list)
     truncated_responses: int = 0
 
     def add(self, trace: Trace, *, is_done: bool) -> None:
@@ -122,6 +130,8 @@ class _Tally:
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
+            self.readable += [r.critique.is_readable for r in chain.rounds]
+            self.bare += [r.refinement.is_bare for r in chain.rounds if r.refinement is not None]
             if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
         first, final = trace.chains[0].response, trace.correct

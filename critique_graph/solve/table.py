@@ -31,6 +31,11 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
         if share.n:
             yield name, f"{share.percent()} correct, n = {share.n} first responses"
     yield "unparsed", f"{summary.unparsed_critiques} critiques"
+    readable, bare = summary.readable_critiques, summary.bare_refinements
+    if readable.value is not None and readable.value < 1:
+        yield "readable", f"{readable.percent()} of {readable.n} critiques, with a verdict on every step"
+    if bare.value:
+        yield "bare", f"{bare.percent()} of {bare.n} refinements give an answer alone"
     yield "truncated", f"{summary.truncated_responses} responses"
     tokens = summary.tokens
     unknown = f", {tokens.unknown_calls} calls of unknown usage" if tokens.unknown_calls else ""

@@ -52,6 +52,8 @@ def prepare(
     """
     chat_models = {name: plain_model(name, value) for name, value in keywords.items() if isinstance(value, Runnable)}
     settings = kind(**{**keywords, **{name: name_of(model) for name, model in chat_models.items()}})
+    if "actor" in chat_models and "critic" not in keywords:  # as the settings have it for names
+        chat_models["critic"] = chat_models["actor"]
     found = find(settings)
     roles = {role: (chat_models.get(role, model), url) for role, (model, url) in settings.roles().items()}
     return Job(settings, load_roles(roles), found)

@@ -1,8 +1,9 @@
 """Settings that name the models of a verb."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from critique_graph.calls.breaker import Patience
 from critique_graph.calls.players import PlainModel
@@ -39,11 +40,19 @@ class PairSettings(ServerSettings):
     actor: Annotated[str, MODELS] = "miniature:actor"
     """Model that solves and refines: `miniature:actor`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`."""
     critic: Annotated[str, MODELS] = "miniature:critic"
-    """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`."""
+    """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`; by
+    default the actor itself, or the miniature's critic beside an actor of the miniature."""
     base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of the `openai:` models, e.g. http://127.0.0.1:8000/v1."""
     critic_base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` critic, where it is not the actor's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _let_actor_criticise_itself(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("critic") or str(given.get("actor")).startswith("miniature:"):
+            return given
+        return {**given, "critic": given["actor"]} if given.get("actor") else given
 
     def roles(self) -> Roles:
         """Give the model and the server of each role."""
