@@ -10,7 +10,7 @@ from langgraph.graph import END, StateGraph
 
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import Model
-from critique_graph.core.context import Context
+from critique_graph.core.context import Context, CritiqueForm
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Gate, VoteRule
@@ -35,6 +35,7 @@ def create_actor_critic(
     max_tokens: int = 1024,
     critic_max_tokens: int = 1536,
     token_budget: int | None = None,
+    critique_form: CritiqueForm = "auto",
     seed: int = 0,
     grader: Grader | None = None,
     log: CallLog | None = None,
@@ -59,6 +60,7 @@ def create_actor_critic(
         max_tokens: Most tokens of one response.
         critic_max_tokens: Most tokens of one critique.
         token_budget: Number of tokens after which a problem starts no new critique or refinement.
+        critique_form: How critiques are asked for: `auto`, `text` or `json`.
         seed: Seed from which the seed of every call is derived.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
@@ -77,6 +79,7 @@ def create_actor_critic(
         max_tokens=max_tokens,
         critic_max_tokens=critic_max_tokens,
         token_budget=token_budget,
+        critique_form=critique_form,
         seed=seed,
     )
     players = new_players({"actor": actor, "critic": critic}, defaults, grader, log, prompts)
