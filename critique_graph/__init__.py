@@ -23,6 +23,7 @@ from critique_graph.problems.load import load_problems
 from critique_graph.runs.traces import read_traces
 
 if TYPE_CHECKING:
+    from critique_graph.check.pair import check_pair
     from critique_graph.compare.pool import compare_strategies
     from critique_graph.eval_critic.labelled import LabelledProblem
     from critique_graph.eval_critic.score import evaluate_critic
@@ -52,6 +53,7 @@ __all__ = [
     "Response",
     "SelfTalkContext",
     "Trace",
+    "check_pair",
     "compare_strategies",
     "create_actor_critic",
     "create_auto_critique",
@@ -80,6 +82,7 @@ _LOADED_LATER = {
     "LabelledProblem": "critique_graph.eval_critic.labelled",
     "ImprovementContext": "critique_graph.improve.state",
     "ImprovementProblems": "critique_graph.improve.problems",
+    "check_pair": "critique_graph.check.pair",
     "compare_strategies": "critique_graph.compare.pool",
     "create_self_improve": "critique_graph.improve.graph",
     "evaluate_critic": "critique_graph.eval_critic.score",

@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 from langgraph.graph.state import CompiledStateGraph
 
+from critique_graph.check.command import check
 from critique_graph.compare.command import compare
 from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
 from critique_graph.core.prompts_file import prompts_file, read_prompts
@@ -63,6 +64,10 @@ app.command(
     help_epilogue='Example: critique-graph solve "Tom has 8 coins. Tom finds 7 more. How many coins does Tom have?"',
 )
 app.command(run, help_epilogue="Example: critique-graph run problems.jsonl --samples 4 --rounds 2 --out runs/first")
+app.command(
+    check,
+    help_epilogue="Example: critique-graph check problems.jsonl --actor openai:NAME --base-url http://HOST:8000/v1",
+)
 app.command(doctor, help_epilogue="Example: critique-graph doctor --json")
 app.command(miniature)
 app.command(

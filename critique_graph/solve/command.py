@@ -21,6 +21,9 @@ from critique_graph.solve.settings import RunSettings, SolveSettings
 from critique_graph.solve.table import summary_table
 from critique_graph.verbs.output import RunOutput
 
+FEW_READABLE = 0.8
+"""Share of readable critiques under which a run warns."""
+
 
 def solve(
     question: Annotated[str, Parameter(allow_leading_hyphen=True)],
@@ -90,6 +93,12 @@ def run(
     """
     found = run_problems(**settings.naming(problems), **output.keywords(), progress=output.progress(Progress))
     code = output.show(found, [summary_table(found)])
+    readable = found.readable_critiques
+    if readable.value is not None and readable.value < FEW_READABLE:
+        log.print(
+            f"only {readable.percent()} of {readable.n} critiques can be read; `critique-graph check` says why",
+            style="yellow",
+        )
     if settings.gate == "oracle":
         log.print("oracle gate: the reference chose what was refined; this is an upper bound", style="yellow")
     return code

@@ -53,6 +53,8 @@ def test_summary_of_a_mixed_run() -> None:
             discriminability_of_parsed_on_wrong=wilson(1, 2),
         ),
         unparsed_critiques=1,
+        readable_critiques=wilson(0, 0),
+        bare_refinements=wilson(0, 0),
         truncated_responses=1,
         tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
         seconds=12.346,
