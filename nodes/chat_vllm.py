@@ -1,5 +1,6 @@
 """`ChatVLLM`: vLLM in this process as a LangChain chat model. The first call imports vLLM."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -77,3 +78,12 @@ class ChatVLLM(ChatLocal):
             lora = {"enable_lora": True} if self.lora else {}
             self._engine = shared_engine(EngineSettings(self.model, {**lora, **self.engine}))
         return self._engine
+
+
+def share_device(models: Iterable[object]) -> None:
+    """Divide the device's memory among the vLLM engines of these models, which one run uses together."""
+    local = [model for model in models if isinstance(model, ChatVLLM)]
+    if local:
+        from critique_graph.engines.vllm_engine import share_device as share_among_engines
+
+        share_among_engines(dict.fromkeys(model._shared_engine() for model in local))

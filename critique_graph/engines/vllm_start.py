@@ -83,6 +83,13 @@ def prepare_environment() -> Path | None:
     return log
 
 
+def free_memory() -> int:
+    """Give the bytes of memory that are free where vLLM's worker runs on the CPU; a container's limit counts."""
+    from vllm.utils.cpu_resource_utils import get_allowed_cpu_list, get_memory_node_info
+
+    return int(get_memory_node_info(get_allowed_cpu_list()[0].numa_node).available_memory)
+
+
 @contextmanager
 def stderr_to(log: Path | None) -> Iterator[None]:
     """Give processes that start in this block the log as their stderr; this process's Python code keeps its own.
