@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.core.vllm_install import vllm_install
 from critique_graph.core.weights import named_by_weights
 from critique_graph.nodes.chat_local import ChatLocal
 
@@ -50,7 +51,7 @@ class ChatVLLM(ChatLocal):
     @model_validator(mode="after")
     def _check_installed(self) -> Self:
         if find_spec("vllm") is None:
-            raise MissingDependencyError("vllm", extra="vllm", purpose="ChatVLLM")
+            raise MissingDependencyError("vllm", extra="vllm", purpose="ChatVLLM", install=vllm_install())
         return self
 
     @property
