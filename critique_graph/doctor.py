@@ -10,6 +10,7 @@ from rich.table import Table
 
 from critique_graph.core.errors import first_line
 from critique_graph.core.versions import installed_versions
+from critique_graph.core.vllm_install import vllm_install
 from critique_graph.miniature import weights_path
 from critique_graph.output.terminal import Flag, plain, print_json, stdout
 
@@ -51,7 +52,8 @@ def diagnose() -> Diagnosis:
 def _backend(modules: tuple[str, ...], extra: str) -> str:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        return f'missing {", ".join(missing)}: pip install "critique-graph[{extra}]"'
+        install = vllm_install() if extra == "vllm" else f'pip install "critique-graph[{extra}]"'
+        return f"missing {', '.join(missing)}: {install}"
     if modules == ("vllm",) and (plugins := vllm_platform_plugins()):
         return f"ready, platform plugin: {', '.join(plugins)}"
     return "ready"

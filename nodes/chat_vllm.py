@@ -1,5 +1,6 @@
 """`ChatVLLM`: vLLM in this process as a LangChain chat model. The first call imports vLLM."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.core.vllm_install import vllm_install
 from critique_graph.core.weights import named_by_weights
 from critique_graph.nodes.chat_local import ChatLocal
 
@@ -49,7 +51,7 @@ class ChatVLLM(ChatLocal):
     @model_validator(mode="after")
     def _check_installed(self) -> Self:
         if find_spec("vllm") is None:
-            raise MissingDependencyError("vllm", extra="vllm", purpose="ChatVLLM")
+            raise MissingDependencyError("vllm", extra="vllm", purpose="ChatVLLM", install=vllm_install())
         return self
 
     @property
@@ -77,3 +79,12 @@ class ChatVLLM(ChatLocal):
             lora = {"enable_lora": True} if self.lora else {}
             self._engine = shared_engine(EngineSettings(self.model, {**lora, **self.engine}))
         return self._engine
+
+
+def share_device(models: Iterable[object]) -> None:
+    """Divide the device's memory among the vLLM engines of these models, which one run uses together."""
+    local = [model for model in models if isinstance(model, ChatVLLM)]
+    if local:
+        from critique_graph.engines.vllm_engine import share_device as share_among_engines
+
+        share_among_engines(dict.fromkeys(model._shared_engine() for model in local))

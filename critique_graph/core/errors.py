@@ -28,8 +28,9 @@ class InputError(CritiqueGraphError):
 class MissingDependencyError(CritiqueGraphError):
     """A needed package is not installed; the message says what to install."""
 
-    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
-        super().__init__(f'{purpose} needs {package}: pip install "critique-graph[{extra}]"')
+    def __init__(self, package: str, *, extra: str, purpose: str, install: str | None = None) -> None:
+        install = install or f'pip install "critique-graph[{extra}]"'
+        super().__init__(f"{purpose} needs {package}: {install}")
 
 
 class RunError(CritiqueGraphError):

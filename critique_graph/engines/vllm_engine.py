@@ -1,7 +1,8 @@
 """A vLLM engine in its own thread: `ChatVLLM` passes its requests to it.
 
 The thread runs the event loop of vLLM's asynchronous engine; requests come from any thread and loop. Written for vLLM
-0.32, and limited to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export.
+0.32, and limited to what `vllm`, `vllm.sampling_params`, `vllm.lora.request` and `vllm.platforms` export,
+and on the CPU `vllm.utils.cpu_resource_utils`.
 """
 
 import asyncio
@@ -25,7 +26,8 @@ from critique_graph.core.reasoning import opened_at_end
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
-from critique_graph.engines.vllm_start import check_files, prepare_environment, start_failure, stderr_to
+from critique_graph.engines.vllm_memory import divided, memory_settings
+from critique_graph.engines.vllm_start import check_files, free_memory, prepare_environment, start_failure, stderr_to
 
 if TYPE_CHECKING:
     from vllm import AsyncLLMEngine, CompletionOutput, RequestOutput, SamplingParams
@@ -86,11 +88,20 @@ def shared_engine(settings: EngineSettings) -> VLLMEngine:
         return engine
 
 
+def share_device(engines: Iterable[VLLMEngine]) -> None:
+    """Divide the device among the engines of a run; one that runs already keeps what it has."""
+    cores = [engine._core for engine in engines]
+    shares = divided([(core.settings.model, core.settings.arguments) for core in cores])
+    for core, share in zip(cores, shares, strict=True):
+        core.share = share
+
+
 class _Core:
     """The part of an engine that its thread uses. It has no reference to its `VLLMEngine`, so that can be collected."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.share = 1.0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -115,7 +126,7 @@ class _Core:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
-                    target=self._work, args=(self._loop,), name=f"vLLM {self._settings.model}", daemon=True
+                    target=self._work, args=(self._loop,), name=f"vLLM {self.settings.model}", daemon=True
                 )
                 self._thread.start()
             self._loop.call_soon_threadsafe(self._begin, request)
@@ -184,7 +195,7 @@ class _Core:
 
     def _start(self) -> None:
         """Block the thread's loop: nothing else runs in it before there is an engine."""
-        check_files(self._settings.model)
+        check_files(self.settings.model)
         log = prepare_environment()
         try:
             from vllm import AsyncEngineArgs, AsyncLLMEngine
@@ -195,15 +206,18 @@ class _Core:
                 "trust_remote_code": False,
                 "disable_log_stats": True,
             }
-            if current_platform.is_cpu():  # half precision is several times slower there, mostly
-                defaults["dtype"] = "float32"
-            arguments = AsyncEngineArgs(model=self._settings.model, **{**defaults, **self._settings.arguments})
+            free = None
+            if current_platform.is_cpu():
+                defaults["dtype"] = "float32"  # half precision is several times slower there, mostly
+                free = free_memory()
+            defaults |= memory_settings(self.settings.arguments, self.share, free=free)
+            arguments = AsyncEngineArgs(model=self.settings.model, **{**defaults, **self.settings.arguments})
             with stderr_to(log):
                 self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
             atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes
         except Exception as error:  # every part of vLLM fails in its own way
-            raise InputError(start_failure(self._settings.model, error, log)) from error
+            raise InputError(start_failure(self.settings.model, error, log)) from error
 
     async def _generate(self, request: Request) -> Completion:
         assert self._llm is not None
@@ -286,9 +300,7 @@ class _Core:
         return failure
 
     def _failure(self, kind: FailureKind, message: str, *, can_retry: bool = True) -> ModelCallError:
-        return ModelCallError(
-            Failure(kind=kind, message=f"vllm:{self._settings.model}: {message}"), can_retry=can_retry
-        )
+        return ModelCallError(Failure(kind=kind, message=f"vllm:{self.settings.model}: {message}"), can_retry=can_retry)
 
 
 class _Reply:

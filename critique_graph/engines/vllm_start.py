@@ -48,6 +48,11 @@ def start_failure(model: str, error: Exception, log: Path | None) -> str:
     if causes and "root cause" in cause:  # vLLM's way to say that another process knows more
         cause = causes[-1].strip()
     where = f" (log: {log})" if words else ""
+    if "torchvision::nms" in f"{error} {cause}":
+        return (
+            f"vllm:{model}: vLLM imports torchvision, and the installed one does not load beside this torch. Install "
+            "torch's CPU build of it, or do without: pip uninstall -y torchvision torchaudio torchcodec"
+        )
     if "trust_remote_code" in f"{error} {cause}":
         return f"vllm:{model}: the checkpoint comes with code of its own, which is not run here: {cause}{where}"
     if _MEMORY.search(f"{error} {cause}"):
@@ -81,6 +86,15 @@ def prepare_environment() -> Path | None:
     (folder / _LOGGING).write_text(json.dumps(configuration))
     os.environ["VLLM_LOGGING_CONFIG_PATH"] = str(folder / _LOGGING)
     return log
+
+
+def free_memory() -> int:
+    """Give the bytes of memory that are free where vLLM's worker runs on the CPU; a container's limit counts."""
+    try:
+        from vllm.utils.cpu_resource_utils import get_allowed_cpu_list, get_memory_node_info
+    except ImportError:  # vLLM 0.18
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(get_memory_node_info(get_allowed_cpu_list()[0].numa_node).available_memory)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from critique_graph.calls.players import EXACT, PLAYED_BY_CODE, PlainModel, unbo
 from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.servers import check_server
+from critique_graph.nodes.chat_vllm import share_device
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,12 @@ def load_roles(roles: Mapping[Role, tuple[PlainModel, str | None]]) -> dict[str,
         logger.info("the actor criticises its own responses: no other critic is named")
     for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
         check_server(url)
-    return {
+    models: dict[str, Any] = {
         role: model if model == EXACT and role in PLAYED_BY_CODE else load_role(model, url)
         for role, (model, url) in roles.items()
     }
+    share_device(models.values())
+    return models
 
 
 def load_role(model: PlainModel, base_url: str | None) -> BaseChatModel:

@@ -260,6 +260,23 @@ def test_platform_plugin_is_found_used_and_heard(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+def test_two_engines_share_this_computer_and_answer_like_transformers(tmp_path):
+    """With no setting of the memory; the engine that the other tests share takes its 1 GiB beside them."""
+    environment = {name: value for name, value in os.environ.items() if name != "VLLM_CPU_KVCACHE_SPACE"}
+
+    def run(prefix: str) -> list[tuple[str, str | None]]:
+        models = [f"{prefix}:{weights_path(role)}" for role in ("actor", "critic")]
+        out = tmp_path / prefix
+        command = [sys.executable, "-m", "critique_graph", "run", "miniature", "--limit", "60", "--temperature", "0"]
+        command += ["--quiet", "--out", str(out), "--actor", models[0], "--critic", models[1]]
+        ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert ended.returncode == 0, ended.stderr
+        traces = map(json.loads, (out / "traces.jsonl").read_text().splitlines())
+        return sorted((trace["problem"]["id"], trace["answer"]) for trace in traces)
+
+    assert run("vllm") == run("hf")
+
+
 def test_start_that_fails_in_vllms_process_is_one_line(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "VLLM_CPU_KVCACHE_SPACE"}
     model = f"vllm:{MODEL}?gpu_memory_utilization=0.001"

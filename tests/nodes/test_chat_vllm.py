@@ -16,6 +16,7 @@ from critique_graph.calls.faults import classify
 from critique_graph.core.errors import InputError, MissingDependencyError, ModelCallError
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
+from critique_graph.models.roles import load_roles
 from critique_graph.nodes.chat_vllm import ChatVLLM
 
 FAKE = Path(__file__).parents[1] / "fake_vllm"
@@ -69,6 +70,27 @@ def test_sync_calls_work_from_any_thread(model):
         replies = list(threads.map(lambda _: model.invoke("2 + 3 =").content, range(8)))
     assert replies == ["2 + 3 = 5"] * 8
     assert [reply.content for reply in model.batch(["a", "b"])] == ["2 + 3 = 5"] * 2
+
+
+def test_engines_of_one_run_divide_the_memory(vllm, monkeypatch, tmp_path):
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    critic = str(weights_path("critic"))
+    models = load_roles({"actor": (f"vllm:{MODEL}", None), "critic": (f"vllm:{critic}", None)})
+    for model in models.values():
+        model.invoke("2 + 3 =")
+    assert [engine.args.model for engine in vllm.engines] == [MODEL, critic]
+    assert [engine.args.kv_cache_memory_bytes / 1024**3 for engine in vllm.engines] == pytest.approx([2, 2], rel=0.01)
+    for model in models.values():
+        model.close()
+
+
+def test_roles_with_one_string_share_an_engine_that_has_it_all(vllm, monkeypatch):
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    models = load_roles({"actor": (f"vllm:{MODEL}", None), "critic": (f"vllm:{MODEL}", None)})
+    for model in models.values():
+        model.invoke("2 + 3 =")
+    assert [engine.args.kv_cache_memory_bytes for engine in vllm.engines] == [4 * 1024**3]
+    models["actor"].close()
 
 
 async def test_reply_is_no_longer_than_asked_for_or_than_the_context(vllm, model):
@@ -200,6 +222,7 @@ def test_engine_of_objects_that_are_gone_is_shut_down(vllm):
     [
         (ValueError("Free memory on device (3/8 GiB) is less than desired"), "not enough memory.*max_model_len"),
         (ValueError("The repository contains custom code; pass trust_remote_code=True"), "code of its own"),
+        (RuntimeError("operator torchvision::nms does not exist"), "torchvision, .*does not load.*pip uninstall"),
         (OSError("no such repository"), "did not start: no such repository"),
     ],
 )
@@ -282,7 +305,7 @@ def test_pickled_adapter_is_refused(vllm, tmp_path):
 
 def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr("critique_graph.nodes.chat_vllm.find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"critique-graph\[vllm\]"):
+    with pytest.raises(MissingDependencyError, match=r"critique-graph\[(vllm|vllm-cpu|ascend)\]"):
         ChatVLLM(model=MODEL)
 
 

@@ -37,6 +37,7 @@ class AsyncEngineArgs:
     disable_log_stats: bool = False
     max_model_len: int = 256
     gpu_memory_utilization: float = 0.9
+    kv_cache_memory_bytes: int | None = None
     enable_lora: bool = False
 
 
