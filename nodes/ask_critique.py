@@ -6,7 +6,6 @@ The form of the request is chosen here, by node and model; whatever the form, th
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
@@ -55,7 +54,7 @@ async def ask_for_critique(
     """
     form = await form_for(caller, form)
     steps = split_steps(response)
-    options: dict[str, Any] = {"response_format": critique_format(len(steps))} if form == "json" else {}
+    options = critique_format(len(steps)) if form == "json" else {}
     outcome = await caller(prompt(form), key, **options)
     if isinstance(outcome, Failure):
         return outcome

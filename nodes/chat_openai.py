@@ -49,7 +49,7 @@ class ChatOpenAIServer(ChatOpenAI):
     continues_final_message: ClassVar[bool] = True
     """This class asks a server to continue a message; whether the server does so has to be tried."""
     takes_response_format: ClassVar[bool] = True
-    """A call takes `response_format`, a JSON schema; whether the server keeps to it has to be tried."""
+    """A call takes a JSON schema in `extra_body`; whether the server keeps to it has to be tried."""
     must_be_probed: ClassVar[bool] = True
 
     max_retries: int | None = 0

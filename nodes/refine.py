@@ -13,7 +13,7 @@ from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Critique, Failure
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.core.steps import split_steps, text_before
+from critique_graph.core.steps import text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
 
@@ -40,14 +40,12 @@ def refine_messages(
 
 
 def beginning(response: str, critique: Critique) -> str:
-    """Give what a refinement begins with: the steps before the first one judged wrong, else the word for a first step.
+    """Give the steps before the first one that the critic judged wrong, with which a refinement begins; may be empty.
 
-    Untrained models otherwise answer with the final answer alone. Where no step is judged wrong, all before the last
-    two are given, so that the model works the end out again.
+    A small model that is begun elsewhere ends its turn at once, or copies the critique's labels.
     """
-    steps, wrong = split_steps(response), critique.first_wrong_step
-    place = max(len(steps) - 2, 0) if wrong is None else wrong
-    return strip_role_tokens(text_before(response, place)) if place else "Step 1:"
+    place = critique.first_wrong_step
+    return strip_role_tokens(text_before(response, place)) if place else ""
 
 
 def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -68,8 +66,9 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             last, number = chain.rounds[-1], len(chain.rounds)
             messages = refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts)
             begun, options = "", dict[str, Any]()
-            if not call_actor.is_trained_to_refine and await call_actor.can_continue():
-                begun, options = beginning(chain.latest.text, last.critique), {"continue_final_message": True}
+            correct = "" if call_actor.is_trained_to_refine else beginning(chain.latest.text, last.critique)
+            if correct and await call_actor.can_continue():
+                begun, options = correct, {"continue_final_message": True}
                 messages = [*messages, AIMessage(begun)]
             outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number), **options)
             if isinstance(outcome, Failure):

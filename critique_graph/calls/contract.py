@@ -55,7 +55,7 @@ async def keeps_to_schema(model: BaseChatModel, ask: Ask) -> bool:
         return False
 
     async def probe() -> bool | None:
-        outcome = await ask(_JUDGE, response_format=critique_format(1))
+        outcome = await ask(_JUDGE, **critique_format(1))
         if isinstance(outcome, Failure):
             return False if outcome.kind in _SAYS_NO else None
         return read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None

@@ -22,7 +22,10 @@ _JUDGEMENT = {
 
 
 def critique_format(steps: int) -> dict[str, Any]:
-    """Give the `response_format` of a request for a critique of a response with so many steps."""
+    """Give the options of a call for a critique of a response with so many steps.
+
+    The schema is in `extra_body`: the OpenAI client itself would refuse JSON that was cut off.
+    """
     schema = {
         "type": "object",
         "properties": {
@@ -32,7 +35,11 @@ def critique_format(steps: int) -> dict[str, Any]:
         "required": ["steps", "final_answer"],
         "additionalProperties": False,
     }
-    return {"type": "json_schema", "json_schema": {"name": "critique", "strict": True, "schema": schema}}
+    response_format = {
+        "type": "json_schema",
+        "json_schema": {"name": "critique", "strict": True, "schema": schema},
+    }
+    return {"extra_body": {"response_format": response_format}}
 
 
 def read_critique_json(text: str, steps: Sequence[str], *, until_first_error: bool = False) -> Critique | None:

@@ -20,7 +20,7 @@ def written(*verdicts: str, final: str = "Wrong") -> str:
 
 
 def test_schema_asks_for_one_item_per_step() -> None:
-    steps = critique_format(3)["json_schema"]["schema"]["properties"]["steps"]
+    steps = critique_format(3)["extra_body"]["response_format"]["json_schema"]["schema"]["properties"]["steps"]
     assert (steps["minItems"], steps["maxItems"]) == (3, 3)
     assert list(steps["items"]["properties"]) == ["explanation", "verdict"]
 

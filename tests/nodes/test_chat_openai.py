@@ -12,6 +12,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from critique_graph.calls.faults import classify
+from critique_graph.core.critique_json import critique_format
 from critique_graph.core.errors import ModelCallError
 from critique_graph.nodes import bounded_bodies, chat_openai
 from critique_graph.nodes.chat_openai import ChatOpenAIServer, is_local
@@ -577,3 +578,13 @@ def test_error_page_beyond_the_bound_is_refused(server, model, monkeypatch):
 
     with pytest.raises(ModelCallError, match="the reply is larger than"):
         model.invoke("What is 2 + 3?")
+
+
+async def test_schema_is_sent_and_json_that_was_cut_off_is_no_error(server, model):
+    server.answer({"content": '{"steps": ['}, finish_reason="length")
+
+    reply = await model.ainvoke("hello", **critique_format(2))
+
+    sent = server.requests[0]["response_format"]
+    assert sent["json_schema"]["schema"]["properties"]["steps"]["minItems"] == 2
+    assert (reply.text, reply.response_metadata["finish_reason"]) == ('{"steps": [', "length")

@@ -40,7 +40,7 @@ class Server(ScriptedModel):
         last, asked = prompt[-1].text, prompt[0].text
         if options.get("continue_final_message"):
             return self._continued(last, " 40, 30." if last == BEGUN else "\n7 + 1 = 8.\nThe answer is \\boxed{8}.")
-        if form := options.get("response_format"):
+        if form := options.get("extra_body", {}).get("response_format"):
             if self.given_schema == "refuses":
                 return REJECTED
             if self.given_schema == "keeps":
@@ -76,7 +76,7 @@ async def test_server_that_keeps_to_a_schema_is_asked_for_json() -> None:
     model = Server()
     result = await play(model)
     [round_] = result["chains"][0]["rounds"]
-    assert any("response_format" in options for options in model.settings)
+    assert any("extra_body" in options for options in model.settings)
     assert round_["critique"]["text"].startswith("Step sentence: 3 + 4 = 7.\nCorrectness of the step: Correct")
     assert (round_["critique"]["final"], round_["critique"]["quality"]) == ("wrong", "nominal")
 
@@ -97,7 +97,7 @@ async def test_server_that_keeps_to_no_schema_is_asked_for_text(
 async def test_text_asks_for_no_schema() -> None:
     model = Server()
     await play(model, critique_form="text")
-    assert not any("response_format" in options for options in model.settings)
+    assert not any("extra_body" in options for options in model.settings)
 
 
 async def test_server_is_probed_once_for_all_chains() -> None:
