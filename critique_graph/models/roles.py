@@ -22,13 +22,19 @@ def load_roles(roles: Mapping[Role, tuple[PlainModel, str | None]]) -> dict[str,
         roles: Model and server of each role; only `openai:` models use the server.
 
     Raises:
-        InputError: A model string does not name a model, or a server that was named does not answer.
+        InputError: A model string does not name a model, or a server that was named does not answer or lacks the model.
         MissingDependencyError: A model needs an extra that is not installed.
     """
     if "critic" in roles and roles["critic"] == roles.get("actor"):
         logger.info("the actor criticises its own responses: no other critic is named")
-    for url in dict.fromkeys(url for _, url in roles.values() if url is not None):
-        check_server(url)
+    asked: dict[str, set[str]] = {}
+    for model, url in roles.values():
+        if url is not None:
+            names = asked.setdefault(url, set())
+            if isinstance(model, str) and model.startswith("openai:"):
+                names.add(model.removeprefix("openai:"))
+    for url, names in asked.items():
+        check_server(url, sorted(names))
     models: dict[str, Any] = {
         role: model if model == EXACT and role in PLAYED_BY_CODE else load_role(model, url)
         for role, (model, url) in roles.items()

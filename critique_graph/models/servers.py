@@ -1,13 +1,21 @@
 """The address of a model's server, with its credentials apart, and whether the server can be reached."""
 
+import os
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
+import orjson
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.secrets import HIDDEN, redacted, remember
+
+_SHOWN = 10
+"""Most names of a server's models in a message."""
+_MAX_LIST_BYTES = 4 * 2**20
+"""Length of a list of models above which it is not read."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +59,42 @@ def read_address(base_url: str) -> Address:
     return Address(urlunsplit((parts.scheme, host, parts.path, "", "")), headers, query)
 
 
-def check_server(url: str) -> None:
-    """Report at once, not after the retries of every call, that no server answers at `url`.
+def check_server(url: str, names: Collection[str] = ()) -> None:
+    """Report at once, not after the retries of every call, that no server answers, or that it has no such model.
+
+    Args:
+        url: The address.
+        names: Models that will be asked for; a server that lists its models must list them.
 
     Raises:
-        InputError: There is no connection; any HTTP status counts as an answer.
+        InputError: There is no connection, or the server's list lacks a name; any HTTP status counts as an answer.
     """
     address = read_address(url)
+    key = os.environ.get("OPENAI_API_KEY")
+    headers = {**({"Authorization": f"Bearer {key}"} if key else {}), "Accept-Encoding": "identity", **address.headers}
     try:
-        httpx.get(f"{address.url.rstrip('/')}/models", headers=address.headers, params=address.query, timeout=10)
+        place = f"{address.url.rstrip('/')}/models"
+        with httpx.stream("GET", place, headers=headers, params=address.query, timeout=10) as reply:
+            listed = _listed(reply) if reply.is_success and names else []
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise InputError(f"--base-url {redacted(url)}: no server answers there ({error}).") from error
+    for name in names:
+        if listed and name not in listed:
+            shown = ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
+            raise InputError(f"openai:{name}: the server at {redacted(url)} has no such model; it lists {shown}.")
+
+
+def _listed(reply: httpx.Response) -> list[str]:
+    """Give the models that a server lists; none if it lists none, or in another form."""
+    body = bytearray()
+    try:
+        for piece in reply.iter_bytes():
+            body += piece
+            if len(body) > _MAX_LIST_BYTES:
+                return []
+        return [str(model["id"]) for model in orjson.loads(body)["data"]]
+    except (httpx.DecodingError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _tokens(headers: dict[str, str]) -> list[str]:
