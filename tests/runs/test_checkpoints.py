@@ -40,9 +40,10 @@ def ask(app: Any, problem: Problem, **options: Any) -> None:
 
 
 def without_what_a_run_adds(traces: list[Any]) -> list[Any]:
-    """Remove the settings, the graph's name and the problems' levels, which only a run knows."""
+    """Remove the settings, the prompts, the graph's name and the problems' levels, which only a run knows."""
+    unknown = {"settings": {}, "prompts": None, "graph": ""}
     return sorted(
-        ({**trace, "settings": {}, "graph": "", "problem": {**trace["problem"], "level": None}} for trace in traces),
+        ({**trace, **unknown, "problem": {**trace["problem"], "level": None}} for trace in traces),
         key=lambda trace: trace["problem"]["id"],
     )
 
