@@ -45,7 +45,7 @@ def annotate_messages(
         hints.append(fill(said.step, step=split_steps(response.text)[known.step]))
     if known.type is not None:
         hints.append(fill(said.error, type=known.type, description=str(known.description)))
-    wording = prompts.annotate.in_json() if form == "json" else prompts.annotate
+    wording = prompts.annotate.in_json() if form != "text" else prompts.annotate
     return wording.messages(
         common={"ending": prompts.annotate.ending(until)},
         problem=question,

@@ -15,21 +15,26 @@ from critique_graph.core.critique import parse_critique
 from critique_graph.core.critique_json import critique_format, read_critique_json
 from critique_graph.core.schema import Critique, Failure, Reply
 from critique_graph.core.steps import split_steps
+from critique_graph.nodes.prefill import fill_in_critique
 
 logger = logging.getLogger(__name__)
 
 
 async def form_for(caller: Caller, wanted: CritiqueForm) -> CritiqueForm:
-    """Give the form in which to ask a model for a critique: `json` where it keeps to a schema, else `text`.
+    """Give the form in which to ask a model for a critique: the one that is wanted, or the best that it masters.
 
-    Where `json` is asked for by name and the server refuses or ignores a schema, that is said once.
+    `auto` takes `text` for a model that was trained on the fixed format, else `json` where the model keeps to a schema,
+    else `prefill` where it continues a text, else `text`. That a model does not master a form that was asked for by
+    name is said once.
     """
-    if wanted == "text":
+    if wanted == "text" or (wanted == "auto" and caller.is_trained_here):
         return "text"
-    if await caller.keeps_to_schema():
+    if wanted != "prefill" and await caller.keeps_to_schema():
         return "json"
-    if wanted == "json":
-        _warn_about(caller.name or type(caller.model).__name__)
+    if wanted != "json" and await caller.can_continue():
+        return "prefill"
+    if wanted != "auto":
+        _warn_about(caller.name or type(caller.model).__name__, wanted)
     return "text"
 
 
@@ -53,9 +58,14 @@ async def ask_for_critique(
         until_first_error: Whether the critique ends at the first step that is judged wrong.
     """
     form = await form_for(caller, form)
-    steps = split_steps(response)
-    options = critique_format(len(steps)) if form == "json" else {}
-    outcome = await caller(prompt(form), key, **options)
+    messages, steps = prompt(form), split_steps(response)
+    if form == "prefill":
+        outcome = await caller.recorded(
+            key, lambda: fill_in_critique(caller, messages, steps, key, until_first_error=until_first_error)
+        )
+    else:
+        options = caller.against_loops | (critique_format(len(steps)) if form == "json" else {})
+        outcome = await caller(messages, key, **options)
     if isinstance(outcome, Failure):
         return outcome
     return to_critique(outcome, response, steps=steps, until_first_error=until_first_error), outcome
@@ -75,5 +85,6 @@ def to_critique(
 
 
 @lru_cache(maxsize=64)
-def _warn_about(name: str) -> None:
-    logger.warning("%s does not keep to a JSON schema: critiques are asked for as text.", name)
+def _warn_about(name: str, form: CritiqueForm) -> None:
+    unable = "does not keep to a JSON schema" if form == "json" else "does not continue a text that was begun"
+    logger.warning("%s %s: critiques are asked for as text.", name, unable)

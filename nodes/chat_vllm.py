@@ -1,6 +1,6 @@
 """`ChatVLLM`: vLLM in this process as a LangChain chat model. The first call imports vLLM."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -21,7 +21,8 @@ class ChatVLLM(ChatLocal):
     """A local model that vLLM runs in this process: on CUDA, on a CPU, or on Ascend NPUs through vllm-ascend.
 
     All objects with the same model and `engine` settings share one engine and its continuous batching, whatever their
-    sampling settings. The engine starts with the first call (up to a minute) and ends with the process, or with
+    sampling settings. A call takes `extra_body={"response_format": …}` with a JSON schema, as a server's does, which
+    the reply then fits. The engine starts with the first call (up to a minute) and ends with the process, or with
     `close`. Log probabilities are those before temperature and top_p are applied (vLLM's `raw_logprobs`).
 
     vLLM's processes import the program's main module: a script needs `if __name__ == "__main__":`.
@@ -40,6 +41,7 @@ class ChatVLLM(ChatLocal):
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 
+    takes_response_format: ClassVar[bool] = True
     prefix: ClassVar[str] = "vllm"
     engine_module: ClassVar[str] = "critique_graph.engines.vllm_engine"
     identifying_fields: ClassVar[tuple[str, ...]] = (
@@ -68,7 +70,9 @@ class ChatVLLM(ChatLocal):
             self._engine.close()
             self._engine = None
 
-    def _request(self, *args: Any, **kwargs: Any) -> "Request":
+    def _request(self, *args: Any, extra_body: Mapping[str, Any] | None = None, **kwargs: Any) -> "Request":
+        if extra_body:
+            kwargs["json_schema"] = _schema_in(extra_body)
         request = super()._request(*args, **kwargs)
         return replace(request, template_arguments=self.template_arguments, adapter=self.lora)
 
@@ -79,6 +83,15 @@ class ChatVLLM(ChatLocal):
             lora = {"enable_lora": True} if self.lora else {}
             self._engine = shared_engine(EngineSettings(self.model, {**lora, **self.engine}))
         return self._engine
+
+
+def _schema_in(extra_body: Mapping[str, Any]) -> dict[str, Any]:
+    match extra_body:
+        case {"response_format": {"type": "json_schema", "json_schema": {"schema": dict(schema)}}, **others} if (
+            not others
+        ):
+            return schema
+    raise ValueError("extra_body can only have a response_format with a JSON schema here.")
 
 
 def share_device(models: Iterable[object]) -> None:

@@ -24,7 +24,7 @@ def critique_messages(
     question: str, response: str, prompts: Prompts = DEFAULT_PROMPTS, *, form: CritiqueForm = "text"
 ) -> list[BaseMessage]:
     """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
-    wording = prompts.critique.in_json() if form == "json" else prompts.critique
+    wording = prompts.critique.in_json() if form != "text" else prompts.critique
     return wording.messages(problem=question, response=response)
 
 

@@ -66,7 +66,7 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             last, number = chain.rounds[-1], len(chain.rounds)
             messages = refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts)
             begun, options = "", dict[str, Any]()
-            correct = "" if call_actor.is_trained_to_refine else beginning(chain.latest.text, last.critique)
+            correct = "" if call_actor.is_trained_here else beginning(chain.latest.text, last.critique)
             if correct and await call_actor.can_continue():
                 begun, options = correct, {"continue_final_message": True}
                 messages = [*messages, AIMessage(begun)]

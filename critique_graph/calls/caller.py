@@ -84,9 +84,14 @@ class Caller:
         return await continuation_of(self.model, self._ask_briefly) != "starts anew"
 
     @property
-    def is_trained_to_refine(self) -> bool:
-        """True when the model is one of this package's own, the miniature or a trained one: it refines unprompted."""
+    def is_trained_here(self) -> bool:
+        """True when the model is the miniature or a trained one: it refines unprompted, and knows the fixed format."""
         return bool(getattr(self.model, "is_trained_here", False))
+
+    @property
+    def against_loops(self) -> dict[str, Any]:
+        """Option that ends a text which only repeats itself, if the model's class has it."""
+        return {"stop_repetition": True} if getattr(type(self.model), "stops_repetition", False) else {}
 
     async def keeps_to_schema(self) -> bool:
         """Tell whether the model keeps to a JSON schema; a server is asked once."""
@@ -110,18 +115,43 @@ class Caller:
             seed_key: The key whose seed is used, if several calls should share one.
             options: Further arguments of the model's call, e.g. `continue_final_message=True`.
         """
+        return await self.recorded(key, lambda: self.ask(messages, seed_key or key, temperature=temperature, **options))
+
+    async def recorded(self, key: CallKey, make: Callable[[], Awaitable[Reply | Failure]]) -> Reply | Failure:
+        """Give the journalled reply for `key`, or make it, by one call or by several."""
         if self.log is not None and (recalled := self.log.recall(key)) is not None:
             return recalled
+        outcome = await make()
+        if self.log is not None and isinstance(outcome, Reply):
+            self.log.record(key, outcome)
+        return outcome
+
+    async def ask(
+        self,
+        messages: list[BaseMessage],
+        place: object,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> Reply | Failure:
+        """Make a call that is not recorded by itself.
+
+        Args:
+            messages: The conversation.
+            place: What the call's seed derives from.
+            temperature: Temperature of this call, if it differs from the role's.
+            max_tokens: Token limit of this call, if it differs from the role's.
+            options: Further arguments of the model's call.
+        """
         settings = {
             "temperature": self.temperature if temperature is None else temperature,
-            "max_tokens": self.max_tokens,
-            "seed": derive_seed(self.seed, seed_key or key),
+            "max_tokens": self.max_tokens if max_tokens is None else max_tokens,
+            "seed": derive_seed(self.seed, place),
         }
         outcome = await self._call_with_retries(messages, settings, options)
         if options.get("continue_final_message") and isinstance(outcome, Reply):
             outcome = await self._without_echo(outcome, messages[-1].text)
-        if self.log is not None and isinstance(outcome, Reply):
-            self.log.record(key, outcome)
         return outcome
 
     async def _call_with_retries(

@@ -53,6 +53,8 @@ async def keeps_to_schema(model: BaseChatModel, ask: Ask) -> bool:
     """Find out whether a model keeps to a JSON schema that it is given; a server is asked once."""
     if not getattr(type(model), "takes_response_format", False):
         return False
+    if not getattr(type(model), "must_be_probed", False):
+        return True
 
     async def probe() -> bool | None:
         outcome = await ask(_JUDGE, **critique_format(1))

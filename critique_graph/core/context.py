@@ -18,7 +18,7 @@ from critique_graph.core.paths import ErrorType, PathSource, Until
 from critique_graph.core.schema import Gate, Role, VoteRule
 from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
 
-CritiqueForm = Literal["auto", "text", "json"]
+CritiqueForm = Literal["auto", "text", "json", "prefill"]
 """Form in which a critic is asked for its critique."""
 ModelName = Annotated[str | None, Field(json_schema_extra={"langgraph_type": "model"}), MODELS]
 
@@ -58,8 +58,9 @@ class GraphSettings(Settings):
     graph."""
     critique_form: Annotated[CritiqueForm, SAMPLING] = "auto"
     """How critiques are asked for: as `text` in the fixed format; as `json` that must fit a schema with one item per
-    step, which is then put into the fixed format; `auto`, as JSON from a server that keeps to a schema, else as text.
-    A model that was trained on the fixed format does better with `text`."""
+    step; as `prefill`, JSON that is written for the model, which fills in its explanations and verdicts; `auto`, as
+    text from a model that this package trained, else as JSON, prefill or text, the first that the model masters. All
+    are put into the fixed format. A trained model behind a server does better with `text`."""
 
     @abstractmethod
     def sampling(self, role: Role) -> Sampling:

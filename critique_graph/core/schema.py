@@ -43,6 +43,7 @@ CUT_REASONS = frozenset(
         *("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"),
         *("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "sensitive"),
         *("abort", "error", "network_error", "insufficient_system_resource", "incomplete"),
+        "repetition",  # the text began to repeat itself, and was stopped
         "missing",  # our word where a server that gives reasons gave none
         "too_long",  # our word for a text that we cut off
     }

@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SHORTEST_PATTERN, LONGEST_PATTERN, REPEATED = 8, 64, 4
+"""A text repeats itself when its last tokens are so many copies of a pattern of so many tokens."""
+
 
 class Sampling(BaseModel):
     """How one request is sampled."""
@@ -21,6 +24,10 @@ class Sampling(BaseModel):
     stop: tuple[str, ...]
     top_logprobs: int | None = Field(ge=0)
     """How many alternatives to report beside each token's log probability; None reports no log probabilities."""
+    stop_repetition: bool = False
+    """End a text that only repeats itself, with the finish reason `repetition`."""
+    json_schema: dict[str, Any] | None = None
+    """Schema of the JSON that the text must be; only vLLM's engine keeps to one."""
 
 
 @dataclass(frozen=True, slots=True)

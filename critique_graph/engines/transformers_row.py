@@ -1,11 +1,12 @@
 """A request of `ChatTransformers` while it generates: it takes tokens, gives text, and knows when to end."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from critique_graph.engines.request import Completion, Request
+from critique_graph.engines.request import LONGEST_PATTERN, REPEATED, SHORTEST_PATTERN, Completion, Request
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -53,6 +54,7 @@ class BatchRow:
         self._logprobs: list[dict[str, Any]] = []
         self._tokenizer = tokenizer
         self._count = 0
+        self._recent: deque[int] = deque(maxlen=LONGEST_PATTERN * REPEATED)
 
     @property
     def is_done(self) -> bool:
@@ -75,8 +77,21 @@ class BatchRow:
             self._finish(text[: min(ends)], "stop")
         elif self._count == self._limit:
             self._finish(text, "length")
+        elif self.sampling.stop_repetition and self._repeats(token):
+            self._finish(text, "repetition")
         else:
             self._send(text[: max(0, len(text) - self._held)])
+
+    def _repeats(self, token: int) -> bool:
+        """Tell whether the text with one more token ends with copies of a pattern."""
+        self._recent.append(token)
+        recent = list(self._recent)
+        for size in range(SHORTEST_PATTERN, min(LONGEST_PATTERN, len(recent) // REPEATED) + 1):
+            if recent[-1] == recent[-1 - size]:
+                tail = recent[-size * REPEATED :]
+                if tail[:-size] == tail[size:]:
+                    return True
+        return False
 
     def _send(self, text: str) -> None:
         if self.request.on_text is not None and len(text) > self._sent:

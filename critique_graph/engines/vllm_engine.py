@@ -11,7 +11,7 @@ import json
 import signal
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
@@ -27,10 +27,11 @@ from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.vllm_memory import divided, memory_settings
+from critique_graph.engines.vllm_reply import VLLMReply, sampling_parameters
 from critique_graph.engines.vllm_start import check_files, free_memory, prepare_environment, start_failure, stderr_to
 
 if TYPE_CHECKING:
-    from vllm import AsyncLLMEngine, CompletionOutput, RequestOutput, SamplingParams
+    from vllm import AsyncLLMEngine
     from vllm.lora.request import LoRARequest
 
 STOP_SECONDS = 20.0
@@ -224,10 +225,10 @@ class _Core:
         prompt, opening = self._prompt(request)
         if opening and request.on_text is not None:
             request.on_text(opening)
-        reply = _Reply(opening, self._tokenizer, rivals=request.sampling.top_logprobs)
+        reply = VLLMReply(opening, self._tokenizer, rivals=request.sampling.top_logprobs)
         outputs = self._llm.generate(
             {"prompt_token_ids": prompt},
-            self._parameters(request, room=self._context - len(prompt)),
+            sampling_parameters(request, room=self._context - len(prompt)),
             f"critique-graph-{next(self._numbers)}",
             lora_request=self._adapter(request.adapter),
         )
@@ -260,21 +261,6 @@ class _Core:
         context: int = self._llm.model_config.max_model_len
         return context
 
-    def _parameters(self, request: Request, *, room: int) -> "SamplingParams":
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
-
-        sampling = request.sampling
-        return SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=min(sampling.max_tokens or room, room),
-            seed=sampling.seed,
-            stop=list(sampling.stop),
-            logprobs=sampling.top_logprobs,
-            output_kind=RequestOutputKind.FINAL_ONLY if request.on_text is None else RequestOutputKind.DELTA,
-        )
-
     def _adapter(self, path: str | None) -> "LoRARequest | None":
         if path is None:
             return None
@@ -301,54 +287,6 @@ class _Core:
 
     def _failure(self, kind: FailureKind, message: str, *, can_retry: bool = True) -> ModelCallError:
         return ModelCallError(Failure(kind=kind, message=f"vllm:{self.settings.model}: {message}"), can_retry=can_retry)
-
-
-class _Reply:
-    """A reply while it arrives."""
-
-    def __init__(self, opening: str, tokenizer: Any, *, rivals: int | None) -> None:
-        """`rivals`: number of log probabilities beside a token's own; None gives no log probabilities at all."""
-        self._rivals = rivals
-        self._texts = [opening] if opening else []
-        self._tokenizer = tokenizer
-        self._logprobs: list[dict[str, Any]] = []
-        self._prompt_tokens = self._cached_tokens = self._count = 0
-        self._finish_reason = "stop"
-
-    def take(self, output: "RequestOutput") -> str:
-        """Receive the new output and give its text."""
-        (new,) = output.outputs
-        text: str = new.text
-        self._texts.append(text)
-        self._count += len(new.token_ids)
-        self._logprobs += self._described(new)
-        if output.prompt_token_ids:
-            self._prompt_tokens = len(output.prompt_token_ids)
-        if output.num_cached_tokens:
-            self._cached_tokens = output.num_cached_tokens
-        self._finish_reason = new.finish_reason or self._finish_reason
-        return text
-
-    def completion(self) -> Completion:
-        return Completion(
-            text="".join(self._texts),
-            finish_reason=self._finish_reason,
-            input_tokens=self._prompt_tokens,
-            output_tokens=self._count,
-            cached_tokens=self._cached_tokens,
-            logprobs=None if self._rivals is None else tuple(self._logprobs),
-        )
-
-    def _described(self, new: "CompletionOutput") -> Iterator[dict[str, Any]]:
-        """Give log probabilities of new tokens and their alternatives, in the form of OpenAI's chat completions."""
-        for token, candidates in zip(new.token_ids, new.logprobs or (), strict=False):
-            entry = self._entry(token, candidates[token].logprob)
-            ranked = sorted(candidates.items(), key=lambda item: item[1].rank)  # the token itself may be an extra entry
-            yield entry | {"top_logprobs": [self._entry(t, c.logprob) for t, c in ranked[: self._rivals]]}
-
-    def _entry(self, token: int, logprob: float) -> dict[str, Any]:
-        text = self._tokenizer.decode([token])
-        return {"token": text, "bytes": list(text.encode()), "logprob": logprob}
 
 
 def _cancel_all(tasks: Iterable["asyncio.Task[Any]"], loop: asyncio.AbstractEventLoop) -> None:

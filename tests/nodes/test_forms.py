@@ -39,6 +39,8 @@ class Server(ScriptedModel):
     def _reply(self, prompt: Any, options: dict[str, Any]) -> Any:
         last, asked = prompt[-1].text, prompt[0].text
         if options.get("continue_final_message"):
+            if last.startswith('{"steps"'):
+                return self._continued(last, self._filled_in(last))
             return self._continued(last, " 40, 30." if last == BEGUN else "\n7 + 1 = 8.\nThe answer is \\boxed{8}.")
         if form := options.get("extra_body", {}).get("response_format"):
             if self.given_schema == "refuses":
@@ -52,6 +54,11 @@ class Server(ScriptedModel):
         if "Correctness of the" in last:
             return critique_text("Wrong", ("3 + 4 = 7.", "Correct"), ("7 + 1 = 9.", "Wrong"))
         return "Yes, it is." if "2 + 2" in asked else RESPONSE
+
+    def _filled_in(self, begun: str) -> str:
+        if begun.endswith('"explanation": "'):
+            return "\\frac{1}{2} is not \\" if "7 + 1" in begun else ""  # as in: is not \"
+        return "Wrong" if "7 + 1" in begun else "Correct"
 
     def _continued(self, begun: str, rest: str) -> Any:
         match self.continuation:
@@ -87,11 +94,42 @@ async def test_server_that_keeps_to_no_schema_is_asked_for_text(
     schema: str, form: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     _warn_about.cache_clear()
-    model = Server(given_schema=schema)
+    model = Server(given_schema=schema, continuation="starts anew")
     with caplog.at_level(logging.WARNING):
         result = await play(model, critique_form=form, samples=3)
     assert [chain["rounds"][0]["critique"]["final"] for chain in result["chains"]] == ["wrong"] * 3
     assert caplog.text.count("does not keep to a JSON schema") == (form == "json")
+
+
+async def test_server_that_only_continues_fills_in_what_the_node_begins() -> None:
+    model = Server(given_schema="ignores")
+    [round_] = (await play(model))["chains"][0]["rounds"]
+    critique = round_["critique"]
+    assert [step["verdict"] for step in critique["steps"]] == ["correct", "wrong", "wrong"]
+    assert [step["step_index"] for step in critique["steps"]] == [0, 1, 2]
+    assert (critique["final"], critique["quality"]) == ("wrong", "partial"), "the first step has no explanation"
+    assert critique["steps"][1]["explanation"] == "\\frac{1}{2} is not"
+
+
+async def test_critique_that_is_filled_in_is_one_reply_at_the_cost_of_all_calls() -> None:
+    result = await play(Server(given_schema="ignores"))
+    [round_] = result["chains"][0]["rounds"]
+    strings = 2 * (3 + 1)
+    assert round_["call"]["usage"]["calls"] == strings
+
+
+async def test_critique_that_is_filled_in_ends_at_its_token_limit() -> None:
+    result = await play(Server(given_schema="ignores"), critic_max_tokens=3)
+    [round_] = result["chains"][0]["rounds"]
+    assert (round_["call"]["finish_reason"], round_["critique"]["final"]) == ("length", None)
+
+
+async def test_prefill_is_said_to_be_impossible(caplog: pytest.LogCaptureFixture) -> None:
+    _warn_about.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        result = await play(Server(continuation="refuses"), critique_form="prefill", samples=2)
+    assert [chain["rounds"][0]["critique"]["final"] for chain in result["chains"]] == ["wrong"] * 2
+    assert caplog.text.count("does not continue a text that was begun") == 1
 
 
 async def test_text_asks_for_no_schema() -> None:

@@ -1,0 +1,115 @@
+"""A critique as JSON that the node writes and the model fills in, string by string.
+
+For a model that continues a text that was begun for it but keeps to no schema: whatever it writes, the critique has one
+item for every step of the response, in order, and one for the final answer.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.critique_labels import read_verdict
+from critique_graph.core.schema import Call, Failure, Reply, Usage, Verdict
+from critique_graph.core.untrusted import strip_role_tokens
+
+EXPLANATION_TOKENS = 128
+"""Maximum number of tokens of one explanation; a model that has not ended it by then mostly goes on for ever."""
+VERDICT_TOKENS = 8
+
+
+async def fill_in_critique(
+    caller: Caller,
+    messages: list[BaseMessage],
+    steps: Sequence[str],
+    key: CallKey,
+    *,
+    until_first_error: bool = False,
+) -> Reply | Failure:
+    """Have a model fill in the critique of a response; the reply is the JSON, at the cost of all its calls.
+
+    Args:
+        caller: The critic or the annotator.
+        messages: The request for a critique in JSON.
+        steps: The steps of the response.
+        key: The critique's place in the graph, from which the seeds of the calls derive.
+        until_first_error: Whether to go on with the final answer after the first step that is judged wrong.
+    """
+    sheet = _Sheet(caller, messages, key)
+    try:
+        for number, step in enumerate(steps):
+            sheet.text += ", " if number else '{"steps": ['
+            verdict = await sheet.judgement(f'"step": {_quoted(strip_role_tokens(step))}, ')
+            if verdict == "wrong" and until_first_error:
+                break
+        sheet.text += '], "final_answer": '
+        await sheet.judgement()
+    except _Ended as ended:
+        return ended.outcome
+    sheet.text += "}"
+    return sheet.reply("stop")
+
+
+class _Ended(Exception):  # noqa: N818 - no error: it ends the critique early
+    def __init__(self, outcome: Reply | Failure) -> None:
+        self.outcome = outcome
+
+
+@dataclass
+class _Sheet:
+    """The JSON as far as it is written, and the calls that wrote it."""
+
+    caller: Caller
+    messages: list[BaseMessage]
+    key: CallKey
+    text: str = ""
+    calls: list[Call] = field(default_factory=list)
+
+    async def judgement(self, begun: str = "") -> Verdict | None:
+        """Write one item, and give its verdict."""
+        await self._fill(f'{{{begun}"explanation": "', EXPLANATION_TOKENS)
+        verdict = await self._fill('", "verdict": "', VERDICT_TOKENS)
+        self.text += '"}'
+        return read_verdict(verdict)
+
+    def reply(self, finish_reason: str) -> Reply:
+        """Give one reply for all calls."""
+        call = self.calls[0].model_copy(
+            update={
+                "finish_reason": finish_reason,
+                "usage": self._usage,
+                "seconds": round(sum(call.seconds for call in self.calls), 4),
+                "attempts": max(call.attempts for call in self.calls),
+            }
+        )
+        return Reply(text=self.text, call=call)
+
+    @property
+    def _usage(self) -> Usage:
+        return Usage.sum(call.usage for call in self.calls)
+
+    async def _fill(self, begun: str, limit: int) -> str:
+        """Have the model continue up to the end of the string that `begun` opens."""
+        left = self.caller.max_tokens - self._usage.output_tokens
+        if left <= 0:
+            raise _Ended(self.reply("length"))
+        self.text += begun
+        outcome = await self.caller.ask(
+            [*self.messages, AIMessage(self.text)],
+            f"{self.key}/{len(self.calls)}",
+            max_tokens=min(limit, left),
+            stop=['"', "\n"],
+            continue_final_message=True,
+        )
+        if isinstance(outcome, Failure):
+            raise _Ended(outcome)
+        self.calls.append(outcome.call)
+        written = outcome.text.strip().rstrip("\\")
+        self.text += _quoted(written)[1:-1]
+        return written
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
