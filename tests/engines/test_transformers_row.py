@@ -31,9 +31,9 @@ def word_tokenizer() -> Tokenizer:
 
 
 def row_of(
-    tokenizer: Tokenizer, *, prompt: str = "", limit: int = 100, stop: tuple[str, ...] = (), on_text=None
+    tokenizer: Tokenizer, *, prompt: str = "", limit: int = 100, stop: tuple[str, ...] = (), on_text=None, **settings
 ) -> BatchRow:
-    sampling = Sampling(temperature=1, top_p=1, max_tokens=None, seed=1, stop=stop, top_logprobs=None)
+    sampling = Sampling(temperature=1, top_p=1, max_tokens=None, seed=1, stop=stop, top_logprobs=None, **settings)
     request = Request([], sampling, on_text=on_text)
     ids = tuple(tokenizer.encode(prompt).ids)
     return BatchRow(request, ids, limit=limit, end_tokens=frozenset([END]), tokenizer=tokenizer)
@@ -131,3 +131,26 @@ def test_the_first_outcome_of_a_request_stays():
     row.request.settle(ModelCallError(Failure(kind="server", message="late")))
 
     assert row.request.future.result().finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Step 1 is correct. " * 4, "repetition"),
+        ("a" * 32, "repetition"),
+        ("Step 1 is correct. " * 3 + "Step 2 is correct.", None),
+        ("a" * 31, None),
+        ("".join(f"Step {number} is correct. " for number in range(10)), None),
+    ],
+)
+def test_text_that_repeats_itself_can_be_stopped(text, reason):
+    tokenizer = byte_tokenizer()
+    tokens = tokenizer.encode(text).ids
+
+    rows = [row_of(tokenizer, limit=1000, stop_repetition=is_stopped) for is_stopped in (True, False)]
+    for row in rows:
+        feed(row, tokens)
+
+    assert [row.is_done for row in rows] == [reason is not None, False]
+    if reason:
+        assert rows[0].request.future.result().finish_reason == reason

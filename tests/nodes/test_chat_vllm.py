@@ -10,10 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fakes import ScriptedModel, solution
 from langchain_core.messages import AIMessage, HumanMessage
 
 from critique_graph.calls.faults import classify
+from critique_graph.core.critique_json import critique_format
 from critique_graph.core.errors import InputError, MissingDependencyError, ModelCallError
+from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.models.roles import load_roles
@@ -147,6 +150,39 @@ async def test_final_message_can_be_continued(vllm, model):
     assert vllm.engines[0].requests[0].prompt.endswith("<|assistant|>It is")
     with pytest.raises(ValueError, match="needs a final AI message"):
         await model.ainvoke("2 + 3 =", continue_final_message=True)
+
+
+def test_reply_keeps_to_a_schema_and_does_not_loop(vllm, model):
+    asked = critique_format(2)
+    model.invoke("Is it correct?", **asked, stop_repetition=True)
+    model.invoke("Is it correct?")
+    strict, free = (request.params for request in vllm.engines[0].requests)
+    assert strict.structured_outputs.json == asked["extra_body"]["response_format"]["json_schema"]["schema"]
+    assert strict.repetition_detection.min_count > 2
+    assert (free.structured_outputs, free.repetition_detection) == (None, None)
+
+
+def test_older_vllm_detects_no_repetition(vllm, model, monkeypatch):
+    monkeypatch.delattr("vllm.sampling_params.RepetitionDetectionParams")
+    model.invoke("Is it correct?", stop_repetition=True)
+    assert vllm.engines[0].requests[0].params.repetition_detection is None
+
+
+def test_other_parts_of_a_request_body_are_refused(model):
+    with pytest.raises(ValueError, match="only have a response_format"):
+        model.invoke("Is it correct?", extra_body={**critique_format(2)["extra_body"], "top_k": 3})
+
+
+async def test_critic_is_asked_for_json_unless_it_was_trained_on_the_fixed_format(vllm, tmp_path):
+    vllm.script["3 + 4"] = "no JSON"
+    folder = tmp_path / "another"
+    shutil.copytree(MODEL, folder)
+    for path, is_asked in ((MODEL, False), (str(folder), True)):
+        critic = ChatVLLM(model=path, engine={"max_model_len": 2000})
+        actor = ScriptedModel(replies=[solution(7)])
+        await create_actor_critic(actor, critic).compile().ainvoke({"question": "What is 3 + 4?"})
+        assert [bool(one.params.structured_outputs) for one in vllm.engines[-1].requests] == [is_asked]
+        critic.close()
 
 
 def test_logprobs_have_the_form_of_openai(model):

@@ -9,6 +9,18 @@ class RequestOutputKind(Enum):
 
 
 @dataclass
+class StructuredOutputsParams:
+    json: dict | None = None
+
+
+@dataclass
+class RepetitionDetectionParams:
+    max_pattern_size: int = 0
+    min_pattern_size: int = 0
+    min_count: int = 0
+
+
+@dataclass
 class SamplingParams:
     temperature: float = 1.0
     top_p: float = 1.0
@@ -17,3 +29,5 @@ class SamplingParams:
     stop: list[str] = field(default_factory=list)
     logprobs: int | None = None
     output_kind: RequestOutputKind = RequestOutputKind.CUMULATIVE
+    structured_outputs: StructuredOutputsParams | None = None
+    repetition_detection: RepetitionDetectionParams | None = None
