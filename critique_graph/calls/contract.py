@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from critique_graph.core.critique_json import critique_format, read_critique_json
 from critique_graph.core.schema import Failure, Reply
+from critique_graph.core.secrets import redacted
 
 Continuation = Literal["continues", "echoes", "starts anew"]
 """What a server does with a text that was begun: it gives the rest, the whole, or another text."""
@@ -62,7 +63,17 @@ async def keeps_to_schema(model: BaseChatModel, ask: Ask) -> bool:
             return False if outcome.kind in _SAYS_NO else None
         return read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None
 
-    return bool(await _once(model, "schema", probe))
+    return bool(await _once(model, "keeps_to_schema", probe))
+
+
+def learned() -> list[dict[str, Any]]:
+    """Give what the probes of this event loop have found, an entry for each model on each server."""
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for (server, name, question), answer in _answers.get(asyncio.get_running_loop(), {}).items():
+        if answer.done() and not answer.cancelled() and answer.exception() is None and answer.result() is not None:
+            known = {"model": name} | ({"server": redacted(server)} if isinstance(server, str) else {})
+            found.setdefault((server, name), known)[question] = answer.result()
+    return list(found.values())
 
 
 async def _once(model: BaseChatModel, question: str, probe: Callable[[], Awaitable[Any]]) -> Any:

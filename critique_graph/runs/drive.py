@@ -23,6 +23,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Breakers, Patience
+from critique_graph.calls.contract import learned
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
@@ -98,6 +99,7 @@ async def run_graph(
         async with Breakers(patience) as breakers:
             session = _Session(create(run.journal), problems, run, rules, breakers, progress or Progress(quiet=True))
             await session.work(concurrency)
+        probed = learned()
         checksum = run.write_traces()
         counts = run.journal.counts()
         total = max(problems.total or 0, sum(counts.values()))
@@ -113,7 +115,12 @@ async def run_graph(
         )
         found = summarise(finished)
         run.write_manifest(
-            session.state, reason=session.reason, outcomes=outcomes, traces_checksum=checksum, **_tokens(found)
+            session.state,
+            reason=session.reason,
+            outcomes=outcomes,
+            traces_checksum=checksum,
+            probed=probed,
+            **_tokens(found),
         )
     return found
 
