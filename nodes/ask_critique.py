@@ -5,6 +5,7 @@ The form of the request is chosen here, by node and model; whatever the form, th
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from langchain_core.messages import BaseMessage
@@ -13,11 +14,14 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.critique_json import critique_format, read_critique_json
-from critique_graph.core.schema import Critique, Failure, Reply
+from critique_graph.core.schema import Critique, Failure, Reply, Usage
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.prefill import fill_in_critique
 
 logger = logging.getLogger(__name__)
+
+RETRY_TEMPERATURE = 0.7
+"""Lowest temperature at which a critique is asked for again."""
 
 
 async def form_for(caller: Caller, wanted: CritiqueForm) -> CritiqueForm:
@@ -46,8 +50,9 @@ async def ask_for_critique(
     *,
     form: CritiqueForm,
     until_first_error: bool = False,
+    retries: int = 0,
 ) -> tuple[Critique, Reply] | Failure:
-    """Ask for a critique of a response.
+    """Ask for a critique of a response; one that is asked for again has the warning `asked_again`.
 
     Args:
         caller: The critic or the annotator.
@@ -56,19 +61,35 @@ async def ask_for_critique(
         key: The call's place in the graph.
         form: The form that is wanted; `auto` takes the best that the model masters.
         until_first_error: Whether the critique ends at the first step that is judged wrong.
+        retries: Number of times that an unreadable critique is asked for again, at a temperature of `RETRY_TEMPERATURE`
+            or more, since a greedy model would repeat itself; the last reply has the usage of all.
     """
     form = await form_for(caller, form)
     messages, steps = prompt(form), split_steps(response)
-    if form == "prefill":
-        outcome = await caller.recorded(
-            key, lambda: fill_in_critique(caller, messages, steps, key, until_first_error=until_first_error)
-        )
-    else:
+
+    async def ask(caller: Caller, key: CallKey) -> Reply | Failure:
+        if form == "prefill":
+            return await caller.recorded(
+                key, lambda: fill_in_critique(caller, messages, steps, key, until_first_error=until_first_error)
+            )
         options = caller.against_loops | (critique_format(len(steps)) if form == "json" else {})
-        outcome = await caller(messages, key, **options)
-    if isinstance(outcome, Failure):
-        return outcome
-    return to_critique(outcome, response, steps=steps, until_first_error=until_first_error), outcome
+        return await caller(messages, key, **options)
+
+    usage = Usage()
+    for number in range(retries + 1):
+        if number:
+            caller = replace(caller, temperature=max(RETRY_TEMPERATURE, caller.temperature))
+        outcome = await ask(caller, key._replace(chain=f"{key.chain}/again{number}") if number else key)
+        if isinstance(outcome, Failure):
+            return outcome
+        reply = outcome
+        usage += reply.call.usage
+        critique = to_critique(reply, response, steps=steps, until_first_error=until_first_error)
+        if critique.is_readable:
+            break
+    if number:
+        critique = critique.model_copy(update={"warnings": (*critique.warnings, "asked_again")})
+    return critique, reply.model_copy(update={"call": reply.call.model_copy(update={"usage": usage})})
 
 
 def to_critique(

@@ -51,6 +51,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 response.text,
                 CallKey(problem, "critic", chain.index, number),
                 form=players.context().critique_form,
+                retries=players.context().retry_unreadable,
             )
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)

@@ -34,6 +34,7 @@ class Unpredictable(ScriptedModel):
     """Replies drawn by prompt and seed, right and wrong ones, of every kind of call; ends its process at one."""
 
     continues_final_message: ClassVar[bool] = True
+    is_trained_here: ClassVar[bool] = True
     deadly: str | None = None
     """A call of this kind, the seventh, kills the process."""
     asked: int = 0

@@ -81,6 +81,8 @@ class LoopContext(GraphSettings):
     """Sampling temperature of the critic."""
     critic_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)
     """Maximum number of tokens of one critique, its reasoning included."""
+    retry_unreadable: Annotated[int, SAMPLING] = Field(default=0, ge=0, le=4)
+    """Number of times that a critique which cannot be read is asked for again, at a temperature of 0.7 or more."""
 
     @property
     @abstractmethod

@@ -34,6 +34,7 @@ def create_actor_critic(
     critic_temperature: float = 0.0,
     max_tokens: int = 1024,
     critic_max_tokens: int = 1536,
+    retry_unreadable: int = 0,
     token_budget: int | None = None,
     critique_form: CritiqueForm = "auto",
     seed: int = 0,
@@ -59,8 +60,9 @@ def create_actor_critic(
         critic_temperature: Sampling temperature of the critic.
         max_tokens: Most tokens of one response.
         critic_max_tokens: Most tokens of one critique.
+        retry_unreadable: Number of times that a critique which cannot be read is asked for again.
         token_budget: Number of tokens after which a problem starts no new critique or refinement.
-        critique_form: How critiques are asked for: `auto`, `text` or `json`.
+        critique_form: How critiques are asked for: `auto`, `text`, `json` or `prefill`.
         seed: Seed from which the seed of every call is derived.
         grader: Reads, compares and grades answers; mathematics by default.
         log: Journal of finished calls, for runs that resume.
@@ -78,6 +80,7 @@ def create_actor_critic(
         critic_temperature=critic_temperature,
         max_tokens=max_tokens,
         critic_max_tokens=critic_max_tokens,
+        retry_unreadable=retry_unreadable,
         token_budget=token_budget,
         critique_form=critique_form,
         seed=seed,

@@ -59,6 +59,8 @@ class Summary(RunRecord):
     """Number of critiques, in any round, without a readable final verdict."""
     readable_critiques: Rate
     """Critiques with a verdict on the final answer and on every step, each found in the response."""
+    critiques_asked_again: int
+    """Number of critiques before which others could not be read (`retry_unreadable`)."""
     bare_refinements: Rate
     """Refinements of one line, which give an answer and do not show its work."""
     truncated_responses: int
@@ -94,6 +96,7 @@ def summarise(run: FinishedRun) -> Summary:
         critic=discriminability(tally.verdicts),
         unparsed_critiques=tally.unparsed_critiques,
         readable_critiques=_share(tally.readable),
+        critiques_asked_again=tally.asked_again,
         bare_refinements=_share(tally.bare),
         truncated_responses=tally.truncated_responses,
         tokens=Tokens(
@@ -118,6 +121,7 @@ class _Tally:
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     unparsed_critiques: int = 0
     readable: list[bool] = field(default_factory=list)
+    asked_again: int = 0
     bare: list[bool] = field(default_factory=list)
     truncated_responses: int = 0
 
@@ -131,6 +135,7 @@ class _Tally:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
             self.readable += [r.critique.is_readable for r in chain.rounds]
+            self.asked_again += sum("asked_again" in r.critique.warnings for r in chain.rounds)
             self.bare += [r.refinement.is_bare for r in chain.rounds if r.refinement is not None]
             if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1

@@ -1,7 +1,9 @@
 """What servers can do is asked once, and decides how critiques and refinements are asked for."""
 
+import asyncio
 import json
 import logging
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -10,9 +12,11 @@ from fakes import ScriptedModel, critique_text, reply, solution
 from critique_graph.calls.contract import BEGUN
 from critique_graph.calls.faults import classify
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.schema import Failure
+from critique_graph.core.schema import Failure, Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.nodes.ask_critique import _warn_about
+from critique_graph.runs.traces import read_traces
+from critique_graph.solve.run import run_problems
 
 QUESTION = {"question": "What is 3 + 4 + 1?"}
 RESPONSE = solution(9, "3 + 4 = 7.", "7 + 1 = 9.")
@@ -122,6 +126,28 @@ async def test_critique_that_is_filled_in_ends_at_its_token_limit() -> None:
     result = await play(Server(given_schema="ignores"), critic_max_tokens=3)
     [round_] = result["chains"][0]["rounds"]
     assert (round_["call"]["finish_reason"], round_["critique"]["final"]) == ("length", None)
+
+
+async def test_unreadable_critique_is_asked_for_again_and_counted(tmp_path: Path) -> None:
+    critic = ScriptedModel(replies=["Fine.", "Still fine.", critique_text("Wrong", ("3 + 4 = 7.", "Correct"))])
+    actor = ScriptedModel(answer=lambda _: RESPONSE)
+    summary = await asyncio.to_thread(
+        run_problems, [Problem(id="1", **QUESTION)], out=tmp_path, actor=actor, critic=critic, retry_unreadable=2
+    )
+    assert [options["temperature"] for options in critic.settings] == [0.0, 0.7, 0.7]
+    assert len({options["seed"] for options in critic.settings}) == 3
+    [trace] = read_traces(tmp_path)
+    [round_] = trace.chains[0].rounds
+    assert round_.critique.final == "wrong"
+    assert round_.call.usage.calls == 3
+    assert (summary.critiques_asked_again, summary.readable_critiques.value) == (1, 1)
+
+
+async def test_critique_stays_unreadable_after_the_last_retry() -> None:
+    critic = ScriptedModel(replies=["Fine.", "Still fine."])
+    graph = create_actor_critic(ScriptedModel(replies=[RESPONSE]), critic, retry_unreadable=1).compile()
+    [chain] = (await graph.ainvoke(QUESTION))["chains"]
+    assert chain["stop"] == "judged_unparsed"
 
 
 async def test_prefill_is_said_to_be_impossible(caplog: pytest.LogCaptureFixture) -> None:

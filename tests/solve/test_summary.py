@@ -54,6 +54,7 @@ def test_summary_of_a_mixed_run() -> None:
         ),
         unparsed_critiques=1,
         readable_critiques=wilson(0, 7),
+        critiques_asked_again=0,
         bare_refinements=wilson(7, 7),
         truncated_responses=1,
         tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
