@@ -35,7 +35,9 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
     async def vote(state: ActorCriticState) -> ActorCriticOutput:
         context, chains = players.context(), read_chains(state)
         tie_seed = derive_seed(context.seed, problem_id(state), "vote")
-        ballot = await count_votes(chains, context.rules.vote, grader=players.grader, tie_seed=tie_seed)
+        ballot = await count_votes(
+            chains, context.rules.vote, grader=players.grader, tie_seed=tie_seed, count_bare=context.rules.vote_bare
+        )
         reference, grade = reference_of(state), None
         if reference is not None:
             grade = await players.grader.grade(ballot.winner, reference)
@@ -58,12 +60,14 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
     return BothWays(vote)
 
 
-async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, tie_seed: int) -> Ballot:
+async def count_votes(
+    chains: list[Chain], rule: VoteRule, *, grader: Grader, tie_seed: int, count_bare: bool = True
+) -> Ballot:
     """Choose one answer by a vote.
 
     The group of equivalent answers with the largest weight wins; `tie_seed` decides between equal weights.
     `critic_filtered` falls back to all chains when the critic called none correct. `first` and `final` look at chain 0
-    only.
+    only. Without `count_bare`, a chain has the answer of its last response that is more than an answer alone.
     """
     if rule in ("first", "final"):
         chains = chains[:1]
@@ -75,7 +79,7 @@ async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, ti
     for chain in chains:
         if chain.index in excluded:
             continue
-        answer = _answer(chain.response if rule == "first" else chain.latest)
+        answer = _answer(chain.response if rule == "first" else chain.latest if count_bare else _last_shown(chain))
         if answer is None:
             unparsed.append(chain.index)
             continue
@@ -99,6 +103,11 @@ async def count_votes(chains: list[Chain], rule: VoteRule, *, grader: Grader, ti
         winner=winner,
         is_tie=len(leaders) > 1,
     )
+
+
+def _last_shown(chain: Chain) -> Response | None:
+    shown = [response for response in chain.responses if not (response.is_truncated or response.is_bare)]
+    return shown[-1] if shown else chain.latest
 
 
 def _answer(response: Response | None) -> str | None:

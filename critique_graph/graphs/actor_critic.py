@@ -30,6 +30,7 @@ def create_actor_critic(
     rounds: int = 1,
     gate: Gate = "when_wrong",
     vote: VoteRule = "majority",
+    vote_bare: bool = True,
     temperature: float | None = None,
     critic_temperature: float = 0.0,
     max_tokens: int = 1024,
@@ -56,6 +57,7 @@ def create_actor_critic(
         rounds: Most critiques and refinements of a chain.
         gate: Which responses are refined.
         vote: How the chains' answers become one.
+        vote_bare: Whether a bare refinement, one line with an answer, may win the vote.
         temperature: Sampling temperature of the actor.
         critic_temperature: Sampling temperature of the critic.
         max_tokens: Most tokens of one response.
@@ -76,6 +78,7 @@ def create_actor_critic(
         rounds=rounds,
         gate=gate,
         vote=vote,
+        vote_bare=vote_bare,
         temperature=temperature,
         critic_temperature=critic_temperature,
         max_tokens=max_tokens,

@@ -84,3 +84,19 @@ async def test_verdict_on_a_replaced_response_does_not_weigh_on_the_refinement()
 @pytest.mark.parametrize(("rule", "winner"), [("first", "1"), ("final", "2")])
 async def test_single_chain_rules_look_at_chain_0_alone(rule: str, winner: str):
     assert (await vote([chain(0, "1", "Wrong", refined="2"), chain(1, "3"), chain(2, "3")], rule)).winner == winner
+
+
+@pytest.mark.parametrize(("count_bare", "winner"), [(True, "9"), (False, "7")])
+async def test_bare_refinement_can_be_kept_out_of_the_vote(count_bare: bool, winner: str):
+    shown = Response(text="3 + 4 = 7.\nThe answer is 7.", answer="7", call=CALL)
+    bare = Response(text="The answer is 9.", answer="9", call=CALL)
+    round_ = Round(critique=parse_critique(critique_text("Wrong")), call=CALL, refinement=bare)
+    refined = Chain(index=0, response=shown, rounds=(round_,))
+    only_bare = Chain(index=0, response=bare, rounds=(round_,))
+
+    ballots = [
+        await count_votes([one], "majority", grader=MathGrader(), tie_seed=0, count_bare=count_bare)
+        for one in (refined, only_bare)
+    ]
+
+    assert [ballot.winner for ballot in ballots] == [winner, "9"]
