@@ -39,10 +39,14 @@ def refine_messages(
     return [*solve_messages(question, prompts), *asked[1:]]
 
 
+OPENING = "Solution:\n"
+"""What a refinement begins with where no step was named wrong; it is no part of the refinement."""
+
+
 def beginning(response: str, critique: Critique) -> str:
     """Give the steps before the first one that the critic judged wrong, with which a refinement begins; may be empty.
 
-    A small model that is begun elsewhere ends its turn at once, or copies the critique's labels.
+    A small model whose refinement is not begun for it mostly gives the answer alone.
     """
     place = critique.first_wrong_step
     return strip_role_tokens(text_before(response, place)) if place else ""
@@ -66,10 +70,9 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             last, number = chain.rounds[-1], len(chain.rounds)
             messages = refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts)
             begun, options = "", dict[str, Any]()
-            correct = "" if call_actor.is_trained_here else beginning(chain.latest.text, last.critique)
-            if correct and await call_actor.can_continue():
-                begun, options = correct, {"continue_final_message": True}
-                messages = [*messages, AIMessage(begun)]
+            if not call_actor.is_trained_here and await call_actor.can_continue():
+                begun, options = beginning(chain.latest.text, last.critique), {"continue_final_message": True}
+                messages = [*messages, AIMessage(begun or OPENING)]
             outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number), **options)
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)

@@ -15,6 +15,7 @@ from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure, Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.nodes.ask_critique import _warn_about
+from critique_graph.nodes.refine import OPENING
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.run import run_problems
 
@@ -35,6 +36,7 @@ class Server(ScriptedModel):
     continues_final_message: ClassVar[bool] = True
     given_schema: str = "keeps"
     continuation: str = "continues"
+    verdict: str = "Wrong"
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
         self.answer = lambda prompt: self._reply(prompt, options)
@@ -45,6 +47,8 @@ class Server(ScriptedModel):
         if options.get("continue_final_message"):
             if last.startswith('{"steps"'):
                 return self._continued(last, self._filled_in(last))
+            if last == OPENING:
+                return self._continued(last, RESPONSE)
             return self._continued(last, " 40, 30." if last == BEGUN else "\n7 + 1 = 8.\nThe answer is \\boxed{8}.")
         if form := options.get("extra_body", {}).get("response_format"):
             if self.given_schema == "refuses":
@@ -56,7 +60,7 @@ class Server(ScriptedModel):
         if "critic has checked" in last:
             return "The answer is \\boxed{8}."
         if "Correctness of the" in last:
-            return critique_text("Wrong", ("3 + 4 = 7.", "Correct"), ("7 + 1 = 9.", "Wrong"))
+            return critique_text(self.verdict, ("3 + 4 = 7.", "Correct"), ("7 + 1 = 9.", self.verdict))
         return "Yes, it is." if "2 + 2" in asked else RESPONSE
 
     def _filled_in(self, begun: str) -> str:
@@ -185,6 +189,13 @@ async def test_refinement_begins_with_the_correct_steps_where_the_server_continu
     result = await play(Server(continuation=continuation))
     assert result["chains"][0]["rounds"][0]["refinement"]["text"] == expected
     assert result["answer"] == "8"
+
+
+async def test_refinement_is_begun_where_no_step_is_named_wrong() -> None:
+    model = Server(given_schema="refuses", verdict="Correct")
+    result = await play(model, gate="always", critique_form="text")
+    assert model.prompts[-1][-1].text == OPENING
+    assert result["chains"][0]["rounds"][0]["refinement"]["text"] == RESPONSE
 
 
 def test_refusal_is_a_fault_of_the_request() -> None:
