@@ -4,19 +4,19 @@ They need calls of their own, after the vote; `compare` reads everything else fr
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import LoopContext
-from critique_graph.core.schema import Chain, Failure, Response, Usage
+from critique_graph.core.schema import Chain, Failure, Reply, Response, Usage
 from critique_graph.core.state import PoolState, add_usages, problem_id, read_chains
 from critique_graph.nodes.paths import to_graded
-from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import solve_messages
 
 
@@ -37,8 +37,8 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
         failures: list[Failure] = []
         used: list[Usage] = []
 
-        async def respond(messages: list[BaseMessage], key: CallKey, **settings: Any) -> Response | None:
-            outcome = await call_actor(messages, key, **settings)
+        async def graded(asked: Awaitable[Reply | Failure]) -> Response | None:
+            outcome = await asked
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 return None
@@ -48,19 +48,26 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
         async def retry(chain: Chain) -> Response | None:
             if chain.response is None or chain.response.is_truncated:
                 return None
-            messages = refine_messages(question, chain.response.text, "", players.prompts)
-            seed_key = CallKey(problem, "actor", chain.index, 1)
-            return await respond(messages, CallKey(problem, "actor", f"retry-{chain.index}", 1), seed_key=seed_key)
+            return await graded(
+                ask_for_refinement(
+                    call_actor,
+                    question,
+                    chain.response.text,
+                    None,
+                    CallKey(problem, "actor", f"retry-{chain.index}", 1),
+                    prompts=players.prompts,
+                    seed_key=CallKey(problem, "actor", chain.index, 1),
+                )
+            )
+
+        async def respond(chain: int | str, **settings: Any) -> Response | None:
+            messages = solve_messages(question, players.prompts)
+            return await graded(call_actor(messages, CallKey(problem, "actor", chain, 0), **settings))
 
         chains = read_chains(state)
         more = range(len(chains), votes)
         greedy, *others = await asyncio.gather(
-            respond(solve_messages(question, players.prompts), CallKey(problem, "actor", "greedy", 0), temperature=0.0),
-            *map(retry, chains),
-            *(
-                respond(solve_messages(question, players.prompts), CallKey(problem, "actor", index, 0))
-                for index in more
-            ),
+            respond("greedy", temperature=0.0), *map(retry, chains), *map(respond, more)
         )
         written = [response and response.model_dump(mode="json") for response in others]
         usage = Usage.sum(used).model_dump(mode="json")

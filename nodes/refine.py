@@ -6,12 +6,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls.caller import CallKey
+from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Chain, Critique, Failure
+from critique_graph.core.schema import Chain, Critique, Failure, Reply
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import text_before
 from critique_graph.core.untrusted import strip_role_tokens
@@ -52,12 +52,45 @@ def beginning(response: str, critique: Critique) -> str:
     return strip_role_tokens(text_before(response, place)) if place else ""
 
 
+async def ask_for_refinement(
+    call_actor: Caller,
+    question: str,
+    response: str,
+    critique: Critique | None,
+    key: CallKey,
+    *,
+    prompts: Prompts,
+    seed_key: CallKey | None = None,
+) -> Reply | Failure:
+    """Have the actor refine a response; the text of the reply is the whole refinement.
+
+    A model that was not trained to refine is given the beginning of its refinement, if it can continue one.
+
+    Args:
+        call_actor: The actor.
+        question: The problem.
+        response: The response that is refined.
+        critique: Its critique; None asks for a refinement without one.
+        key: The call's place in the graph.
+        prompts: Wording of the prompts.
+        seed_key: The key whose seed is used, if several calls should share one.
+    """
+    messages = refine_messages(question, response, "" if critique is None else critique.text, prompts)
+    if call_actor.is_trained_here or not await call_actor.can_continue():
+        return await call_actor(messages, key, seed_key=seed_key)
+    begun = "" if critique is None else beginning(response, critique)
+    messages = [*messages, AIMessage(begun or OPENING)]
+    outcome = await call_actor(messages, key, seed_key=seed_key, continue_final_message=True)
+    if isinstance(outcome, Failure):
+        return outcome
+    return outcome.model_copy(update={"text": begun + outcome.text if begun else outcome.text.lstrip()})
+
+
 def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that refines the latest response of every open chain.
 
     Each refinement sees only the question, the latest response and its critique (the paper's sequential protocol is
-    Markov). A model that was not trained to refine is given the beginning of its refinement, if it can continue one.
-    After a truncated or failed refinement, the response before it stays the chain's latest.
+    Markov). After a truncated or failed refinement, the response before it stays the chain's latest.
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:
@@ -68,16 +101,18 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             if chain.stop is not None or chain.latest is None:
                 return chain
             last, number = chain.rounds[-1], len(chain.rounds)
-            messages = refine_messages(state["question"], chain.latest.text, last.critique.text, players.prompts)
-            begun, options = "", dict[str, Any]()
-            if not call_actor.is_trained_here and await call_actor.can_continue():
-                begun, options = beginning(chain.latest.text, last.critique), {"continue_final_message": True}
-                messages = [*messages, AIMessage(begun or OPENING)]
-            outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number), **options)
+            outcome = await ask_for_refinement(
+                call_actor,
+                state["question"],
+                chain.latest.text,
+                last.critique,
+                CallKey(problem, "actor", chain.index, number),
+                prompts=players.prompts,
+            )
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.grader)
+            refinement = to_response(outcome, players.grader)
             emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
             is_last = number == rules.rounds and not rules.needs_verdicts
             return chain.model_copy(

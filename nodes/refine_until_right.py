@@ -15,7 +15,7 @@ from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
 from critique_graph.core.steps import is_shortcut
-from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
 
 
@@ -44,10 +44,16 @@ def create_refine_until_right(
             if chain.stop is not None or chain.latest is None:
                 return chain
             before, last = chain.latest, chain.rounds[-1]
-            messages = refine_messages(state["question"], before.text, last.critique.text, players.prompts)
             drawn: list[Response] = []
             for number in range(1, refinements + 1):
-                outcome = await call_actor(messages, CallKey(problem, "actor", chain.index, number))
+                outcome = await ask_for_refinement(
+                    call_actor,
+                    state["question"],
+                    before.text,
+                    last.critique,
+                    CallKey(problem, "actor", chain.index, number),
+                    prompts=players.prompts,
+                )
                 if isinstance(outcome, Failure):
                     emit("failure", chain=chain.index, round=1, kind=outcome.kind, message=outcome.message)
                     return chain.model_copy(update={"stop": "failed", "failure": outcome})
