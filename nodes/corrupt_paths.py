@@ -1,6 +1,5 @@
 """RG3: one error of a known type is inserted into a correct path, and the actor continues from it."""
 
-import asyncio
 import random
 from typing import Any
 
@@ -11,11 +10,11 @@ from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
-from critique_graph.core.schema import Call, Failure, Usage
+from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
+from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded
 
 
 def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -32,7 +31,8 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         corrupt: Corruptor = ExactCorruptor(context.seed)
         if players.model("corruptor") != EXACT:
             corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)
-        problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
+        problem, steps = problem_id(state), reasoning_steps(template.text)
+        calls: dict[str, list[Call]] = {}
         places = corrupt.places(state["question"], steps, context.error_types)
 
         async def attempt(index: int) -> ReasoningPath:
@@ -57,14 +57,11 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             )
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            calls.append(outcome.call)
+            calls[name] = [outcome.call]
             return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
 
-        made: list[ReasoningPath] = []
-        for path in await asyncio.gather(*map(attempt, range(context.attempts))):
-            is_whole = path.drop is None
-            made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
-        corruptor = Usage.sum(call.usage for path in made for call in path.calls)
-        return write_paths(state, [*paths, *made], actor=Usage.sum(call.usage for call in calls), corruptor=corruptor)
+        made = await flawed_paths(attempt, paths, context)
+        corruptor = {path.name: path.calls for path in made}
+        return write_paths(state, [*paths, *made], actor=calls, corruptor=corruptor)
 
     return BothWays(corrupt_paths)

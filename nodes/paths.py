@@ -1,10 +1,12 @@
 """What the nodes that make paths share: templates, continuations, grades."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Failure, Reply, Response
@@ -64,19 +66,32 @@ async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Res
     return await graded_response(to_response(outcome, grader), reference, grader)
 
 
-def checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath], *, most: int) -> ReasoningPath:
-    """Drop a path that is unusable, correct, a duplicate, or beyond the `most` paths of its strategy."""
+async def flawed_paths(
+    attempt: Callable[[int], Awaitable[ReasoningPath]], earlier: Sequence[ReasoningPath], context: GenerationContext
+) -> list[ReasoningPath]:
+    """Try to make flawed paths of one strategy, in order, until there are enough or all `attempts` were made.
+
+    Attempts are made at the same time only where none of them can turn out to be one too many.
+    """
+    made: list[ReasoningPath] = []
+    while len(made) < context.attempts and (missing := context.paths - sum(path.drop is None for path in made)) > 0:
+        wave = range(len(made), min(len(made) + missing, context.attempts))
+        for path in await asyncio.gather(*map(attempt, wave)):
+            made.append(_checked_flawed(path, [*earlier, *made]))
+    return made
+
+
+def _checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath]) -> ReasoningPath:
+    """Drop a path that is unusable, correct or a duplicate."""
     response = path.response
-    assert response is not None
-    earlier = list(earlier)
+    if path.drop is not None or response is None:
+        return path
     if reason := unusable(response):
         return path.dropped("paths", reason)
     if response.is_correct:
         return path.dropped("paths", "answer_right")
     if any(other.response is not None and other.response.text == response.text for other in earlier):
         return path.dropped("paths", "duplicate")
-    if sum(other.strategy == path.strategy and other.drop is None for other in earlier) >= most:
-        return path.dropped("paths", "enough")
     return path
 
 

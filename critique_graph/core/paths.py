@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from critique_graph.core.schema import Call, Critique, Failure, Record, Response
+from critique_graph.core.schema import Call, Critique, Failure, Record, Response, Usage
 
 PathSource = Literal["rg1", "rg2", "rg3", "correct"]
 ErrorType = Literal[
@@ -56,17 +56,29 @@ class KnownError(Record):
 
 
 class Trial(Record):
-    """Refinements of a path with its critique, and as many without: the evidence of the Monte-Carlo filter.
+    """Refinements of a path with its critique, and of wrong ones without it: the evidence of the Monte-Carlo filter.
 
     Fewer refinements than asked for are made when the decision is certain before the last one.
     """
 
     asked: int
+    """Maximum number of refinements with the critique, and of those without it."""
     tried: int
+    """Number of refinements that were made with the critique."""
+    tried_without: int
+    """Number of refinements that were made without it: none of a correct path, or where those with it do not help."""
     right_with: int
     right_without: int
     refinement: str | None = None
     """The first correct refinement with the critique."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_both_counts(cls, given: Any) -> Any:
+        """Take one count for both if the record was written when as many were made with the critique as without."""
+        if isinstance(given, dict) and "tried_without" not in given:
+            return {**given, "tried_without": given.get("tried")}
+        return given
 
 
 class Drop(Record):
@@ -90,6 +102,8 @@ class ReasoningPath(Record):
     critique: Critique | None = None
     calls: tuple[Call, ...] = ()
     """Calls other than those of the response and its refinements: the corruptor's and then the annotator's."""
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    """What was used for this path, by role: for its text, its critique and its refinements."""
     trial: Trial | None = None
     drop: Drop | None = None
     failure: Failure | None = None

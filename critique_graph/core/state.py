@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from critique_graph.core.errors import one_line
 from critique_graph.core.paths import ReasoningPath
-from critique_graph.core.schema import Chain, Usage
+from critique_graph.core.schema import Call, Chain, Usage
 
 Scalar = str | int | float | bool
 
@@ -184,12 +184,33 @@ def read_paths(state: AutoCritiqueState) -> list[ReasoningPath]:
     return [ReasoningPath.model_validate(path) for path in state.get("paths", [])]
 
 
-def write_paths(state: AutoCritiqueState, paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any]:
-    """Give the state update that stores `paths` and adds what each role has used to the usage of `state`."""
-    used = {role: amount.model_dump() for role, amount in usage.items()}
+def write_paths(
+    state: AutoCritiqueState, paths: Iterable[ReasoningPath], **calls: Mapping[str, Iterable[Call]]
+) -> dict[str, Any]:
+    """Give the state update that stores `paths`, and adds what was used to their usage and to that of `state`.
+
+    Args:
+        state: The state before.
+        paths: The paths.
+        calls: The calls that each role has made since then, by the name of the path that they were made for.
+    """
+    used = {
+        role: {name: Usage.sum(call.usage for call in made) for name, made in by_path.items()}
+        for role, by_path in calls.items()
+    }
+
+    def with_usage(path: ReasoningPath) -> ReasoningPath:
+        added = {
+            role: path.usage.get(role, Usage()) + by_path[path.name]
+            for role, by_path in used.items()
+            if path.name in by_path
+        }
+        return path.model_copy(update={"usage": path.usage | added})
+
+    added = {role: Usage.sum(by_path.values()).model_dump() for role, by_path in used.items()}
     return {
-        "paths": [path.model_dump(mode="json") for path in paths],
-        "usage": add_usages(state.get("usage", {}), used),
+        "paths": [with_usage(path).model_dump(mode="json") for path in paths],
+        "usage": add_usages(state.get("usage", {}), added),
     }
 
 

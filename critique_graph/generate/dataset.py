@@ -5,6 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import model_validator
+
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
@@ -46,7 +48,9 @@ class CritiqueRow(DatasetRow):
     refinement: str | None
     """The first correct refinement that was written with the critique."""
     refinements: int
-    """How many refinements were tried with the critique, and as many without it where the response is wrong."""
+    """How many refinements were tried with the critique."""
+    refinements_without: int = 0
+    """How many refinements were tried without the critique; none where the response is correct."""
     right_with: int
     """How many of the refinements with the critique were correct."""
     right_without: int
@@ -55,6 +59,14 @@ class CritiqueRow(DatasetRow):
     """The model that wrote the response and the refinement."""
     annotator: str
     """The model that wrote the critique."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_both_counts(cls, given: Any) -> Any:
+        """Take one count for both if the row was written when as many refinements were tried without the critique."""
+        if isinstance(given, dict) and "refinements_without" not in given:
+            return {**given, "refinements_without": 0 if given.get("is_correct") else given.get("refinements")}
+        return given
 
 
 def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
@@ -91,6 +103,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         error_description=path.known.description,
         refinement=trial.refinement,
         refinements=trial.tried,
+        refinements_without=trial.tried_without,
         right_with=trial.right_with,
         right_without=trial.right_without,
         actor=str(trace.settings["actor"]),

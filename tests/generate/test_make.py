@@ -52,6 +52,12 @@ def test_data_set_and_funnel_add_up(tmp_path: Path, capsys: pytest.CaptureFixtur
         passage["in"] for passage in summary["funnel"]["annotate"].values()
     )
     assert summary["tokens"]["total"] > 0
+    costs = summary["cost_by_strategy"]
+    assert sum(cost["actor_calls"] for cost in costs.values()) == summary["calls"]["actor"]
+    assert sum(cost["tokens"] for cost in costs.values()) == summary["tokens"]["total"]
+    assert summary["actor_calls_per_kept"] == summary["calls"]["actor"] / summary["kept"]
+    for strategy, kept in summary["kept_by_strategy"].items():
+        assert costs[strategy]["tokens_per_kept"] == (costs[strategy]["tokens"] / kept if kept else None)
     for row in rows:
         assert (row["verdict"] == "correct") == row["is_correct"] == (row["answer"] == row["reference"])
         assert row["is_correct"] == (row["strategy"] == "correct")

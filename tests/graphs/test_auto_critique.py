@@ -1,6 +1,7 @@
 """The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
 
 import asyncio
+import random
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -11,9 +12,12 @@ from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.core.schema import Reply
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.paths import ReasoningPath, Trial
+from critique_graph.core.schema import Reply, Usage
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.nodes.filter import counted, decision, next_arm
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
 
@@ -105,6 +109,32 @@ def test_inserted_error_is_known_by_place_and_type_and_the_actor_goes_on_from_it
         assert STEPS[place].rstrip(".") in path["known"]["description"]
 
 
+@pytest.mark.parametrize("strategy", ["rg2", "rg3"])
+def test_no_more_paths_are_tried_than_are_needed(strategy: str):
+    def answer(messages: Any) -> str:
+        return f"\nThe answer is {20 + len(actor.prompts)}." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 8, "paths": 2, "rollouts": 0, "strategies": (strategy,)}
+    made = [path for path in paths_of(create_flawed_paths(actor, **settings)) if path["strategy"] == strategy]
+    assert drops(made) == [None, None]
+    assert len(actor.prompts) == 1 + 2
+
+
+def test_rollouts_after_a_step_are_made_only_if_enough_of_those_before_it_are_correct():
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return RIGHT
+        return "\nThe answer is 15." if "15" in messages[-1].text else "\n7 * 2 = 15.\nThe answer is 15."
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 1, "strategies": ("rg2",), "rise_from": 0.75, "rise": 0.0}
+    (_, path) = paths_of(create_flawed_paths(actor, **settings))
+    assert path["drop"] is None
+    assert path["known"]["step"] is None
+    assert [settings["temperature"] for settings in actor.settings].count(0.7) == 4
+
+
 def test_error_can_come_from_a_model():
     def answer(messages: Any) -> str:
         return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
@@ -174,9 +204,33 @@ def test_critique_that_helps_is_kept_with_its_evidence():
     path, actor, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT if has_critique else WRONG)
     assert path["drop"] is None
     assert path["critique"]["final"] == "wrong"
-    assert path["trial"] == {"asked": 8, "tried": 8, "right_with": 8, "right_without": 0, "refinement": RIGHT}
+    assert path["trial"] == {
+        "asked": 8,
+        "tried": 8,
+        "tried_without": 4,
+        "right_with": 8,
+        "right_without": 0,
+        "refinement": RIGHT,
+    }
     assert "The reference answer is 14." in annotator.texts[0]
     assert all("14." not in prompt[-1].text.partition("</critique>")[0] for prompt in actor.prompts[1:])
+
+
+def test_critique_is_kept_by_the_same_rule_as_if_all_refinements_were_made():
+    asked, rng = 8, random.Random(1)
+    context = GenerationContext(refinements=asked)
+    path = ReasoningPath(name="sample-0", strategy="rg1")
+    for _ in range(2000):
+        chance = {arm: rng.random() for arm in ("with", "without")}
+        outcomes = {arm: [rng.random() < chance[arm] for _ in range(asked)] for arm in ("with", "without")}
+        trial = Trial(asked=asked, tried=0, tried_without=0, right_with=0, right_without=0)
+        while (decided := decision(path, trial, context)) is None:
+            arm = next_arm(trial, context)
+            begun = trial.tried if arm == "with" else trial.tried_without
+            wave = range(begun, begun + 4)
+            trial = counted(trial, arm, wave.stop, ["" for index in wave if outcomes[arm][index]])
+        right_with, right_without = (sum(outcomes[arm]) for arm in ("with", "without"))
+        assert (decided == "kept") == (right_with >= context.min_right and right_with > right_without)
 
 
 def test_both_arms_draw_with_the_same_seeds():
@@ -188,19 +242,20 @@ def test_both_arms_draw_with_the_same_seeds():
 
 
 @pytest.mark.parametrize(
-    ("refined", "reason", "tried"),
+    ("refined", "reason", "tried", "tried_without"),
     [
-        (lambda has_critique: WRONG, "too_few_right", 8),
-        (lambda has_critique: RIGHT, "no_lift", 8),
-        (lambda has_critique: WRONG if has_critique else RIGHT, "no_lift", 4),
-        (lambda has_critique: solution(14, "So."), "too_few_right", 8),
+        (lambda has_critique: WRONG, "too_few_right", 8, 0),
+        (lambda has_critique: RIGHT, "no_lift", 8, 8),
+        (lambda has_critique: WRONG if has_critique else RIGHT, "too_few_right", 8, 0),
+        (lambda has_critique: solution(14, "So."), "too_few_right", 8, 0),
     ],
-    ids=["never right", "right without it too", "worse than without it: certain early", "answers without working out"],
+    ids=["never right", "right without it too", "worse than without it: not tried", "answers without working out"],
 )
-def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried: int):
-    path, *_ = made(WRONG, [JUDGED_WRONG], refined)
+def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried: int, tried_without: int):
+    path, actor, _ = made(WRONG, [JUDGED_WRONG], refined)
     assert path["drop"] == {"stage": "filter", "reason": reason}
-    assert path["trial"]["tried"] == tried
+    assert (path["trial"]["tried"], path["trial"]["tried_without"]) == (tried, tried_without)
+    assert len(actor.prompts) == 1 + tried + tried_without
 
 
 def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
@@ -247,6 +302,25 @@ def test_each_of_several_critiques_of_a_path_is_tried_and_a_repeated_one_once():
     paths = paths_of(graph)
     assert [path["name"] for path in paths] == ["sample-0", "sample-0.1", "sample-0.2"]
     assert drops(paths) == ["too_few_right", None, "duplicate"]
+
+
+def test_every_path_has_what_was_used_for_it_and_nothing_counts_twice():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    corruptor = ScriptedModel(answer=lambda messages: "Step sentence: 4 + 4 = 8.\nExplanation: There are 3 apples.")
+    annotator = ScriptedModel(answer=lambda messages: f"It is wrong {len(annotator.prompts)}.")
+    actor = Continuing(answer=answer)
+    settings = {"samples": 2, "attempts": 2, "critiques": 2, "annotator_temperature": 1.0}
+    graph = create_auto_critique(actor, annotator, corruptor, **settings).compile()
+    result = asyncio.run(graph.ainvoke({"question": QUESTION, "reference": "14"}))
+    spent: dict[str, Usage] = {}
+    for path in result["paths"]:
+        for role, used in path["usage"].items():
+            spent[role] = spent.get(role, Usage()) + Usage(**used)
+    assert spent == {role: Usage(**used) for role, used in result["usage"].items()}
+    assert result["usage"]["actor"]["calls"] == len(actor.prompts)
+    assert result["usage"]["corruptor"]["calls"] == len(corruptor.prompts) > 0
 
 
 def test_critiques_that_cannot_differ_are_refused():
