@@ -1,6 +1,6 @@
 """The Monte-Carlo filter: a critique is kept if refinements with it are correct, and more often than without it.
 
-The refinements with the critique come first: where too few of them are correct, there are none without it.
+The refinements with the critique come first: where too few of them are correct, none are made without it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import refine_messages
 
-WAVE = 4
+WAVE = 2
 """Refinements per wave; no wave starts once the decision is certain."""
 Arm = Literal["with", "without"]
 """Whether refinements are made with the critique or without it."""
@@ -51,7 +51,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             texts: dict[Arm, str] = {"with": path.critique.text, "without": ""}
             trial = Trial(asked=context.refinements, tried=0, tried_without=0, right_with=0, right_without=0)
             while decision(path, trial, context) is None:
-                arm = next_arm(trial, context)
+                arm = next_arm(path, trial, context)
                 begun = trial.tried if arm == "with" else trial.tried_without
                 wave = range(begun, min(begun + WAVE, trial.asked))
                 outcomes = await asyncio.gather(*(correct_refinement(path, texts[arm], arm, index) for index in wave))
@@ -69,9 +69,15 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
     return BothWays(filter_critiques)
 
 
-def next_arm(trial: Trial, context: GenerationContext) -> Arm:
-    """Give the arm whose next wave is played while the decision is open."""
-    return "with" if trial.tried < trial.asked else "without"
+def next_arm(path: ReasoningPath, trial: Trial, context: GenerationContext) -> Arm:
+    """Give the arm whose next wave is played while the decision is open.
+
+    Once enough refinements with the critique are correct, those without it mostly decide: the rest of those with it
+    come last.
+    """
+    if path.strategy == "correct" or trial.right_with < context.min_right or trial.tried_without == trial.asked:
+        return "with"
+    return "without"
 
 
 def counted(trial: Trial, arm: Arm, tried: int, correct: list[str]) -> Trial:

@@ -77,10 +77,10 @@ class GenerationSummary(RunRecord):
     leaked: Rate
     """Share of critiques that agree with all known facts but mention the hints or the reference answer."""
     right_with: Rate
-    """Share of correct refinements with the critique, over all flawed paths that were tried."""
+    """Share of correct refinements with the critique, over the flawed paths that were refined both ways: those of which
+    enough refinements with the critique are correct."""
     right_without: Rate
-    """Share of correct refinements without the critique, over the flawed paths of which enough refinements with it are
-    correct: none are made of the others, so the difference to `right_with` is not what critiques gain."""
+    """Share of correct refinements without the critique, over the paths of `right_with`."""
     calls: dict[str, int]
     """Calls by role."""
     tokens: dict[str, int]
@@ -138,7 +138,7 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
                 kept_of_level[trace.problem.level or 0][path.drop is None] += 1
             if path.known.step is not None and path.critique is not None:
                 located[path.critique.first_wrong_step == path.known.step] += 1
-            if path.trial is not None and path.strategy != "correct":
+            if path.trial is not None and path.trial.tried_without and path.strategy != "correct":
                 trials["with"] += path.trial.tried
                 trials["right with"] += path.trial.right_with
                 trials["without"] += path.trial.tried_without

@@ -41,8 +41,8 @@ def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
     rows += [
         ("first error where it is known to be", share(summary.located)),
         ("leaks of the hints, all dropped", share(summary.leaked)),
-        ("correct refinements with critique", share(summary.right_with)),
-        ("correct refinements without, where it helps enough", share(summary.right_without)),
+        ("correct with critique, tried both ways", share(summary.right_with)),
+        ("correct without, tried both ways", share(summary.right_without)),
     ]
     if summary.tokens_per_kept is not None and summary.actor_calls_per_kept is not None:
         seconds = f"{summary.seconds / summary.kept:.2f} s"
