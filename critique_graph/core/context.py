@@ -187,8 +187,8 @@ class GenerationContext(GraphSettings):
     """Number of critiques per path, each a record of its own: several show which ones help more (`train
     critic-preference`). They differ by `annotator_temperature`."""
     refinements: Annotated[int, DATA] = Field(default=8, ge=1, le=512)
-    """Maximum number of refinements with the critique, and as many without, by which a critique is kept or dropped; they
-    stop once that is certain."""
+    """Maximum number of refinements with the critique, and as many without, by which a critique is kept or dropped;
+    they stop once that is certain."""
     refine_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
     """Sampling temperature of refinements, of the continuations of `rg3`, and of the rollouts of `rg2`."""
     min_right: Annotated[int, DATA] = Field(default=2, ge=1)
