@@ -32,7 +32,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
 
     async def continue_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
-        template = template_of(paths)
+        template = template_of(state, paths, context)
         if "rg2" not in context.strategies or template is None:
             return {}
         if not await call_actor.can_continue():
@@ -48,7 +48,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             begun = text_before(template.text, cut)
             key = CallKey(problem, "actor", name, 0)
             outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls[name])
-            path = ReasoningPath(name=name, strategy="rg2", known=KnownError(step=cut))
+            path = ReasoningPath(name=name, strategy="rg2", template=template.source, known=KnownError(step=cut))
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
             return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})

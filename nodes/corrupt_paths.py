@@ -22,7 +22,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
 
     async def corrupt_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
-        template = template_of(paths)
+        template = template_of(state, paths, context)
         if "rg3" not in context.strategies or template is None:
             return {}
         if not await call_actor.can_continue():
@@ -38,12 +38,12 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg3-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
+            path = ReasoningPath(name=name, strategy="rg3", template=template.source)
             if not places:
-                return ReasoningPath(name=name, strategy="rg3").dropped("paths", "not_corrupted")
+                return path.dropped("paths", "not_corrupted")
             place = rng.choice(places)
             types = rng.sample(context.error_types, k=len(context.error_types))
             changed = await corrupt(state["question"], steps, place, types, CallKey(problem, "corruptor", name, 0))
-            path = ReasoningPath(name=name, strategy="rg3")
             if isinstance(changed, Failure):
                 return path.dropped("paths", "failed", changed)
             path = path.model_copy(update={"calls": () if changed.call is None else (changed.call,)})

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.context import GenerationContext
-from critique_graph.core.paths import PathDropReason, ReasoningPath
+from critique_graph.core.paths import PathDropReason, ReasoningPath, TemplateSource
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Failure, Reply, Response
-from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of
+from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
 from critique_graph.core.steps import is_answer, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
@@ -18,12 +19,23 @@ from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
 
 
-def template_of(paths: Iterable[ReasoningPath]) -> Response | None:
-    """Give the first correct response with two or more reasoning steps: flawed paths branch off from it."""
-    for path in paths:
-        if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
-            return path.response
-    return None
+class Template(NamedTuple):
+    """A correct text that flawed paths branch off from."""
+
+    text: str
+    source: TemplateSource
+
+
+def template_of(
+    state: AutoCritiqueState, paths: Iterable[ReasoningPath], context: GenerationContext
+) -> Template | None:
+    """Give the first correct response with two or more reasoning steps; else the solution, if that is wanted."""
+    correct = (path.response.text for path in paths if path.response is not None and path.response.is_correct)
+    found = [Template(text, "sample") for text in correct]
+    solution = solution_of(state) if context.from_solutions else None
+    if solution is not None:
+        found.append(Template(solution, "reference"))
+    return next((template for template in found if len(reasoning_steps(template.text)) >= 2), None)
 
 
 def reasoning_steps(response: str) -> list[str]:

@@ -168,6 +168,10 @@ class GenerationContext(GraphSettings):
     """Number of responses sampled per problem, for `rg1` and `correct` and as templates of `rg2` and `rg3`."""
     attempts: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=64)
     """Maximum number of paths tried for `rg2`, and as many for `rg3`; no more are tried once there are `paths`."""
+    from_solutions: Annotated[bool, DATA] = False
+    """Let paths of `rg2` and `rg3` begin with a part of the data set's worked solution where no sampled response with
+    two steps is correct, so that problems which the actor never solves have such paths, too; that part is not the
+    actor's text."""
     temperature: Annotated[float, SAMPLING] = Field(default=1.0, ge=0, le=5)
     """Sampling temperature of the actor's first responses."""
     rise_from: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)

@@ -18,6 +18,7 @@ ErrorType = Literal[
     "confusing_formula_error",
     "adding_irrelevant_information",
 ]
+TemplateSource = Literal["sample", "reference"]
 Until = Literal["first_error", "all_steps"]
 FunnelStage = Literal["paths", "annotate", "filter"]
 PATH_SOURCES: tuple[PathSource, ...] = get_args(PathSource)
@@ -96,6 +97,9 @@ class ReasoningPath(Record):
     critique_number: int = 0
     """0-based number of the critique among the critiques of the same path."""
     strategy: PathSource
+    template: TemplateSource | None = None
+    """What a path of rg2 or rg3 begins with: a part of a correct `sample` of the actor, or of the `reference` solution;
+    None for a sampled path."""
     response: Response | None = None
     """The path's text; None only when a call failed or the corruptor wrote nothing."""
     known: KnownError = KnownError()

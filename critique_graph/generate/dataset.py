@@ -10,7 +10,7 @@ from pydantic import model_validator
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
-from critique_graph.core.paths import PathSource, ReasoningPath
+from critique_graph.core.paths import PathSource, ReasoningPath, TemplateSource
 from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
@@ -25,6 +25,9 @@ class CritiqueRow(DatasetRow):
     strategy: PathSource
     """How the response was made: `rg1`: sampled, and wrong; `rg2`: a correct path, cut after a step and continued at
     rising temperature; `rg3`: continued from an inserted error; `correct`: sampled, and correct."""
+    template: TemplateSource | None = None
+    """What a response of `rg2` or `rg3` begins with: a part of a correct `sample` of the actor, or of the data set's
+    `reference` solution, which is not the actor's text; null for sampled responses."""
     response: str
     """The response that is critiqued."""
     answer: str | None
@@ -91,6 +94,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         level=problem.level,
         source=problem.source,
         strategy=path.strategy,
+        template=path.template,
         response=response.text,
         answer=response.answer,
         is_correct=bool(response.is_correct),

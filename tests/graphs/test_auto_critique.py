@@ -134,6 +134,49 @@ def test_rollouts_after_a_step_are_made_only_if_enough_of_those_before_it_are_co
     assert [settings["temperature"] for settings in actor.settings].count(0.7) == 4
 
 
+SOLUTION = "She has 3 + 4 = 7 apples.\nDoubled, these are 7 * 2 = 14 apples.\nThe answer is \\boxed{14}."
+
+
+def never_solving(messages: Any) -> str:
+    return "\nThe answer is 15." if isinstance(messages[-1], AIMessage) else WRONG
+
+
+def test_problem_that_the_actor_never_solves_has_paths_that_begin_with_the_solution_if_that_is_wanted():
+    graph = create_flawed_paths(Continuing(answer=never_solving), samples=2, from_solutions=True)
+    paths = [path for path in paths_of(graph, solution=SOLUTION) if path["drop"] is None]
+    begun = {"rg1": "3 + 4 = 7.", "rg2": "She has 3 + 4 = 7 apples.\nThe", "rg3": "She has "}
+    assert {path["strategy"]: path["template"] for path in paths} == {
+        "rg1": None,
+        "rg2": "reference",
+        "rg3": "reference",
+    }
+    for path in paths:
+        assert path["response"]["text"].startswith(begun[path["strategy"]])
+
+    unwanted = create_flawed_paths(Continuing(answer=never_solving), samples=2)
+    assert {path["strategy"] for path in paths_of(unwanted, solution=SOLUTION)} == {"rg1"}
+
+
+def test_correct_response_of_the_actor_comes_before_the_solution():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is 15." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    graph = create_flawed_paths(Continuing(answer=answer), samples=1, from_solutions=True)
+    paths = paths_of(graph, solution=SOLUTION)
+    assert {path["template"] for path in paths if path["strategy"] in ("rg2", "rg3")} == {"sample"}
+
+
+def test_solution_reaches_prompts_only_as_the_beginning_of_a_path():
+    actor, annotator = Continuing(answer=never_solving), ScriptedModel(answer=lambda messages: JUDGED_WRONG)
+    settings = {"samples": 2, "from_solutions": True, "strategies": ("rg1", "rg2", "rg3")}
+    paths = paths_of(create_auto_critique(actor, annotator, **settings), solution=SOLUTION)
+    assert {path["template"] for path in paths if path["critique"] is not None} == {None, "reference"}
+    asked = [message.text for prompt in (*actor.prompts, *annotator.prompts) for message in prompt]
+    assert not any("boxed{14}" in text for text in asked)
+    begun = [prompt[-1].text for prompt in actor.prompts if isinstance(prompt[-1], AIMessage)]
+    assert any(text.startswith("She has") for text in begun)
+
+
 def test_error_can_come_from_a_model():
     def answer(messages: Any) -> str:
         return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
