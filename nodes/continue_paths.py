@@ -15,7 +15,7 @@ from critique_graph.core.paths import KnownError, ReasoningPath
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Reply
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.core.steps import split_steps, text_before, text_through
+from critique_graph.core.steps import split_steps, step_at, text_before, text_through
 from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded
 
 MAX_STEPS = 64
@@ -48,10 +48,12 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             begun = text_before(template.text, cut)
             key = CallKey(problem, "actor", name, 0)
             outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls[name])
-            path = ReasoningPath(name=name, strategy="rg2", template=template.source, known=KnownError(step=cut))
+            path = ReasoningPath(name=name, strategy="rg2", template=template.source)
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+            response = await to_graded(outcome, state, players.grader)
+            known = KnownError(step=step_at(response.text, len(begun)))  # the new text may have other steps
+            return path.model_copy(update={"response": response, "known": known})
 
         async def correct_rollouts(begun: str, path: str, side: Literal["before", "after"]) -> int | Failure:
             async def roll_out(index: int) -> bool | Failure:
@@ -115,8 +117,8 @@ async def _heated(
             return outcome
         reply = outcome
         calls.append(reply.call)
-        known, steps = len(split_steps(text)), split_steps(reply.text)
-        if len(steps) <= known + 1:
+        first_new = step_at(reply.text, len(text))
+        if first_new is None or first_new + 1 == len(split_steps(reply.text)):
             return reply
-        text = text_through(reply.text, known)
+        text = text_through(reply.text, first_new)
     return Reply(text=text, call=reply.call.model_copy(update={"finish_reason": "length"}))

@@ -12,7 +12,7 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
 from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.core.steps import text_with
+from critique_graph.core.steps import step_at, text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
 from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded
 
@@ -58,7 +58,11 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
             calls[name] = [outcome.call]
-            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+            response = await to_graded(outcome, state, players.grader)
+            changed_at = (at for at, pair in enumerate(zip(template.text, begun, strict=False)) if pair[0] != pair[1])
+            error = step_at(response.text, next(changed_at, len(begun) - 1))  # the new text may have other steps
+            known = known.model_copy(update={"step": error})
+            return path.model_copy(update={"response": response, "known": known})
 
         made = await flawed_paths(attempt, paths, context)
         corruptor = {path.name: path.calls for path in made}

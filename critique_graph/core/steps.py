@@ -128,6 +128,16 @@ def text_through(response: str, index: int) -> str:
     return response[: _place(response, index) + len(split_steps(response)[index])]
 
 
+def step_at(response: str, position: int) -> int | None:
+    """Give the index of the step that has the character at `position`, or else the next one; None if none follows."""
+    end = 0
+    for index, step in enumerate(split_steps(response)):
+        end = response.index(step, end) + len(step)
+        if position < end:
+            return index
+    return None
+
+
 def _place(response: str, index: int) -> int:
     """Where a step begins; steps are slices of the response, in order."""
     place = 0

@@ -14,6 +14,7 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import ReasoningPath, Trial
 from critique_graph.core.schema import Reply, Usage
+from critique_graph.core.steps import split_steps
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.nodes.filter import counted, decision, next_arm
@@ -132,6 +133,36 @@ def test_rollouts_after_a_step_are_made_only_if_enough_of_those_before_it_are_co
     assert path["drop"] is None
     assert path["known"]["step"] is None
     assert [settings["temperature"] for settings in actor.settings].count(0.7) == 4
+
+
+IN_PARAGRAPHS = (
+    "We count the apples.\nThey are hers.\n\nFirst the sum.\n3 + 4 = 7.\n\nThen the double.\n7 * 2 = 14.\n\n"
+    "The answer is \\boxed{14}."
+)
+
+
+@pytest.mark.parametrize("strategy", ["rg2", "rg3"])
+def test_place_of_an_error_is_that_in_the_new_text_also_where_its_steps_are_others(strategy: str):
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return IN_PARAGRAPHS
+        begun = messages[-1].text
+        if strategy == "rg3" or "7 * 2 = 15" in begun:
+            return "\nThe answer is 15."
+        is_rollout = actor.settings[-1]["temperature"] == 0.7
+        number = 14 if is_rollout else 15
+        return f"\n7 * 2 = {number}.\nThe answer is {number}."
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 8, "paths": 8, "rise_from": 0.75, "rise": 0.0}
+    paths = paths_of(create_flawed_paths(actor, strategies=(strategy,), **settings))
+    made = [path for path in paths if path["strategy"] == strategy and path["drop"] is None]
+    assert made
+    for path in made:
+        text = path["response"]["text"]
+        step = split_steps(text)[path["known"]["step"]]
+        assert step not in IN_PARAGRAPHS.split("\n")
+        assert "=" in step
 
 
 SOLUTION = "She has 3 + 4 = 7 apples.\nDoubled, these are 7 * 2 = 14 apples.\nThe answer is \\boxed{14}."
