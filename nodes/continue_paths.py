@@ -16,7 +16,7 @@ from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Reply
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, step_at, text_before, text_through
-from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded
+from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_graded, working_steps
 
 MAX_STEPS = 64
 """Most steps after the cut; a longer path counts as truncated."""
@@ -44,7 +44,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg2-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
-            cut = rng.randrange(1, len(reasoning_steps(template.text)))
+            cut = rng.choice(working_steps(template.text)[1:])
             begun = text_before(template.text, cut)
             key = CallKey(problem, "actor", name, 0)
             outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls[name])

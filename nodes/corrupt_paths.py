@@ -14,7 +14,7 @@ from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import step_at, text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded
+from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded, working_steps
 
 
 def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -33,7 +33,8 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)
         problem, steps = problem_id(state), reasoning_steps(template.text)
         calls: dict[str, list[Call]] = {}
-        places = corrupt.places(state["question"], steps, context.error_types)
+        possible = set(corrupt.places(state["question"], steps, context.error_types))
+        places = [place for place in working_steps(template.text) if place in possible]
 
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg3-{index}"

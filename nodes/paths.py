@@ -12,7 +12,7 @@ from critique_graph.core.paths import PathDropReason, ReasoningPath, TemplateSou
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Failure, Reply, Response
 from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
-from critique_graph.core.steps import is_answer, split_steps
+from critique_graph.core.steps import is_answer, is_introduction, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_response
@@ -29,19 +29,24 @@ class Template(NamedTuple):
 def template_of(
     state: AutoCritiqueState, paths: Iterable[ReasoningPath], context: GenerationContext
 ) -> Template | None:
-    """Give the first correct response with two or more reasoning steps; else the solution, if that is wanted."""
+    """Give the first correct response with two or more working steps; else the solution, if that is wanted."""
     correct = (path.response.text for path in paths if path.response is not None and path.response.is_correct)
     found = [Template(text, "sample") for text in correct]
     solution = solution_of(state) if context.from_solutions else None
     if solution is not None:
         found.append(Template(solution, "reference"))
-    return next((template for template in found if len(reasoning_steps(template.text)) >= 2), None)
+    return next((template for template in found if len(working_steps(template.text)) >= 2), None)
 
 
 def reasoning_steps(response: str) -> list[str]:
     """Give the steps of a response before its answer."""
     steps = list(split_steps(response))
     return steps[:-1] if steps and is_answer(steps[-1]) else steps
+
+
+def working_steps(response: str) -> list[int]:
+    """Give the indices of the steps before the answer that do something: all but introductions and plans."""
+    return [index for index, step in enumerate(reasoning_steps(response)) if not is_introduction(step)]
 
 
 def continue_messages(question: str, begun: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:

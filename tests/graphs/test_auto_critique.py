@@ -165,6 +165,26 @@ def test_place_of_an_error_is_that_in_the_new_text_also_where_its_steps_are_othe
         assert "=" in step
 
 
+def test_introduction_is_neither_cut_nor_corrupted():
+    introduced = f"To find the number of apples, we need to add and then to double.\n{RIGHT}"
+
+    def answer(messages: Any) -> str:
+        return f"\nThe answer is {20 + len(actor.prompts)}." if isinstance(messages[-1], AIMessage) else introduced
+
+    def corrupt(messages: Any) -> str:
+        return f"Step sentence: It is {len(corruptor.prompts)}.\nExplanation: It is not."
+
+    actor, corruptor = Continuing(answer=answer), ScriptedModel(answer=corrupt)
+    settings = {"samples": 1, "attempts": 12, "paths": 12, "rollouts": 0}
+    paths = paths_of(create_flawed_paths(actor, corruptor, strategies=("rg2", "rg3"), **settings))
+    begun = {prompt[-1].text for prompt in actor.prompts if isinstance(prompt[-1], AIMessage)}
+    introduction, *_ = introduced.splitlines()
+    assert all(text.startswith(introduction + "\n") for text in begun)
+    continued = {text for text in begun if "It is" not in text}
+    assert continued == {f"{introduction}\n3 + 4 = 7."}
+    assert {path["known"]["step"] for path in paths if path["strategy"] == "rg3"} == {1, 2}
+
+
 SOLUTION = "She has 3 + 4 = 7 apples.\nDoubled, these are 7 * 2 = 14 apples.\nThe answer is \\boxed{14}."
 
 
