@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import CritiqueForm, GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
-from critique_graph.core.schema import Call, Failure, Usage
+from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.ask_critique import ask_for_critique
@@ -58,7 +59,8 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
     """Create the node that has the annotator critique every path."""
 
     async def annotate(state: AutoCritiqueState) -> dict[str, Any]:
-        context, call_annotator, calls = players.context(), players.caller("annotator"), list[Call]()
+        context, call_annotator = players.context(), players.caller("annotator")
+        calls: defaultdict[str, list[Call]] = defaultdict(list)
 
         async def annotated(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.response is None:
@@ -82,7 +84,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 if isinstance(outcome, Failure):
                     return path.dropped("annotate", "failed", outcome)
                 critique, reply = outcome
-                calls.append(reply.call)
+                calls[path.name].append(reply.call)
                 path = path.model_copy(update={"critique": critique, "calls": (*path.calls, reply.call)})
                 if critique.is_readable:
                     break
@@ -92,7 +94,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
 
         to_do = [one for path in read_paths(state) for one in _for_each_critique(path, context.critiques)]
         paths = without_repeated(await asyncio.gather(*map(annotated, to_do)))
-        return write_paths(state, paths, annotator=Usage.sum(call.usage for call in calls))
+        return write_paths(state, paths, annotator=calls)
 
     return BothWays(annotate)
 
@@ -101,7 +103,9 @@ def _for_each_critique(path: ReasoningPath, critiques: int) -> list[ReasoningPat
     """Give a copy of the path for each critique that it is to get; a dropped path is given once."""
     if path.drop is not None:
         return [path]
-    further = [{"name": f"{path.name}.{number}", "critique_number": number} for number in range(1, critiques)]
+    further = [
+        {"name": f"{path.name}.{number}", "critique_number": number, "usage": {}} for number in range(1, critiques)
+    ]
     return [path, *(path.model_copy(update=named) for named in further)]
 
 

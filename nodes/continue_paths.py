@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from typing import Any
+from collections import defaultdict
+from typing import Any, Literal
 
 from langchain_core.runnables import Runnable
 
@@ -12,10 +13,10 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
 from critique_graph.core.prompts import Prompts
-from critique_graph.core.schema import Call, Failure, Reply, Usage
+from critique_graph.core.schema import Call, Failure, Reply
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.core.steps import split_steps, text_before, text_through
-from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
+from critique_graph.core.steps import split_steps, step_at, text_before, text_through
+from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_graded, working_steps
 
 MAX_STEPS = 64
 """Most steps after the cut; a longer path counts as truncated."""
@@ -31,33 +32,36 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
 
     async def continue_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
-        template = template_of(paths)
+        template = template_of(state, paths, context)
         if "rg2" not in context.strategies or template is None:
             return {}
         if not await call_actor.can_continue():
             emit("refused", strategy="rg2", reason="the actor's model cannot continue a message of its own")
             return {}
-        problem, calls = problem_id(state), list[Call]()
+        problem = problem_id(state)
+        calls: defaultdict[str, list[Call]] = defaultdict(list)
 
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg2-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
-            cut = rng.randrange(1, len(reasoning_steps(template.text)))
+            cut = rng.choice(working_steps(template.text)[1:])
             begun = text_before(template.text, cut)
             key = CallKey(problem, "actor", name, 0)
-            outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls)
-            path = ReasoningPath(name=name, strategy="rg2", known=KnownError(step=cut))
+            outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls[name])
+            path = ReasoningPath(name=name, strategy="rg2", template=template.source)
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+            response = await to_graded(outcome, state, players.grader)
+            known = KnownError(step=step_at(response.text, len(begun)))  # the new text may have other steps
+            return path.model_copy(update={"response": response, "known": known})
 
-        async def correct_rollouts(begun: str, name: str) -> int | Failure:
+        async def correct_rollouts(begun: str, path: str, side: Literal["before", "after"]) -> int | Failure:
             async def roll_out(index: int) -> bool | Failure:
-                key = CallKey(problem, "actor", name, index)
+                key = CallKey(problem, "actor", f"{path}/{side}", index)
                 outcome = await continued(call_actor, state, begun, key, prompts=players.prompts)
                 if isinstance(outcome, Failure):
                     return outcome
-                calls.append(outcome.call)
+                calls[path].append(outcome.call)
                 return bool((await to_graded(outcome, state, players.grader)).is_correct)
 
             right = 0
@@ -72,23 +76,20 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             if path.drop is not None or path.response is None or path.known.step is None:
                 return path
             text, cut = path.response.text, path.known.step
-            before, after = await asyncio.gather(
-                correct_rollouts(text_before(text, cut), f"{path.name}/before"),
-                correct_rollouts(text_through(text, cut), f"{path.name}/after"),
-            )
+            unlocated = path.model_copy(update={"known": KnownError()})
+            before = await correct_rollouts(text_before(text, cut), path.name, "before")
             if isinstance(before, Failure):
                 return path.dropped("paths", "failed", before)
+            if context.rollouts == 0 or 2 * before < context.rollouts:  # whatever comes after, it is no half lower
+                return unlocated
+            after = await correct_rollouts(text_through(text, cut), path.name, "after")
             if isinstance(after, Failure):
                 return path.dropped("paths", "failed", after)
-            is_confirmed = context.rollouts > 0 and 2 * (before - after) >= context.rollouts
-            return path if is_confirmed else path.model_copy(update={"known": KnownError()})
+            return path if 2 * (before - after) >= context.rollouts else unlocated
 
-        made: list[ReasoningPath] = []
-        for path in await asyncio.gather(*map(attempt, range(context.attempts))):
-            is_whole = path.drop is None
-            made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
+        made = await flawed_paths(attempt, paths, context)
         made = await asyncio.gather(*map(located, made))
-        return write_paths(state, [*paths, *made], actor=Usage.sum(call.usage for call in calls))
+        return write_paths(state, [*paths, *made], actor=calls)
 
     return BothWays(continue_paths)
 
@@ -116,8 +117,8 @@ async def _heated(
             return outcome
         reply = outcome
         calls.append(reply.call)
-        known, steps = len(split_steps(text)), split_steps(reply.text)
-        if len(steps) <= known + 1:
+        first_new = step_at(reply.text, len(text))
+        if first_new is None or first_new + 1 == len(split_steps(reply.text)):
             return reply
-        text = text_through(reply.text, known)
+        text = text_through(reply.text, first_new)
     return Reply(text=text, call=reply.call.model_copy(update={"finish_reason": "length"}))

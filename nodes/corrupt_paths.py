@@ -1,6 +1,5 @@
 """RG3: one error of a known type is inserted into a correct path, and the actor continues from it."""
 
-import asyncio
 import random
 from typing import Any
 
@@ -11,11 +10,11 @@ from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
-from critique_graph.core.schema import Call, Failure, Usage
+from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.core.steps import text_with
+from critique_graph.core.steps import step_at, text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.nodes.paths import checked_flawed, continued, reasoning_steps, template_of, to_graded
+from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded, working_steps
 
 
 def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -23,7 +22,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
 
     async def corrupt_paths(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, paths = players.context(), players.caller("actor"), read_paths(state)
-        template = template_of(paths)
+        template = template_of(state, paths, context)
         if "rg3" not in context.strategies or template is None:
             return {}
         if not await call_actor.can_continue():
@@ -32,18 +31,20 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         corrupt: Corruptor = ExactCorruptor(context.seed)
         if players.model("corruptor") != EXACT:
             corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)
-        problem, steps, calls = problem_id(state), reasoning_steps(template.text), list[Call]()
-        places = corrupt.places(state["question"], steps, context.error_types)
+        problem, steps = problem_id(state), reasoning_steps(template.text)
+        calls: dict[str, list[Call]] = {}
+        possible = set(corrupt.places(state["question"], steps, context.error_types))
+        places = [place for place in working_steps(template.text) if place in possible]
 
         async def attempt(index: int) -> ReasoningPath:
             name = f"rg3-{index}"
             rng = random.Random(f"{context.seed}/{problem}/{name}")
+            path = ReasoningPath(name=name, strategy="rg3", template=template.source)
             if not places:
-                return ReasoningPath(name=name, strategy="rg3").dropped("paths", "not_corrupted")
+                return path.dropped("paths", "not_corrupted")
             place = rng.choice(places)
             types = rng.sample(context.error_types, k=len(context.error_types))
             changed = await corrupt(state["question"], steps, place, types, CallKey(problem, "corruptor", name, 0))
-            path = ReasoningPath(name=name, strategy="rg3")
             if isinstance(changed, Failure):
                 return path.dropped("paths", "failed", changed)
             path = path.model_copy(update={"calls": () if changed.call is None else (changed.call,)})
@@ -57,14 +58,15 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             )
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            calls.append(outcome.call)
-            return path.model_copy(update={"response": await to_graded(outcome, state, players.grader)})
+            calls[name] = [outcome.call]
+            response = await to_graded(outcome, state, players.grader)
+            changed_at = (at for at, pair in enumerate(zip(template.text, begun, strict=False)) if pair[0] != pair[1])
+            error = step_at(response.text, next(changed_at, len(begun) - 1))  # the new text may have other steps
+            known = known.model_copy(update={"step": error})
+            return path.model_copy(update={"response": response, "known": known})
 
-        made: list[ReasoningPath] = []
-        for path in await asyncio.gather(*map(attempt, range(context.attempts))):
-            is_whole = path.drop is None
-            made.append(checked_flawed(path, [*paths, *made], most=context.paths) if is_whole else path)
-        corruptor = Usage.sum(call.usage for path in made for call in path.calls)
-        return write_paths(state, [*paths, *made], actor=Usage.sum(call.usage for call in calls), corruptor=corruptor)
+        made = await flawed_paths(attempt, paths, context)
+        corruptor = {path.name: path.calls for path in made}
+        return write_paths(state, [*paths, *made], actor=calls, corruptor=corruptor)
 
     return BothWays(corrupt_paths)

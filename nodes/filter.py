@@ -1,6 +1,10 @@
-"""The Monte-Carlo filter: a critique is kept if refinements with it are correct, and more often than without it."""
+"""The Monte-Carlo filter: a critique is kept if refinements with it are correct, and more often than without it.
+
+The refinements with the critique come first: where too few of them are correct, none are made without it.
+"""
 
 import asyncio
+from collections import defaultdict
 from typing import Any, Literal
 
 from langchain_core.runnables import Runnable
@@ -10,14 +14,16 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Trial
-from critique_graph.core.schema import Call, Failure, Usage
+from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import refine_messages
 
-WAVE = 4
-"""Refinements per wave, with the critique and without it each; no wave starts once the decision is certain."""
+WAVE = 2
+"""Refinements per wave; no wave starts once the decision is certain."""
+Arm = Literal["with", "without"]
+"""Whether refinements are made with the critique or without it."""
 
 
 def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -25,16 +31,16 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
 
     async def filter_critiques(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
-        calls: list[Call] = []
+        calls: defaultdict[str, list[Call]] = defaultdict(list)
 
-        async def correct_refinement(path: ReasoningPath, critique: str, arm: str, index: int) -> str | Failure | None:
+        async def correct_refinement(path: ReasoningPath, critique: str, arm: Arm, index: int) -> str | Failure | None:
             assert path.response is not None
             messages = refine_messages(state["question"], path.response.text, critique, players.prompts)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
             outcome = await call_actor(messages, key, seed_key=common)  # only the critique differs
             if isinstance(outcome, Failure):
                 return outcome
-            calls.append(outcome.call)
+            calls[path.name].append(outcome.call)
             refinement = await to_graded(outcome, state, players.grader)
             is_good = refinement.is_correct and not is_shortcut(refinement.text, path.response.text)
             return refinement.text if is_good else None
@@ -42,46 +48,52 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
         async def tried(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.critique is None:
                 return path
-            critique, arms = path.critique.text, {"with": 0, "without": 0}
-            if path.strategy == "correct":
-                del arms["without"]
-            trial = Trial(asked=context.refinements, tried=0, right_with=0, right_without=0)
-            while trial.tried < trial.asked and decision(path, trial, context) is None:
-                wave = range(trial.tried, min(trial.tried + WAVE, trial.asked))
-                asked = [(arm, index) for arm in arms for index in wave]
-                texts = {"with": critique, "without": ""}
-                outcomes = await asyncio.gather(
-                    *(correct_refinement(path, texts[arm], arm, index) for arm, index in asked)
-                )
-                first_correct = trial.refinement
-                for (arm, _), outcome in zip(asked, outcomes, strict=True):
-                    if isinstance(outcome, Failure):
-                        return path.dropped("filter", "failed", outcome)
-                    arms[arm] += outcome is not None
-                    if arm == "with" and first_correct is None:
-                        first_correct = outcome
-                trial = trial.model_copy(
-                    update={
-                        "tried": wave.stop,
-                        "right_with": arms["with"],
-                        "right_without": arms.get("without", 0),
-                        "refinement": first_correct,
-                    }
-                )
+            texts: dict[Arm, str] = {"with": path.critique.text, "without": ""}
+            trial = Trial(asked=context.refinements, tried=0, tried_without=0, right_with=0, right_without=0)
+            while decision(path, trial, context) is None:
+                arm = next_arm(path, trial, context)
+                begun = trial.tried if arm == "with" else trial.tried_without
+                wave = range(begun, min(begun + WAVE, trial.asked))
+                outcomes = await asyncio.gather(*(correct_refinement(path, texts[arm], arm, index) for index in wave))
+                if failure := next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None):
+                    return path.dropped("filter", "failed", failure)
+                trial = counted(trial, arm, wave.stop, [outcome for outcome in outcomes if isinstance(outcome, str)])
             path = path.model_copy(update={"trial": trial})
             reason = decision(path, trial, context)
             emit("tried", path=path.name, decision=reason, **trial.model_dump(exclude={"refinement"}))
             return path if reason is None or reason == "kept" else path.dropped("filter", reason)
 
         paths = await asyncio.gather(*map(tried, read_paths(state)))
-        return write_paths(state, paths, actor=Usage.sum(call.usage for call in calls))
+        return write_paths(state, paths, actor=calls)
 
     return BothWays(filter_critiques)
 
 
+def next_arm(path: ReasoningPath, trial: Trial, context: GenerationContext) -> Arm:
+    """Give the arm whose next wave is played while the decision is open.
+
+    Once enough refinements with the critique are correct, those without it mostly decide: the rest of those with it
+    come last.
+    """
+    if path.strategy == "correct" or trial.right_with < context.min_right or trial.tried_without == trial.asked:
+        return "with"
+    return "without"
+
+
+def counted(trial: Trial, arm: Arm, tried: int, correct: list[str]) -> Trial:
+    """Add a wave to a trial: its correct refinements, and how many refinements the arm has with it."""
+    if arm == "without":
+        return trial.model_copy(
+            update={"tried_without": tried, "right_without": trial.right_without + len(correct)},
+        )
+    first = trial.refinement if trial.refinement is not None else next(iter(correct), None)
+    right = trial.right_with + len(correct)
+    return trial.model_copy(update={"tried": tried, "right_with": right, "refinement": first})
+
+
 def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> PathDropReason | Literal["kept"] | None:
     """Decide about a path as soon as no further refinement can change the decision; None until then."""
-    rest = trial.asked - trial.tried
+    rest, rest_without = trial.asked - trial.tried, trial.asked - trial.tried_without
     if path.strategy == "correct":
         if trial.right_with >= trial.asked - 1:
             return "kept"
@@ -90,6 +102,6 @@ def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> P
         return "too_few_right"
     if trial.right_with + rest <= trial.right_without:
         return "no_lift"
-    if trial.right_with >= context.min_right and trial.right_with > trial.right_without + rest:
+    if trial.right_with >= context.min_right and trial.right_with > trial.right_without + rest_without:
         return "kept"
     return None

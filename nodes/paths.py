@@ -1,33 +1,52 @@
 """What the nodes that make paths share: templates, continuations, grades."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
-from critique_graph.core.paths import PathDropReason, ReasoningPath
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.paths import PathDropReason, ReasoningPath, TemplateSource
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Failure, Reply, Response
-from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of
-from critique_graph.core.steps import is_answer, split_steps
+from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
+from critique_graph.core.steps import is_answer, is_introduction, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
 
 
-def template_of(paths: Iterable[ReasoningPath]) -> Response | None:
-    """Give the first correct response with two or more reasoning steps: flawed paths branch off from it."""
-    for path in paths:
-        if path.response is not None and path.response.is_correct and len(reasoning_steps(path.response.text)) >= 2:
-            return path.response
-    return None
+class Template(NamedTuple):
+    """A correct text that flawed paths branch off from."""
+
+    text: str
+    source: TemplateSource
+
+
+def template_of(
+    state: AutoCritiqueState, paths: Iterable[ReasoningPath], context: GenerationContext
+) -> Template | None:
+    """Give the first correct response with two or more working steps; else the solution, if that is wanted."""
+    correct = (path.response.text for path in paths if path.response is not None and path.response.is_correct)
+    found = [Template(text, "sample") for text in correct]
+    solution = solution_of(state) if context.from_solutions else None
+    if solution is not None:
+        found.append(Template(solution, "reference"))
+    return next((template for template in found if len(working_steps(template.text)) >= 2), None)
 
 
 def reasoning_steps(response: str) -> list[str]:
     """Give the steps of a response before its answer."""
     steps = list(split_steps(response))
     return steps[:-1] if steps and is_answer(steps[-1]) else steps
+
+
+def working_steps(response: str) -> list[int]:
+    """Give the indices of the steps before the answer that do something: all but introductions and plans."""
+    return [index for index, step in enumerate(reasoning_steps(response)) if not is_introduction(step)]
 
 
 def continue_messages(question: str, begun: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
@@ -64,19 +83,32 @@ async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Res
     return await graded_response(to_response(outcome, grader), reference, grader)
 
 
-def checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath], *, most: int) -> ReasoningPath:
-    """Drop a path that is unusable, correct, a duplicate, or beyond the `most` paths of its strategy."""
+async def flawed_paths(
+    attempt: Callable[[int], Awaitable[ReasoningPath]], earlier: Sequence[ReasoningPath], context: GenerationContext
+) -> list[ReasoningPath]:
+    """Try to make flawed paths of one strategy, in order, until there are enough or all `attempts` were made.
+
+    Attempts are made at the same time only where none of them can turn out to be one too many.
+    """
+    made: list[ReasoningPath] = []
+    while len(made) < context.attempts and (missing := context.paths - sum(path.drop is None for path in made)) > 0:
+        wave = range(len(made), min(len(made) + missing, context.attempts))
+        for path in await asyncio.gather(*map(attempt, wave)):
+            made.append(_checked_flawed(path, [*earlier, *made]))
+    return made
+
+
+def _checked_flawed(path: ReasoningPath, earlier: Iterable[ReasoningPath]) -> ReasoningPath:
+    """Drop a path that is unusable, correct or a duplicate."""
     response = path.response
-    assert response is not None
-    earlier = list(earlier)
+    if path.drop is not None or response is None:
+        return path
     if reason := unusable(response):
         return path.dropped("paths", reason)
     if response.is_correct:
         return path.dropped("paths", "answer_right")
     if any(other.response is not None and other.response.text == response.text for other in earlier):
         return path.dropped("paths", "duplicate")
-    if sum(other.strategy == path.strategy and other.drop is None for other in earlier) >= most:
-        return path.dropped("paths", "enough")
     return path
 
 

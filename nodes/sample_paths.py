@@ -11,7 +11,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathSource, ReasoningPath
-from critique_graph.core.schema import Failure, Response, Usage
+from critique_graph.core.schema import Failure, Response
 from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
 from critique_graph.nodes.paths import to_graded, unusable
 from critique_graph.nodes.solve import solve_messages
@@ -53,6 +53,8 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
                     taken[strategy] += 1
                 seen.add(response.text)
             paths.append(path)
-        return write_paths(state, paths, actor=Usage.sum(r.call.usage for r in responses if isinstance(r, Response)))
+        return write_paths(
+            state, paths, actor={path.name: [path.response.call] for path in paths if path.response is not None}
+        )
 
     return BothWays(sample_paths)

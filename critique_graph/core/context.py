@@ -174,7 +174,11 @@ class GenerationContext(GraphSettings):
     samples: Annotated[int, SAMPLING] = Field(default=8, ge=1, le=512)
     """Number of responses sampled per problem, for `rg1` and `correct` and as templates of `rg2` and `rg3`."""
     attempts: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=64)
-    """Number of paths tried for `rg2`, and as many for `rg3`."""
+    """Maximum number of paths tried for `rg2`, and as many for `rg3`; no more are tried once there are `paths`."""
+    from_solutions: Annotated[bool, DATA] = False
+    """Let paths of `rg2` and `rg3` begin with a part of the data set's worked solution where no sampled response with
+    two steps is correct, so that problems which the actor never solves have such paths, too; that part is not the
+    actor's text."""
     temperature: Annotated[float, SAMPLING] = Field(default=1.0, ge=0, le=5)
     """Sampling temperature of the actor's first responses."""
     rise_from: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
@@ -194,7 +198,8 @@ class GenerationContext(GraphSettings):
     """Number of critiques per path, each a record of its own: several show which ones help more (`train
     critic-preference`). They differ by `annotator_temperature`."""
     refinements: Annotated[int, DATA] = Field(default=8, ge=1, le=512)
-    """Number of refinements with the critique, and as many without, by which a critique is kept or dropped."""
+    """Maximum number of refinements with the critique, and as many without, by which a critique is kept or dropped;
+    they stop once that is certain."""
     refine_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
     """Sampling temperature of refinements, of the continuations of `rg3`, and of the rollouts of `rg2`."""
     min_right: Annotated[int, DATA] = Field(default=2, ge=1)

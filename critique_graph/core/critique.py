@@ -21,7 +21,7 @@ from critique_graph.core.schema import Critique, StepVerdict, Verdict
 from critique_graph.core.steps import split_steps
 
 _INLINE_EXPLANATION = re.compile(r"\bexplanation[*_ \t]{0,4}[:\uff1a][*_]{0,3}[ \t]*+", re.IGNORECASE)
-_ANSWER = re.compile(r"\bthe\s(?:final\s)?answer\sis\b", re.IGNORECASE)
+_ANSWER = re.compile(r"\bthe\s(?:final\s)?answer\sis\b|\\boxed\b", re.IGNORECASE)
 _ANSWER_LINE = re.compile(
     r"[*_(\"]{0,3}(?:(?:so|thus|hence|therefore),?\s)?the\s(?:final\s)?answer\sis\b.{1,80}", re.IGNORECASE
 )

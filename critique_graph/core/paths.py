@@ -2,9 +2,9 @@
 
 from typing import Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from critique_graph.core.schema import Call, Critique, Failure, Record, Response
+from critique_graph.core.schema import Call, Critique, Failure, Record, Response, Usage
 
 PathSource = Literal["rg1", "rg2", "rg3", "correct"]
 ErrorType = Literal[
@@ -18,6 +18,7 @@ ErrorType = Literal[
     "confusing_formula_error",
     "adding_irrelevant_information",
 ]
+TemplateSource = Literal["sample", "reference"]
 Until = Literal["first_error", "all_steps"]
 FunnelStage = Literal["paths", "annotate", "filter"]
 PATH_SOURCES: tuple[PathSource, ...] = get_args(PathSource)
@@ -56,17 +57,29 @@ class KnownError(Record):
 
 
 class Trial(Record):
-    """Refinements of a path with its critique, and as many without: the evidence of the Monte-Carlo filter.
+    """Refinements of a path with its critique, and of wrong ones without it: the evidence of the Monte-Carlo filter.
 
     Fewer refinements than asked for are made when the decision is certain before the last one.
     """
 
     asked: int
+    """Maximum number of refinements with the critique, and of those without it."""
     tried: int
+    """Number of refinements that were made with the critique."""
+    tried_without: int
+    """Number of refinements that were made without it: none of a correct path, or where those with it do not help."""
     right_with: int
     right_without: int
     refinement: str | None = None
     """The first correct refinement with the critique."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_both_counts(cls, given: Any) -> Any:
+        """Take one count for both if the record was written when as many were made with the critique as without."""
+        if isinstance(given, dict) and "tried_without" not in given:
+            return {**given, "tried_without": given.get("tried")}
+        return given
 
 
 class Drop(Record):
@@ -84,12 +97,17 @@ class ReasoningPath(Record):
     critique_number: int = 0
     """0-based number of the critique among the critiques of the same path."""
     strategy: PathSource
+    template: TemplateSource | None = None
+    """What a path of rg2 or rg3 begins with: a part of a correct `sample` of the actor, or of the `reference` solution;
+    None for a sampled path."""
     response: Response | None = None
     """The path's text; None only when a call failed or the corruptor wrote nothing."""
     known: KnownError = KnownError()
     critique: Critique | None = None
     calls: tuple[Call, ...] = ()
     """Calls other than those of the response and its refinements: the corruptor's and then the annotator's."""
+    usage: dict[str, Usage] = Field(default_factory=dict)
+    """What was used for this path, by role: for its text, its critique and its refinements."""
     trial: Trial | None = None
     drop: Drop | None = None
     failure: Failure | None = None

@@ -5,9 +5,9 @@ will refuse to restore custom classes. Readers ignore fields they do not know.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 TRACE_SCHEMA = "critique-graph.trace/1"
 
@@ -66,10 +66,21 @@ class Problem(Record):
     """The reference answer; a number is taken as text."""
     level: int | None = None
     source: str | None = None
+    solution: str | None = None
+    """The worked solution, where it was asked for; no prompt contains it, but paths may begin with a part of it."""
 
     def to_input(self) -> dict[str, JsonValue]:
         """Give the input of a graph."""
-        return {"id": self.id, "question": self.question, "reference": self.answer}
+        solution: dict[str, JsonValue] = {} if self.solution is None else {"solution": self.solution}
+        return {"id": self.id, "question": self.question, "reference": self.answer, **solution}
+
+    @model_serializer(mode="wrap")
+    def _without_absent_solution(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an absent solution out: a hash of a problem is what it was before problems had the field."""
+        written: dict[str, Any] = write(self)
+        if written.get("solution") is None:
+            written.pop("solution", None)
+        return written
 
 
 class Usage(Record):

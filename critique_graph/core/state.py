@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from critique_graph.core.errors import one_line
 from critique_graph.core.paths import ReasoningPath
-from critique_graph.core.schema import Chain, Usage
+from critique_graph.core.schema import Call, Chain, Usage
 
 Scalar = str | int | float | bool
 
@@ -27,18 +27,27 @@ class ActorCriticInput(TypedDict):
     """The problem's id in seeds and journals; a hash of the question if it is absent."""
 
 
+class AutoCritiqueInput(ActorCriticInput):
+    """Input of the graphs that make critique data."""
+
+    solution: NotRequired[str | None]
+    """A worked solution, with which paths begin if `from_solutions` is set and the actor has no correct response; read
+    for nothing else."""
+
+
 class KnownProblem(TypedDict):
     """What a graph keeps of its input beside the question, from its first node to its last."""
 
     id: str
     reference: str | None
+    solution: NotRequired[str]
 
 
 class QuestionState(TypedDict):
     """State that every graph has of its question.
 
-    `reference` and `id` last until the first node, which puts them into `problem`. So a question that leaves one out
-    does not get that of the question before it on the thread.
+    `reference` and `id` last until the first node, which puts them into `problem`; so does a `solution`. So a question
+    that leaves one out does not get that of the question before it on the thread.
     """
 
     question: str
@@ -95,20 +104,24 @@ class JudgeState(ActorCriticState):
 
 
 def known_problem(given: Mapping[str, Any]) -> KnownProblem:
-    """Read the id and the reference of an input.
+    """Read the id, the reference and the solution of an input.
 
     Raises:
-        TypeError: The question is not text, or the reference or the id is neither text nor a number.
+        TypeError: The question or the solution is not text, or the reference or the id is neither text nor a number.
         ValueError: The reference or the id is not a number that JSON knows.
     """
     question = given.get("question")
     if not isinstance(question, str):
         raise TypeError(f"question must be text, got {_shown(question)}.")
     named = _text_of("id", given.get("id"))
-    return {
+    problem: KnownProblem = {
         "id": named or hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12],
         "reference": _text_of("reference", given.get("reference")),
     }
+    solution = given.get("solution")
+    if solution is not None and not isinstance(solution, str):
+        raise TypeError(f"solution must be text, got {_shown(solution)}.")
+    return problem if solution is None else {**problem, "solution": solution}
 
 
 def problem_id(state: Mapping[str, Any]) -> str:
@@ -119,6 +132,11 @@ def problem_id(state: Mapping[str, Any]) -> str:
 def reference_of(state: Mapping[str, Any]) -> str | None:
     """Give the reference answer as text, or None if there is none."""
     return _problem_of(state)["reference"]
+
+
+def solution_of(state: Mapping[str, Any]) -> str | None:
+    """Give the worked solution, or None if there is none."""
+    return _problem_of(state).get("solution")
 
 
 def _problem_of(state: Mapping[str, Any]) -> KnownProblem:
@@ -168,6 +186,7 @@ def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 class AutoCritiqueState(QuestionState):
     """State of the graphs that make critique data. `paths` holds `ReasoningPath` records as JSON, ordered by name."""
 
+    solution: NotRequired[Annotated[str | None, EphemeralValue]]
     paths: NotRequired[list[dict[str, Any]]]
     usage: NotRequired[dict[str, Any]]
 
@@ -184,12 +203,33 @@ def read_paths(state: AutoCritiqueState) -> list[ReasoningPath]:
     return [ReasoningPath.model_validate(path) for path in state.get("paths", [])]
 
 
-def write_paths(state: AutoCritiqueState, paths: Iterable[ReasoningPath], **usage: Usage) -> dict[str, Any]:
-    """Give the state update that stores `paths` and adds what each role has used to the usage of `state`."""
-    used = {role: amount.model_dump() for role, amount in usage.items()}
+def write_paths(
+    state: AutoCritiqueState, paths: Iterable[ReasoningPath], **calls: Mapping[str, Iterable[Call]]
+) -> dict[str, Any]:
+    """Give the state update that stores `paths`, and adds what was used to their usage and to that of `state`.
+
+    Args:
+        state: The state before.
+        paths: The paths.
+        calls: The calls that each role has made since then, by the name of the path that they were made for.
+    """
+    used = {
+        role: {name: Usage.sum(call.usage for call in made) for name, made in by_path.items()}
+        for role, by_path in calls.items()
+    }
+
+    def with_usage(path: ReasoningPath) -> ReasoningPath:
+        added = {
+            role: path.usage.get(role, Usage()) + by_path[path.name]
+            for role, by_path in used.items()
+            if path.name in by_path
+        }
+        return path.model_copy(update={"usage": path.usage | added})
+
+    added = {role: Usage.sum(by_path.values()).model_dump() for role, by_path in used.items()}
     return {
-        "paths": [path.model_dump(mode="json") for path in paths],
-        "usage": add_usages(state.get("usage", {}), used),
+        "paths": [with_usage(path).model_dump(mode="json") for path in paths],
+        "usage": add_usages(state.get("usage", {}), added),
     }
 
 

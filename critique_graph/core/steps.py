@@ -113,6 +113,31 @@ def is_answer(step: str) -> bool:
     return _ANSWER.match(step) is not None
 
 
+_GOAL = (
+    r"(?:solve|find|determine|calculate|compute|answer|figure|identify|work|know|see|get|evaluate|simplify|prove|show)"
+)
+_INTRODUCTION = re.compile(
+    r"(?:\W{0,4}\d{1,3}[.)]\W{0,4})?(?:(?:sure|certainly|okay|ok|first|now)[,.!]?\s)?(?:"
+    rf"(?:in\sorder\s)?to\s{_GOAL}\b[^:\n]{{0,300}}?,\s(?:we|you|i|let['\u2019]s|one)\b"
+    r"|let['\u2019]s\s(?:\w{1,20}\s)?(?:break|solve|start|go|think|work|begin|tackle)\b"
+    r"|here(?:['\u2019]s|\sis|\sare)\b"
+    r"|we\s(?:need|have|want|will|can)\b[^.:\n]{0,80}\b(?:following|these)\ssteps\b"
+    r"|(?:calculate|determine|find|identify|add|subtract|multiply|divide|compute|sum|convert)\b)",
+    re.I,
+)
+_PLAN_NUMBER = re.compile(r"^\W{0,4}\d{1,3}[.)]", re.M)
+_CLAIM = re.compile(r"[\d=≈<>≤≥]|\\(?:approx|leq?|geq?)\b")
+
+
+def is_introduction(step: str) -> bool:
+    """Tell whether a step only says what will be done ("To solve this, we need to ...") and neither counts nor claims.
+
+    Of the steps of ProcessBench's GSM8K responses, 101 in 2,082 are introductions by this rule, 99 of them the first
+    of their response; 3 in 207 first errors are in them.
+    """
+    return bool(_INTRODUCTION.match(step.lstrip())) and not _CLAIM.search(_PLAN_NUMBER.sub("", step))
+
+
 def text_before(response: str, index: int) -> str:
     """Give a response up to its step `index`, without the space before that step."""
     return response[: _place(response, index)].rstrip()
@@ -126,6 +151,16 @@ def text_with(response: str, index: int, step: str) -> str:
 def text_through(response: str, index: int) -> str:
     """Give a response up to the end of its step `index`."""
     return response[: _place(response, index) + len(split_steps(response)[index])]
+
+
+def step_at(response: str, position: int) -> int | None:
+    """Give the index of the step that has the character at `position`, or else the next one; None if none follows."""
+    end = 0
+    for index, step in enumerate(split_steps(response)):
+        end = response.index(step, end) + len(step)
+        if position < end:
+            return index
+    return None
 
 
 def _place(response: str, index: int) -> int:

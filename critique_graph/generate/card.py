@@ -56,7 +56,7 @@ refinements with it stayed correct.
 {table(("what", "figure"), quality_rows(summary))}
 
 Every rate has its 95 % interval (Wilson), which treats the refinements of one path as independent. The refinements of a
-path stop as soon as the outcome is decided.""",
+path stop as soon as the outcome is decided; none are made without a critique with which too few are correct.""",
             "Funnel": table(
                 ("stage", "strategy", "in", "out", "dropped"),
                 (

@@ -5,10 +5,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import model_validator
+
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
-from critique_graph.core.paths import PathSource, ReasoningPath
+from critique_graph.core.paths import PathSource, ReasoningPath, TemplateSource
 from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
@@ -23,6 +25,9 @@ class CritiqueRow(DatasetRow):
     strategy: PathSource
     """How the response was made: `rg1`: sampled, and wrong; `rg2`: a correct path, cut after a step and continued at
     rising temperature; `rg3`: continued from an inserted error; `correct`: sampled, and correct."""
+    template: TemplateSource | None = None
+    """What a response of `rg2` or `rg3` begins with: a part of a correct `sample` of the actor, or of the data set's
+    `reference` solution, which is not the actor's text; null for sampled responses."""
     response: str
     """The response that is critiqued."""
     answer: str | None
@@ -46,7 +51,9 @@ class CritiqueRow(DatasetRow):
     refinement: str | None
     """The first correct refinement that was written with the critique."""
     refinements: int
-    """How many refinements were tried with the critique, and as many without it where the response is wrong."""
+    """How many refinements were tried with the critique."""
+    refinements_without: int = 0
+    """How many refinements were tried without the critique; none where the response is correct."""
     right_with: int
     """How many of the refinements with the critique were correct."""
     right_without: int
@@ -55,6 +62,14 @@ class CritiqueRow(DatasetRow):
     """The model that wrote the response and the refinement."""
     annotator: str
     """The model that wrote the critique."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_both_counts(cls, given: Any) -> Any:
+        """Take one count for both if the row was written when as many refinements were tried without the critique."""
+        if isinstance(given, dict) and "refinements_without" not in given:
+            return {**given, "refinements_without": 0 if given.get("is_correct") else given.get("refinements")}
+        return given
 
 
 def dataset_rows(traces: Iterable[PathsTrace]) -> Iterator[CritiqueRow]:
@@ -79,6 +94,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         level=problem.level,
         source=problem.source,
         strategy=path.strategy,
+        template=path.template,
         response=response.text,
         answer=response.answer,
         is_correct=bool(response.is_correct),
@@ -91,6 +107,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         error_description=path.known.description,
         refinement=trial.refinement,
         refinements=trial.tried,
+        refinements_without=trial.tried_without,
         right_with=trial.right_with,
         right_without=trial.right_without,
         actor=str(trace.settings["actor"]),

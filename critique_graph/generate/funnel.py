@@ -4,7 +4,7 @@ Read in one pass over the run's traces, one at a time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,17 @@ class Passage(Record):
     """Number of dropped paths by reason."""
 
 
+class KeptCost(Record):
+    """What the paths of one strategy have used, dropped ones included, in all and for each critique that was kept."""
+
+    actor_calls: int
+    tokens: int
+    """Tokens of all roles."""
+    actor_calls_per_kept: float | None
+    """None where no critique was kept."""
+    tokens_per_kept: float | None
+
+
 class GenerationSummary(RunRecord):
     """The findings of a run that makes data, as `critique-graph generate --json` prints them."""
 
@@ -66,14 +77,19 @@ class GenerationSummary(RunRecord):
     leaked: Rate
     """Share of critiques that agree with all known facts but mention the hints or the reference answer."""
     right_with: Rate
-    """Share of correct refinements with the critique, over all flawed paths that were tried."""
+    """Share of correct refinements with the critique, over the flawed paths that were refined both ways: those of which
+    enough refinements with the critique are correct."""
     right_without: Rate
-    """Share of correct refinements without the critique, over all flawed paths that were tried."""
+    """Share of correct refinements without the critique, over the paths of `right_with`."""
     calls: dict[str, int]
     """Calls by role."""
     tokens: dict[str, int]
     """Tokens by role, and their `total`."""
     tokens_per_kept: float | None
+    actor_calls_per_kept: float | None
+    cost_by_strategy: dict[PathSource, KeptCost] | None
+    """What was used for the paths of each strategy; the samples that became templates count for their own strategy.
+    None if paths were written before they recorded it."""
     dataset: str
 
 
@@ -102,12 +118,15 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
     drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]] = defaultdict(Counter)
     usage: defaultdict[str, Usage] = defaultdict(Usage)
+    spent_on: dict[PathSource, dict[str, Usage]] = {strategy: {} for strategy in PATH_SOURCES}
     located, trials = Counter[bool](), Counter[str]()
 
     for trace in read_paths_traces(run.rows()):
         for role, used in trace.usage.items():
             usage[role] += used
         for path in trace.paths:
+            for role, of_path in path.usage.items():
+                spent_on[path.strategy][role] = spent_on[path.strategy].get(role, Usage()) + of_path
             if path.drop is not None:
                 drops[path.drop.stage, path.strategy][path.drop.reason] += 1
             else:
@@ -119,10 +138,11 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
                 kept_of_level[trace.problem.level or 0][path.drop is None] += 1
             if path.known.step is not None and path.critique is not None:
                 located[path.critique.first_wrong_step == path.known.step] += 1
-            if path.trial is not None and path.strategy != "correct":
-                trials["tried"] += path.trial.tried
-                trials["with"] += path.trial.right_with
-                trials["without"] += path.trial.right_without
+            if path.trial is not None and path.trial.tried_without and path.strategy != "correct":
+                trials["with"] += path.trial.tried
+                trials["right with"] += path.trial.right_with
+                trials["without"] += path.trial.tried_without
+                trials["right without"] += path.trial.right_without
     funnel = _funnel(kept, drops)
     agreeing = sum(passage.in_ for passage in funnel["filter"].values())
     leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
@@ -143,11 +163,35 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
         kept_by_verdict=verdicts,
         located=wilson(located[True], located.total()),
         leaked=wilson(leaks, agreeing + leaks),
-        right_with=wilson(trials["with"], trials["tried"]),
-        right_without=wilson(trials["without"], trials["tried"]),
-        tokens_per_kept=cost["tokens"]["total"] / kept.total() if kept else None,
+        right_with=wilson(trials["right with"], trials["with"]),
+        right_without=wilson(trials["right without"], trials["without"]),
+        tokens_per_kept=_each(cost["tokens"]["total"], kept.total()),
+        actor_calls_per_kept=_each(cost["calls"].get("actor", 0), kept.total()),
+        cost_by_strategy=_cost_by_strategy(spent_on, kept, usage),
         dataset=dataset,
     )
+
+
+def _cost_by_strategy(
+    used: Mapping[PathSource, Mapping[str, Usage]], kept: Counter[PathSource], usage: Mapping[str, Usage]
+) -> dict[PathSource, KeptCost] | None:
+    if Usage.sum(amount for by_role in used.values() for amount in by_role.values()) != Usage.sum(usage.values()):
+        return None
+    costs: dict[PathSource, KeptCost] = {}
+    for strategy, by_role in used.items():
+        calls = by_role.get("actor", Usage()).calls
+        tokens = Usage.sum(by_role.values()).total_tokens
+        costs[strategy] = KeptCost(
+            actor_calls=calls,
+            tokens=tokens,
+            actor_calls_per_kept=_each(calls, kept[strategy]),
+            tokens_per_kept=_each(tokens, kept[strategy]),
+        )
+    return costs
+
+
+def _each(total: int, kept: int) -> float | None:
+    return total / kept if kept else None
 
 
 def _funnel(

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def generate_data(
     chosen, folder = job.settings, run_folder(out, "data")
     if not can_continue(job.models["actor"]) and {"rg2", "rg3"} & set(chosen.strategies):
         logger.warning("%s cannot continue a message of its own: no rg2, no rg3", chosen.actor)
+    if chosen.from_solutions and not any(problem.solution for problem in islice(job.problems.read(), 100)):
+        logger.warning("%s: no worked solutions found, so from_solutions changes nothing", chosen.problems)
     shares, kept = read_ratio(chosen.ratio), Counter[PathSource]()
 
     def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:

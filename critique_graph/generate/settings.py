@@ -30,6 +30,11 @@ class GenerateSettings(GenerationContext, TrainingProblemSettings, ServerSetting
     ratio: Annotated[tuple[str, ...], DATA] = ()
     """Shares of strategies in the data set, e.g. `correct=0.3`; the other strategies share the rest as they come."""
 
+    @property
+    def with_solutions(self) -> bool:
+        """Whether worked solutions are read with the problems."""
+        return self.from_solutions
+
     def roles(self) -> Roles:
         """Give the model and the server of each role."""
         other_url = self.annotator_base_url or self.base_url

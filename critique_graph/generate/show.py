@@ -40,4 +40,6 @@ def _parts(row: CritiqueRow) -> Iterator[RenderableType]:
         yield plain(f"inserted: {row.error_type}: {row.error_description}", style="dim")
     yield plain(row.critique, style="cyan")
     worth = f"correct refinements: {row.right_with} of {row.refinements} with the critique"
-    yield Text(worth if row.is_correct else f"{worth}, {row.right_without} without", style="bold")
+    yield Text(
+        worth if row.is_correct else f"{worth}, {row.right_without} of {row.refinements_without} without", style="bold"
+    )

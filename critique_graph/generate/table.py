@@ -41,13 +41,25 @@ def quality_rows(summary: GenerationSummary) -> list[tuple[str, str]]:
     rows += [
         ("first error where it is known to be", share(summary.located)),
         ("leaks of the hints, all dropped", share(summary.leaked)),
-        ("correct refinements with critique", share(summary.right_with)),
-        ("correct refinements without", share(summary.right_without)),
+        ("correct with critique, tried both ways", share(summary.right_with)),
+        ("correct without, tried both ways", share(summary.right_without)),
     ]
-    if summary.tokens_per_kept is not None:
-        seconds = summary.seconds / summary.kept
-        rows.append(("cost of a kept critique", f"{summary.tokens_per_kept:,.0f} tokens, {seconds:.2f} s"))
+    if summary.tokens_per_kept is not None and summary.actor_calls_per_kept is not None:
+        seconds = f"{summary.seconds / summary.kept:.2f} s"
+        rows.append(
+            ("cost of a kept critique", f"{_cost(summary.actor_calls_per_kept, summary.tokens_per_kept)}, {seconds}")
+        )
+    for strategy, cost in (summary.cost_by_strategy or {}).items():
+        if cost.actor_calls_per_kept is not None and cost.tokens_per_kept is not None:
+            each = _cost(cost.actor_calls_per_kept, cost.tokens_per_kept)
+            rows.append((f"cost of a kept critique, {strategy}", each))
+        elif cost.tokens:
+            rows.append((f"cost of {strategy}, of which none was kept", _cost(cost.actor_calls, cost.tokens)))
     return rows
+
+
+def _cost(actor_calls: float, tokens: float) -> str:
+    return f"{actor_calls:,.1f} calls of the actor, {tokens:,.0f} tokens"
 
 
 def generation_line(summary: GenerationSummary) -> str:

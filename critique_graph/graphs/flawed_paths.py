@@ -12,7 +12,7 @@ from critique_graph.calls.players import EXACT, Model, Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven
-from critique_graph.core.state import ActorCriticInput, AutoCritiqueOutput, AutoCritiqueState
+from critique_graph.core.state import AutoCritiqueInput, AutoCritiqueOutput, AutoCritiqueState
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.first_node import add_first_node
 from critique_graph.graphs.players import new_players
@@ -20,7 +20,7 @@ from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
 
-DataGraph = StateGraph[AutoCritiqueState, GenerationContext, ActorCriticInput, AutoCritiqueOutput]
+DataGraph = StateGraph[AutoCritiqueState, GenerationContext, AutoCritiqueInput, AutoCritiqueOutput]
 
 
 def create_flawed_paths(
@@ -62,7 +62,7 @@ def new_data_graph() -> DataGraph:
     return StateGraph(
         AutoCritiqueState,
         context_schema=GenerationContext,
-        input_schema=ActorCriticInput,
+        input_schema=AutoCritiqueInput,
         output_schema=AutoCritiqueOutput,
     )
 

@@ -16,6 +16,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.grading.extract import extract_reference
 from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
+from critique_graph.problems.solutions import has_worked_solution, worked_solution
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ ANSWER_FIELDS = (
     "reference",
     "solution",  # last: it is often a text that only ends in the answer
 )
+SOLUTION_FIELDS = ("solution",)
 ID_FIELDS = ("id", "unique_id", "task_id")
 LEVEL_FIELDS = ("level", "difficulty")
 MINIATURE_LIMIT = 100
@@ -48,6 +50,7 @@ def load_problems(
     limit: int | None = None,
     seed: int = 0,
     split: Literal["train", "validation", "test"] = "test",
+    with_solutions: bool = False,
 ) -> Iterator[Problem]:
     """Give the problems of a set one by one.
 
@@ -63,6 +66,7 @@ def load_problems(
         limit: Maximum number of problems, from the beginning (for the miniature: 100 by default).
         seed: Seed of the miniature's problems.
         split: Split of the miniature, and of `hf:` sets that name none; training data comes from `train`.
+        with_solutions: Also give worked solutions: the field `solution`, or a reference answer that is one.
 
     Raises:
         InputError: The set cannot be used, or one of its rows; a row is only checked when it is reached.
@@ -88,6 +92,7 @@ def load_problems(
         source=source,
         question_fields=(question_field,) if question_field else QUESTION_FIELDS,
         answer_fields=(answer_field,) if answer_field else ANSWER_FIELDS,
+        with_solutions=with_solutions,
     )
 
 
@@ -99,6 +104,7 @@ def _problems(
     source: str,
     question_fields: tuple[str, ...],
     answer_fields: tuple[str, ...],
+    with_solutions: bool,
 ) -> Iterator[Problem]:
     numbers: dict[str, int] = {}
     for index, row in enumerate(rows):
@@ -110,6 +116,7 @@ def _problems(
             answer=_answer(row, answer_fields),
             level=_level(row),
             source=source,
+            solution=_solution(row, answer_fields) if with_solutions else None,
         )
         if problem.id in numbers:
             first = f"{row.unit} {numbers[problem.id]}"
@@ -180,6 +187,14 @@ def _answer(row: FileRow, names: tuple[str, ...]) -> str | None:
     if name is None or row.fields[name] is None:
         return None
     return extract_reference(_text(row, name))
+
+
+def _solution(row: FileRow, answer_names: tuple[str, ...]) -> str | None:
+    for name, needs_mark in ((row.find(SOLUTION_FIELDS), False), (row.find(answer_names), True)):
+        text = row.fields[name] if name is not None else None
+        if isinstance(text, str) and (not needs_mark or has_worked_solution(text)):
+            return worked_solution(text)
+    return None
 
 
 def _id(row: FileRow) -> str | None:

@@ -121,6 +121,7 @@ def _counted(
                 limit=settings.problem_limit,
                 seed=settings.seed,
                 split=split,
+                with_solutions=settings.with_solutions,
             )
         )
         for problem in found:

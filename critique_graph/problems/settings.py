@@ -30,6 +30,11 @@ class ProblemSettings(Settings):
         """The limit in force; the miniature needs one, because its generator never ends."""
         return self.limit or (MINIATURE_LIMIT if self.problems == "miniature" else None)
 
+    @property
+    def with_solutions(self) -> bool:
+        """Whether worked solutions are read with the problems."""
+        return False
+
     def naming(self, problems: str | None) -> dict[str, Any]:
         """Give the settings as keywords, with the problem set from the command line if it names one."""
         return {**dict(self), **({} if problems is None else {"problems": problems})}

@@ -156,6 +156,21 @@ def test_answer_without_verdict_belongs_to_the_final_block(answer: str) -> None:
     assert critique.quality == "tolerated"
 
 
+def test_boxed_answer_that_is_folded_into_the_final_block_leaves_the_critique_readable() -> None:
+    response = "3 + 4 = 7.\nTherefore, she has $\\boxed{7}$ apples."
+    text = (
+        "Step sentence: 3 + 4 = 7.\nCorrectness of the step: Correct\nExplanation: It is 7.\n\n"
+        "Step sentence: Therefore, she has $\\boxed{7}$ apples.\n"
+        "Correctness of the final answer: Correct\nExplanation: It is 7."
+    )
+
+    critique = parse_critique(text, response)
+
+    assert critique.is_readable
+    assert [step.step_index for step in critique.steps] == [0]
+    assert (critique.final, critique.warnings) == ("correct", ("answer_step_folded",))
+
+
 def test_answer_judged_as_a_step_of_its_own_stays_one() -> None:
     block = "Step sentence: The answer is 6.\nCorrectness of the step: Wrong\nExplanation: It is 5.\n\n"
     text = NOMINAL.replace("Correctness of the final", f"{block}Correctness of the final")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from critique_graph.core.steps import split_steps
+from critique_graph.core.steps import is_introduction, split_steps, step_at
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
@@ -229,3 +229,47 @@ def test_processbench_steps_are_found_again_in_their_joined_text() -> None:
     again = [split_steps("\n\n".join(steps)) == tuple(step.strip() for step in steps) for steps in records]
 
     assert sum(again) >= 268  # of 400; most others differ only by an answer sentence that is a step of its own here
+
+
+INTRODUCTIONS = [
+    "To solve this problem, we need to determine the number of doorbell rings made by Jerome. Let's break it down.",
+    "To determine Mr. Tan's net proceeds from selling the house, we need to subtract the expenses from the price.",
+    "To find the total number of matches, we need to follow these steps:\n\n1. Calculate the number of each group.",
+    "2. Determine the number of miles the fog bank can cover in that distance.",
+    "Let's break it down step by step!",
+    "Let\u2019s start by calculating the points each player has at the end.",
+    "Sure! Here's the solution:",
+    "1. **Calculate the total number of sides**",
+]
+CLAIMS = [
+    "To find the cost, we need to add: 3 + 4 = 7.",
+    "First, calculate the number of children per row. There are 8 children in a row.",
+    "Next, she doubles them.",
+    "The dogs are cats.",
+    "3 + 4 = 7.",
+    "Step 1: Ann has 3 * 4 = 12 apples.",
+    "To know more, Ann asked Ben.",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [*((step, True) for step in INTRODUCTIONS), *((step, False) for step in CLAIMS)]
+)
+def test_introductions_and_plans_are_told_from_steps_that_can_be_wrong(step: str, expected: bool) -> None:
+    assert is_introduction(step) is expected
+
+
+def test_few_introductions_of_processbench_are_labelled_as_the_first_error() -> None:
+    path = DATA / "processbench" / "gsm8k.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not on this machine")
+    records = json.loads(path.read_text())
+    found = [(record, index) for record in records for index, s in enumerate(record["steps"]) if is_introduction(s)]
+    assert len(found) >= 95
+    assert sum(record["label"] == index for record, index in found) <= 3
+
+
+def test_step_of_a_place_in_a_response_is_the_one_there_or_the_next() -> None:
+    response = "3 + 4 = 7.\n7 * 2 = 14.\n\n"
+    assert [step_at(response, place) for place in (0, 9, 10, 11, 21, 22)] == [0, 0, 1, 1, 1, None]

@@ -1,22 +1,34 @@
 """`critique-graph generate`: the funnel, the data set, and runs that stop in the middle."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
-from fakes import ScriptedModel
+from fakes import ScriptedModel, critique_text
+from killable_generation import RIGHT
+from langchain_core.messages import AIMessage
 
 from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
+from critique_graph.core.steps import split_steps
 from critique_graph.generate.dataset import CritiqueRow, write_parquet
 from critique_graph.graphs.prompts import data_prompts, prompt_hash
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.trainers.mathcritique import read_example
+
+
+class Continuing(ScriptedModel):
+    """A scripted model that can continue a message of its own."""
+
+    continues_final_message: ClassVar[bool] = True
+
 
 CHATTY = {
     "actor": ScriptedModel(answer=lambda messages: "2 + 3 = 5.\nThe answer is 5."),
@@ -52,6 +64,12 @@ def test_data_set_and_funnel_add_up(tmp_path: Path, capsys: pytest.CaptureFixtur
         passage["in"] for passage in summary["funnel"]["annotate"].values()
     )
     assert summary["tokens"]["total"] > 0
+    costs = summary["cost_by_strategy"]
+    assert sum(cost["actor_calls"] for cost in costs.values()) == summary["calls"]["actor"]
+    assert sum(cost["tokens"] for cost in costs.values()) == summary["tokens"]["total"]
+    assert summary["actor_calls_per_kept"] == summary["calls"]["actor"] / summary["kept"]
+    for strategy, kept in summary["kept_by_strategy"].items():
+        assert costs[strategy]["tokens_per_kept"] == (costs[strategy]["tokens"] / kept if kept else None)
     for row in rows:
         assert (row["verdict"] == "correct") == row["is_correct"] == (row["answer"] == row["reference"])
         assert row["is_correct"] == (row["strategy"] == "correct")
@@ -117,6 +135,43 @@ def test_annotator_that_knows_the_miniature_alone_says_so(
     summary, rows = generate(tmp_path / "run", capsys, str(tmp_path / "problems.jsonl"))
     assert rows == []
     assert summary["funnel"]["annotate"]["correct"] == {"in": 1, "out": 0, "dropped": {"failed": 1}}
+
+
+def test_problems_that_the_actor_never_solves_get_rows_from_their_solutions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def solve(messages: Any) -> str:
+        if isinstance(messages[-1], AIMessage):
+            return "\nThe answer is 99."
+        return RIGHT if "<critique>\nStep" in messages[-1].text else "I cannot say."
+
+    def annotate(messages: Any) -> str:
+        response = re.search("<response>\n(.*)\n</response>", messages[-1].text, re.DOTALL)
+        steps = split_steps(html.unescape(response[1]))[:-1] if response else ()
+        return critique_text("Wrong", *((step, "Correct") for step in steps[:-1]), (steps[-1], "Wrong"))
+
+    models = {"actor": Continuing(answer=solve), "annotator": ScriptedModel(answer=annotate), "corruptor": "exact"}
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: models)
+    solution = "Ann has 3+4 = <<3+4=7>>7 apples.\nDoubled, she has 7*2 = <<7*2=14>>14 apples.\n#### 14"
+    (tmp_path / "problems.jsonl").write_text(json.dumps({"question": "How many apples?", "answer": solution}))
+    problems = str(tmp_path / "problems.jsonl")
+    _, rows = generate(tmp_path / "without", capsys, problems)
+    assert rows == []
+    _, rows = generate(tmp_path / "run", capsys, problems, "--from-solutions")
+    assert {row["strategy"] for row in rows} == {"rg2", "rg3"}
+    assert {row["template"] for row in rows} == {"reference"}
+    assert not any("<<" in row["response"] or "####" in row["response"] for row in rows)
+    assert "from_solutions" in (tmp_path / "run" / "dataset" / "README.md").read_text()
+
+
+def test_solutions_that_are_wanted_and_not_there_are_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("critique_graph.verbs.job.load_roles", lambda roles: CHATTY)
+    (tmp_path / "problems.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
+    command = ["generate", str(tmp_path / "problems.jsonl"), "--out", str(tmp_path / "run"), *SMALL, "--from-solutions"]
+    run_command(command)
+    assert "no worked solutions found, so from_solutions changes nothing" in caplog.text
 
 
 def test_target_and_ratio_choose_the_first_rows_and_no_more_problems_are_begun(

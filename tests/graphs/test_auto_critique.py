@@ -1,7 +1,7 @@
 """The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
 
 import asyncio
-from collections import Counter
+import random
 from typing import Any, ClassVar
 
 import pytest
@@ -11,9 +11,13 @@ from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
 from critique_graph.calls.caller import CallKey
-from critique_graph.core.schema import Reply
+from critique_graph.core.context import GenerationContext
+from critique_graph.core.paths import ReasoningPath, Trial
+from critique_graph.core.schema import Reply, Usage
+from critique_graph.core.steps import split_steps
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.nodes.filter import counted, decision, next_arm
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
 
@@ -105,6 +109,125 @@ def test_inserted_error_is_known_by_place_and_type_and_the_actor_goes_on_from_it
         assert STEPS[place].rstrip(".") in path["known"]["description"]
 
 
+@pytest.mark.parametrize("strategy", ["rg2", "rg3"])
+def test_no_more_paths_are_tried_than_are_needed(strategy: str):
+    def answer(messages: Any) -> str:
+        return f"\nThe answer is {20 + len(actor.prompts)}." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 8, "paths": 2, "rollouts": 0, "strategies": (strategy,)}
+    made = [path for path in paths_of(create_flawed_paths(actor, **settings)) if path["strategy"] == strategy]
+    assert drops(made) == [None, None]
+    assert len(actor.prompts) == 1 + 2
+
+
+def test_rollouts_after_a_step_are_made_only_if_enough_of_those_before_it_are_correct():
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return RIGHT
+        return "\nThe answer is 15." if "15" in messages[-1].text else "\n7 * 2 = 15.\nThe answer is 15."
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 1, "strategies": ("rg2",), "rise_from": 0.75, "rise": 0.0}
+    (_, path) = paths_of(create_flawed_paths(actor, **settings))
+    assert path["drop"] is None
+    assert path["known"]["step"] is None
+    assert [settings["temperature"] for settings in actor.settings].count(0.7) == 4
+
+
+IN_PARAGRAPHS = (
+    "We count the apples.\nThey are hers.\n\nFirst the sum.\n3 + 4 = 7.\n\nThen the double.\n7 * 2 = 14.\n\n"
+    "The answer is \\boxed{14}."
+)
+
+
+@pytest.mark.parametrize("strategy", ["rg2", "rg3"])
+def test_place_of_an_error_is_that_in_the_new_text_also_where_its_steps_are_others(strategy: str):
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return IN_PARAGRAPHS
+        begun = messages[-1].text
+        if strategy == "rg3" or "7 * 2 = 15" in begun:
+            return "\nThe answer is 15."
+        is_rollout = actor.settings[-1]["temperature"] == 0.7
+        number = 14 if is_rollout else 15
+        return f"\n7 * 2 = {number}.\nThe answer is {number}."
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 8, "paths": 8, "rise_from": 0.75, "rise": 0.0}
+    paths = paths_of(create_flawed_paths(actor, strategies=(strategy,), **settings))
+    made = [path for path in paths if path["strategy"] == strategy and path["drop"] is None]
+    assert made
+    for path in made:
+        text = path["response"]["text"]
+        step = split_steps(text)[path["known"]["step"]]
+        assert step not in IN_PARAGRAPHS.split("\n")
+        assert "=" in step
+
+
+def test_introduction_is_neither_cut_nor_corrupted():
+    introduced = f"To find the number of apples, we need to add and then to double.\n{RIGHT}"
+
+    def answer(messages: Any) -> str:
+        return f"\nThe answer is {20 + len(actor.prompts)}." if isinstance(messages[-1], AIMessage) else introduced
+
+    def corrupt(messages: Any) -> str:
+        return f"Step sentence: It is {len(corruptor.prompts)}.\nExplanation: It is not."
+
+    actor, corruptor = Continuing(answer=answer), ScriptedModel(answer=corrupt)
+    settings = {"samples": 1, "attempts": 12, "paths": 12, "rollouts": 0}
+    paths = paths_of(create_flawed_paths(actor, corruptor, strategies=("rg2", "rg3"), **settings))
+    begun = {prompt[-1].text for prompt in actor.prompts if isinstance(prompt[-1], AIMessage)}
+    introduction, *_ = introduced.splitlines()
+    assert all(text.startswith(introduction + "\n") for text in begun)
+    continued = {text for text in begun if "It is" not in text}
+    assert continued == {f"{introduction}\n3 + 4 = 7."}
+    assert {path["known"]["step"] for path in paths if path["strategy"] == "rg3"} == {1, 2}
+
+
+SOLUTION = "She has 3 + 4 = 7 apples.\nDoubled, these are 7 * 2 = 14 apples.\nThe answer is \\boxed{14}."
+
+
+def never_solving(messages: Any) -> str:
+    return "\nThe answer is 15." if isinstance(messages[-1], AIMessage) else WRONG
+
+
+def test_problem_that_the_actor_never_solves_has_paths_that_begin_with_the_solution_if_that_is_wanted():
+    graph = create_flawed_paths(Continuing(answer=never_solving), samples=2, from_solutions=True)
+    paths = [path for path in paths_of(graph, solution=SOLUTION) if path["drop"] is None]
+    begun = {"rg1": "3 + 4 = 7.", "rg2": "She has 3 + 4 = 7 apples.\nThe", "rg3": "She has "}
+    assert {path["strategy"]: path["template"] for path in paths} == {
+        "rg1": None,
+        "rg2": "reference",
+        "rg3": "reference",
+    }
+    for path in paths:
+        assert path["response"]["text"].startswith(begun[path["strategy"]])
+
+    unwanted = create_flawed_paths(Continuing(answer=never_solving), samples=2)
+    assert {path["strategy"] for path in paths_of(unwanted, solution=SOLUTION)} == {"rg1"}
+
+
+def test_correct_response_of_the_actor_comes_before_the_solution():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is 15." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    graph = create_flawed_paths(Continuing(answer=answer), samples=1, from_solutions=True)
+    paths = paths_of(graph, solution=SOLUTION)
+    assert {path["template"] for path in paths if path["strategy"] in ("rg2", "rg3")} == {"sample"}
+
+
+def test_solution_reaches_prompts_only_as_the_beginning_of_a_path():
+    actor, annotator = Continuing(answer=never_solving), ScriptedModel(answer=lambda messages: JUDGED_WRONG)
+    settings = {"samples": 2, "from_solutions": True, "strategies": ("rg1", "rg2", "rg3")}
+    paths = paths_of(create_auto_critique(actor, annotator, **settings), solution=SOLUTION)
+    assert {path["template"] for path in paths if path["critique"] is not None} == {None, "reference"}
+    asked = [message.text for prompt in (*actor.prompts, *annotator.prompts) for message in prompt]
+    assert not any("boxed{14}" in text for text in asked)
+    begun = [prompt[-1].text for prompt in actor.prompts if isinstance(prompt[-1], AIMessage)]
+    assert any(text.startswith("She has") for text in begun)
+
+
 def test_error_can_come_from_a_model():
     def answer(messages: Any) -> str:
         return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
@@ -174,33 +297,59 @@ def test_critique_that_helps_is_kept_with_its_evidence():
     path, actor, annotator = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT if has_critique else WRONG)
     assert path["drop"] is None
     assert path["critique"]["final"] == "wrong"
-    assert path["trial"] == {"asked": 8, "tried": 8, "right_with": 8, "right_without": 0, "refinement": RIGHT}
+    assert path["trial"] == {
+        "asked": 8,
+        "tried": 2,
+        "tried_without": 8,
+        "right_with": 2,
+        "right_without": 0,
+        "refinement": RIGHT,
+    }
     assert "The reference answer is 14." in annotator.texts[0]
     assert all("14." not in prompt[-1].text.partition("</critique>")[0] for prompt in actor.prompts[1:])
 
 
+def test_critique_is_kept_by_the_same_rule_as_if_all_refinements_were_made():
+    asked, rng = 8, random.Random(1)
+    context = GenerationContext(refinements=asked)
+    path = ReasoningPath(name="sample-0", strategy="rg1")
+    for _ in range(2000):
+        chance = {arm: rng.random() for arm in ("with", "without")}
+        outcomes = {arm: [rng.random() < chance[arm] for _ in range(asked)] for arm in ("with", "without")}
+        trial = Trial(asked=asked, tried=0, tried_without=0, right_with=0, right_without=0)
+        while (decided := decision(path, trial, context)) is None:
+            arm = next_arm(path, trial, context)
+            begun = trial.tried if arm == "with" else trial.tried_without
+            wave = range(begun, begun + 2)
+            trial = counted(trial, arm, wave.stop, ["" for index in wave if outcomes[arm][index]])
+        right_with, right_without = (sum(outcomes[arm]) for arm in ("with", "without"))
+        assert (decided == "kept") == (right_with >= context.min_right and right_with > right_without)
+
+
 def test_both_arms_draw_with_the_same_seeds():
     _, actor, _ = made(WRONG, [JUDGED_WRONG], lambda has_critique: RIGHT)
-    arms = {True: Counter(), False: Counter()}
+    arms: dict[bool, list[int]] = {True: [], False: []}
     for prompt, settings in zip(actor.prompts[1:], actor.settings[1:], strict=True):
-        arms["<critique>\n\n" in prompt[-1].text][settings["seed"]] += 1
-    assert arms[True] == arms[False]
+        arms["<critique>\n\n" in prompt[-1].text].append(settings["seed"])
+    with_critique, without = arms[False], arms[True]
+    assert without[: len(with_critique)] == with_critique
 
 
 @pytest.mark.parametrize(
-    ("refined", "reason", "tried"),
+    ("refined", "reason", "tried", "tried_without"),
     [
-        (lambda has_critique: WRONG, "too_few_right", 8),
-        (lambda has_critique: RIGHT, "no_lift", 8),
-        (lambda has_critique: WRONG if has_critique else RIGHT, "no_lift", 4),
-        (lambda has_critique: solution(14, "So."), "too_few_right", 8),
+        (lambda has_critique: WRONG, "too_few_right", 8, 0),
+        (lambda has_critique: RIGHT, "no_lift", 2, 8),
+        (lambda has_critique: WRONG if has_critique else RIGHT, "too_few_right", 8, 0),
+        (lambda has_critique: solution(14, "So."), "too_few_right", 8, 0),
     ],
-    ids=["never right", "right without it too", "worse than without it: certain early", "answers without working out"],
+    ids=["never right", "right without it too", "worse than without it: not tried", "answers without working out"],
 )
-def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried: int):
-    path, *_ = made(WRONG, [JUDGED_WRONG], refined)
+def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried: int, tried_without: int):
+    path, actor, _ = made(WRONG, [JUDGED_WRONG], refined)
     assert path["drop"] == {"stage": "filter", "reason": reason}
-    assert path["trial"]["tried"] == tried
+    assert (path["trial"]["tried"], path["trial"]["tried_without"]) == (tried, tried_without)
+    assert len(actor.prompts) == 1 + tried + tried_without
 
 
 def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
@@ -210,7 +359,7 @@ def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
     assert len(actor.prompts) == 1 + 8
     harmful, *_ = made(RIGHT, [judged], lambda has_critique: WRONG)
     assert harmful["drop"] == {"stage": "filter", "reason": "does_harm"}
-    assert harmful["trial"]["tried"] == 4
+    assert harmful["trial"]["tried"] == 2
 
 
 @pytest.mark.parametrize(
@@ -247,6 +396,25 @@ def test_each_of_several_critiques_of_a_path_is_tried_and_a_repeated_one_once():
     paths = paths_of(graph)
     assert [path["name"] for path in paths] == ["sample-0", "sample-0.1", "sample-0.2"]
     assert drops(paths) == ["too_few_right", None, "duplicate"]
+
+
+def test_every_path_has_what_was_used_for_it_and_nothing_counts_twice():
+    def answer(messages: Any) -> str:
+        return "\nThe answer is 16." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    corruptor = ScriptedModel(answer=lambda messages: "Step sentence: 4 + 4 = 8.\nExplanation: There are 3 apples.")
+    annotator = ScriptedModel(answer=lambda messages: f"It is wrong {len(annotator.prompts)}.")
+    actor = Continuing(answer=answer)
+    settings = {"samples": 2, "attempts": 2, "critiques": 2, "annotator_temperature": 1.0}
+    graph = create_auto_critique(actor, annotator, corruptor, **settings).compile()
+    result = asyncio.run(graph.ainvoke({"question": QUESTION, "reference": "14"}))
+    spent: dict[str, Usage] = {}
+    for path in result["paths"]:
+        for role, used in path["usage"].items():
+            spent[role] = spent.get(role, Usage()) + Usage(**used)
+    assert spent == {role: Usage(**used) for role, used in result["usage"].items()}
+    assert result["usage"]["actor"]["calls"] == len(actor.prompts)
+    assert result["usage"]["corruptor"]["calls"] == len(corruptor.prompts) > 0
 
 
 def test_critiques_that_cannot_differ_are_refused():

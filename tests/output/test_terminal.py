@@ -51,7 +51,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def row_of(text: str) -> CritiqueRow:
     fields: dict[str, Any] = dict.fromkeys(CritiqueRow.model_fields, text)
-    numbers = dict.fromkeys(("refinements", "right_with", "right_without", "first_error", "error_step", "level"), 0)
+    names = ("refinements", "refinements_without", "right_with", "right_without", "first_error", "error_step", "level")
+    numbers = dict.fromkeys(names, 0)
     kinds = {"strategy": "rg1", "verdict": "wrong", "is_correct": False}
     return CritiqueRow.model_construct(**{**fields, **numbers, **kinds})
 
