@@ -18,7 +18,7 @@ from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
-from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.refine import ask_for_refinement
 
 WAVE = 2
 """Refinements per wave; no wave starts once the decision is certain."""
@@ -33,11 +33,18 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
         context, call_actor, problem = players.context(), players.caller("actor"), problem_id(state)
         calls: defaultdict[str, list[Call]] = defaultdict(list)
 
-        async def correct_refinement(path: ReasoningPath, critique: str, arm: Arm, index: int) -> str | Failure | None:
+        async def correct_refinement(path: ReasoningPath, arm: Arm, index: int) -> str | Failure | None:
             assert path.response is not None
-            messages = refine_messages(state["question"], path.response.text, critique, players.prompts)
             key, common = (CallKey(problem, "actor", name, index) for name in (f"{path.name}/{arm}", path.name))
-            outcome = await call_actor(messages, key, seed_key=common)  # only the critique differs
+            outcome = await ask_for_refinement(
+                call_actor,
+                state["question"],
+                path.response.text,
+                path.critique if arm == "with" else None,
+                key,
+                prompts=players.prompts,
+                seed_key=common,  # only the critique differs
+            )
             if isinstance(outcome, Failure):
                 return outcome
             calls[path.name].append(outcome.call)
@@ -48,13 +55,12 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
         async def tried(path: ReasoningPath) -> ReasoningPath:
             if path.drop is not None or path.critique is None:
                 return path
-            texts: dict[Arm, str] = {"with": path.critique.text, "without": ""}
             trial = Trial(asked=context.refinements, tried=0, tried_without=0, right_with=0, right_without=0)
             while decision(path, trial, context) is None:
                 arm = next_arm(path, trial, context)
                 begun = trial.tried if arm == "with" else trial.tried_without
                 wave = range(begun, min(begun + WAVE, trial.asked))
-                outcomes = await asyncio.gather(*(correct_refinement(path, texts[arm], arm, index) for index in wave))
+                outcomes = await asyncio.gather(*(correct_refinement(path, arm, index) for index in wave))
                 if failure := next((outcome for outcome in outcomes if isinstance(outcome, Failure)), None):
                     return path.dropped("filter", "failed", failure)
                 trial = counted(trial, arm, wave.stop, [outcome for outcome in outcomes if isinstance(outcome, str)])

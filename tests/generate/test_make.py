@@ -28,6 +28,7 @@ class Continuing(ScriptedModel):
     """A scripted model that can continue a message of its own."""
 
     continues_final_message: ClassVar[bool] = True
+    is_trained_here: ClassVar[bool] = True
 
 
 CHATTY = {
