@@ -1,4 +1,4 @@
-"""Candidates for training rows, from data sets of `generate` and `self-talk` and from traces."""
+"""Candidates for training rows, from data sets of `generate` and `self-talk`, from traces, and from released data."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
@@ -14,9 +15,10 @@ from critique_graph.core.schema import Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
+from critique_graph.generate.mathcritique import MathCritiqueExample, is_mathcritique, read_mathcritique
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems.held_out import is_test_set, refuse_test_question
+from critique_graph.problems.held_out import fingerprint, is_test_set, public_test_set, refuse_test_question
 from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
@@ -36,7 +38,7 @@ class Candidate(NamedTuple):
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Give the rows of one task in a data set of `generate` or `self-talk`, or in the traces of `run`.
+    """Give the rows of one task in a data set of `generate` or `self-talk`, in traces of `run`, or in released data.
 
     Raises:
         InputError: The path holds neither a data set nor traces, it has no rows of the task, or its problems are test
@@ -46,6 +48,8 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
         yield from talk_candidates(read_talks(talks), task)
     elif task == "critic-preference":
         yield from critic_preferences(_read_paths(path))
+    elif is_mathcritique(path):
+        yield from released_candidates(path, task)
     elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
@@ -140,6 +144,40 @@ def judged_row(kept: CritiqueRow) -> Judged:
         first_error=kept.first_error,
         refinement=None if kept.is_correct else kept.refinement,
     )
+
+
+def released_candidates(file: Path, task: Task) -> Iterator[Candidate]:
+    """Turn released MathCritique data into rows of one task; what is of no use is left out, with a warning.
+
+    Raises:
+        InputError: The file holds no rows of the task.
+    """
+    return _candidates(map(judged_example, read_mathcritique(file, refusal=why_unreliable)), task, False)
+
+
+def judged_example(example: MathCritiqueExample) -> Judged:
+    """Turn a released example into a judged response: it is wrong, and its refinement is correct."""
+    return Judged(
+        problem=fingerprint(example.question),
+        level=None,
+        question=example.question,
+        response=example.response,
+        is_correct=False,
+        critique=example.critique,
+        is_reliable=True,
+        first_error=parse_critique(example.critique, example.response).first_wrong_step,
+        refinement=example.refinement,
+    )
+
+
+def why_unreliable(example: MathCritiqueExample) -> str | None:
+    """Say why nothing is to be learned from a released example; None if something is."""
+    if (name := public_test_set(example.question)) is not None:
+        return f"a question of {name}"
+    critique = parse_critique(example.critique, example.response)
+    if not critique.is_readable:
+        return "a critique that cannot be read"
+    return "a critique that calls the wrong response correct" if critique.final == "correct" else None
 
 
 def trace_candidates(
