@@ -55,7 +55,8 @@ def export_rows(
         >>> export_rows("runs/data", to="trl", task="critic", out="critic.jsonl").rows
 
     Args:
-        run: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a traces.jsonl.
+        run: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data or
+            of labelled steps, or a traces.jsonl.
         to: Format of the file; see `critique-graph export --help`.
         out: Path of the file to write, or of the folder for `llama-factory`, `axolotl`, `verl` and `openrlhf`.
         task: Task that the rows teach.

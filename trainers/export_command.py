@@ -32,7 +32,8 @@ def export(
     """Turn a data set of `generate` or `self-talk`, or traces of `run`, into files for trainers.
 
     Args:
-        run: A run folder, a data set's file, a traces.jsonl, or a file of released MathCritique data.
+        run: A run folder, a data set's file, a traces.jsonl, a file of released MathCritique data, or, for
+            `--to prm`, a file with `steps` and `label` (the format of ProcessBench).
         to: Format to write: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`,
             `openrlhf`: a folder with rows, configuration and command; `prm`: steps and whether each is correct;
             `mathcritique`: the format of the released data, wrong responses only, as a JSON list if the file's name

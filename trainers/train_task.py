@@ -30,7 +30,8 @@ def train_task(
     Args:
         task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
             `self-talk` or `self-correction`.
-        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a file of exported rows.
+        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data,
+            of labelled steps or of exported rows.
         model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         progress: Display of the progress; nothing is shown by default.
