@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.engines.torch_companions import hide_unloadable
 from critique_graph.trainers.model_card import Training
 from critique_graph.trainers.progress import TrainingProgress
 from critique_graph.trainers.rows import Task
@@ -46,6 +47,7 @@ def train_task(
     """
     chosen = TrainSettings(**settings)
     try:
+        hide_unloadable()  # before transformers and TRL are imported, which would not load
         from critique_graph.trainers.train import run_training
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
