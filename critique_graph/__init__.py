@@ -25,13 +25,13 @@ from critique_graph.runs.traces import read_traces
 if TYPE_CHECKING:
     from critique_graph.check.pair import check_pair
     from critique_graph.compare.pool import compare_strategies
-    from critique_graph.eval_critic.labelled import LabelledProblem
     from critique_graph.eval_critic.score import evaluate_critic
     from critique_graph.generate.make import generate_data
     from critique_graph.improve.graph import create_self_improve
     from critique_graph.improve.problems import ImprovementProblems
     from critique_graph.improve.run import improve_actor
     from critique_graph.improve.state import ImprovementContext
+    from critique_graph.problems.labelled import LabelledProblem
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.run import run_problems
     from critique_graph.trainers.export import export_rows
@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 _LOADED_LATER = {
-    "LabelledProblem": "critique_graph.eval_critic.labelled",
+    "LabelledProblem": "critique_graph.problems.labelled",
     "ImprovementContext": "critique_graph.improve.state",
     "ImprovementProblems": "critique_graph.improve.problems",
     "check_pair": "critique_graph.check.pair",

@@ -11,6 +11,7 @@ from rich.table import Table
 from critique_graph.core.errors import first_line
 from critique_graph.core.versions import installed_versions
 from critique_graph.core.vllm_install import vllm_install
+from critique_graph.engines.torch_companions import hide_unloadable
 from critique_graph.miniature import weights_path
 from critique_graph.output.terminal import Flag, plain, print_json, stdout
 
@@ -54,9 +55,14 @@ def _backend(modules: tuple[str, ...], extra: str) -> str:
     if missing:
         install = vllm_install() if extra == "vllm" else f'pip install "critique-graph[{extra}]"'
         return f"missing {', '.join(missing)}: {install}"
-    if modules == ("vllm",) and (plugins := vllm_platform_plugins()):
-        return f"ready, platform plugin: {', '.join(plugins)}"
-    return "ready"
+    if modules != ("vllm",):
+        return "ready"
+    found = "ready"
+    if plugins := vllm_platform_plugins():
+        found += f", platform plugin: {', '.join(plugins)}"
+    if broken := hide_unloadable():
+        found += f"; goes without {', '.join(broken)}: not a build for this torch"
+    return found
 
 
 def vllm_platform_plugins() -> list[str]:

@@ -50,3 +50,10 @@ def test_platform_plugins_of_vllm_are_named_unless_they_are_switched_off(install
     assert doctor.diagnose()["backends"]["vllm"] == "ready, platform plugin: ascend"
     monkeypatch.setenv("VLLM_PLUGINS", "other")
     assert doctor.diagnose()["backends"]["vllm"] == "ready"
+
+
+def test_packages_that_vllm_goes_without_are_named(installed, monkeypatch):
+    installed.add("vllm")
+    monkeypatch.setattr(doctor, "hide_unloadable", lambda: ["torchvision", "torchaudio"])
+    expected = "ready; goes without torchvision, torchaudio: not a build for this torch"
+    assert doctor.diagnose()["backends"]["vllm"] == expected

@@ -1,12 +1,14 @@
-"""Candidates for training rows, from data sets of `generate` and `self-talk` and from traces."""
+"""Candidates for training rows, from data sets of `generate` and `self-talk`, from traces, and from released data."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
@@ -14,15 +16,21 @@ from critique_graph.core.schema import Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
+from critique_graph.generate.mathcritique import MathCritiqueExample, is_mathcritique, read_mathcritique
+from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.problems.held_out import is_test_set, refuse_test_question
+from critique_graph.problems.held_out import fingerprint, is_test_set, public_test_set, refuse_test_question
+from critique_graph.problems.labelled import is_labelled, labelled_problem, test_sets_of
+from critique_graph.problems.rows import file_rows
 from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
-from critique_graph.trainers.rows import AnyRow, Task, preference_row, row
+from critique_graph.trainers.rows import AnyRow, StepRow, Task, preference_row, row
 from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
+
+logger = logging.getLogger(__name__)
 
 
 class Candidate(NamedTuple):
@@ -33,10 +41,12 @@ class Candidate(NamedTuple):
     level: int | None
     is_correct: bool
     """Whether the response that the row judges, corrects or teaches was correct when it was first written."""
+    test_sets: Sequence[str] = ()
+    """Names of the public test sets that the problem, or the response, belongs to."""
 
 
 def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> Iterator[Candidate]:
-    """Give the rows of one task in a data set of `generate` or `self-talk`, or in the traces of `run`.
+    """Give the rows of one task in a data set of `generate` or `self-talk`, in traces of `run`, or in released data.
 
     Raises:
         InputError: The path holds neither a data set nor traces, it has no rows of the task, or its problems are test
@@ -46,6 +56,10 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
         yield from talk_candidates(read_talks(talks), task)
     elif task == "critic-preference":
         yield from critic_preferences(_read_paths(path))
+    elif is_mathcritique(path):
+        yield from released_candidates(path, task)
+    elif is_labelled(path):
+        yield from warned(labelled_candidates(path, task), path)
     elif find_dataset(path) is not None:
         yield from dataset_candidates(read_dataset(path), task, with_reasoning=with_reasoning)
     elif path.name == TRACES or (path / JOURNAL).exists() or (path / TRACES).exists():
@@ -140,6 +154,76 @@ def judged_row(kept: CritiqueRow) -> Judged:
         first_error=kept.first_error,
         refinement=None if kept.is_correct else kept.refinement,
     )
+
+
+def released_candidates(file: Path, task: Task) -> Iterator[Candidate]:
+    """Turn released MathCritique data into rows of one task; what is of no use is left out, with a warning.
+
+    Raises:
+        InputError: The file holds no rows of the task.
+    """
+    return _candidates(map(judged_example, read_mathcritique(file, refusal=why_unreliable)), task, False)
+
+
+def judged_example(example: MathCritiqueExample) -> Judged:
+    """Turn a released example into a judged response: it is wrong, and its refinement is correct."""
+    return Judged(
+        problem=fingerprint(example.question),
+        level=None,
+        question=example.question,
+        response=example.response,
+        is_correct=False,
+        critique=example.critique,
+        is_reliable=True,
+        first_error=parse_critique(example.critique, example.response).first_wrong_step,
+        refinement=example.refinement,
+    )
+
+
+def why_unreliable(example: MathCritiqueExample) -> str | None:
+    """Say why nothing is to be learned from a released example; None if something is."""
+    if (name := public_test_set(example.question)) is not None:
+        return f"a question of {name}"
+    critique = parse_critique(example.critique, example.response)
+    if not critique.is_readable:
+        return "a critique that cannot be read"
+    return "a critique that calls the wrong response correct" if critique.final == "correct" else None
+
+
+def labelled_candidates(file: Path, task: Task) -> Iterator[Candidate]:
+    """Turn responses in the format of ProcessBench into rows of step critics: steps up to the first wrong one.
+
+    Raises:
+        InputError: A row cannot be used, or the task is another one.
+    """
+    if task != "step-critic":
+        raise InputError(f"{file} holds labelled steps: they make rows of step-critic alone, not of {task}.")
+    for index, found in enumerate(file_rows(file)):
+        case = labelled_problem(found, str(file), index)
+        is_correct = case.label == NO_ERROR
+        judged = len(case.steps) if case.label is None or is_correct else case.label + 1
+        made: StepRow = {
+            "prompt": case.question,
+            "completions": list(case.steps[:judged]),
+            "labels": [*[True] * (judged - 1), is_correct],
+        }
+        yield Candidate(made, fingerprint(case.question), None, is_correct, test_sets_of(found, case.question))
+
+
+def warned(candidates: Iterable[Candidate], source: Path) -> Iterator[Candidate]:
+    """Pass candidates on; a warning at the end says how many are of public test sets."""
+    found: Counter[str] = Counter()
+    for candidate in candidates:
+        found.update(candidate.test_sets)
+        yield candidate
+    if found:
+        logger.warning("%s: %s", source, about_test_sets(found))
+
+
+def about_test_sets(found: Mapping[str, int]) -> str:
+    """Say that rows of public test sets are learned, and what follows."""
+    listed = " and ".join(f"{count} of {name}" for name, count in found.items())
+    return f"there are rows of test sets ({listed}): figures on these say nothing about a model that learns from them"
 
 
 def trace_candidates(

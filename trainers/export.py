@@ -9,11 +9,18 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Record, Trace
 from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_parquet
+from critique_graph.generate.mathcritique import (
+    MathCritiqueExample,
+    examples,
+    is_mathcritique,
+    read_mathcritique,
+    write_example,
+    write_mathcritique,
+)
 from critique_graph.problems.held_out import refuse_test_question
 from critique_graph.runs.checkpoints import read_checkpoints
 from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
-from critique_graph.trainers.mathcritique import examples, write_example
 from critique_graph.trainers.other_trainers import write_export
 from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Task, TrainingRow
 
@@ -48,7 +55,8 @@ def export_rows(
         >>> export_rows("runs/data", to="trl", task="critic", out="critic.jsonl").rows
 
     Args:
-        run: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a traces.jsonl.
+        run: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data or
+            of labelled steps, or a traces.jsonl.
         to: Format of the file; see `critique-graph export --help`.
         out: Path of the file to write, or of the folder for `llama-factory`, `axolotl`, `verl` and `openrlhf`.
         task: Task that the rows teach.
@@ -68,6 +76,8 @@ def export_rows(
         return Export(format=to, task=task, rows=count, out=str(out), command=command)
     if to == "parquet":
         return Export(format=to, task=task, rows=write_parquet(out, source.dataset()), out=str(out))
+    if to == "mathcritique":
+        return Export(format=to, task=task, rows=write_mathcritique(out, source.examples()), out=str(out))
     written = write_json_lines(out, exported_records(source, to, task, reasoning))
     return Export(format=to, task=task, rows=written, out=str(out))
 
@@ -80,7 +90,7 @@ def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) 
     """
     match to:
         case "mathcritique":
-            return map(write_example, examples(source.dataset()))
+            return map(write_example, source.examples())
         case "prm":
             return (candidate.row for candidate in source.candidates("step-critic"))
         case "trl":
@@ -108,9 +118,18 @@ class Source:
         return read_traces(self._run()) if self.checkpoints is None else read_checkpoints(self.checkpoints)
 
     def dataset(self) -> Iterator[CritiqueRow]:
-        for row in read_dataset(self._run()):
+        run = self._run()
+        if is_mathcritique(run):
+            raise InputError(
+                f"{run}: released data have no reference answers, so they cannot be exported --to parquet."
+            )
+        for row in read_dataset(run):
             refuse_test_question(row.problem, row.question)
             yield row
+
+    def examples(self) -> Iterator[MathCritiqueExample]:
+        run = self._run()
+        return read_mathcritique(run) if is_mathcritique(run) else examples(self.dataset())
 
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
         if self.checkpoints is not None and task != "critic-preference":

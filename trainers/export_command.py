@@ -32,11 +32,13 @@ def export(
     """Turn a data set of `generate` or `self-talk`, or traces of `run`, into files for trainers.
 
     Args:
-        run: A run folder, a data set's file, or a traces.jsonl.
+        run: A run folder, a data set's file, a traces.jsonl, a file of released MathCritique data, or, for
+            `--to prm`, a file with `steps` and `label` (the format of ProcessBench).
         to: Format to write: `trl`: prompts and completions as JSON lines; `llama-factory`, `axolotl`, `verl`,
             `openrlhf`: a folder with rows, configuration and command; `prm`: steps and whether each is correct;
-            `mathcritique`: the format of the released data, wrong responses only; `parquet`: the whole data set (the
-            last two need a data set); `traces`: traces, for every program that reads the traces of a run.
+            `mathcritique`: the format of the released data, wrong responses only, as a JSON list if the file's name
+            ends in `.json`; `parquet`: the whole data set (the last two need a data set); `traces`: traces, for every
+            program that reads the traces of a run.
         checkpoints: LangGraph checkpoints of an application that embeds the loop, instead of a run: a SQLite file or
             `postgresql://...`. Only finished threads are exported.
         task: Task that the rows teach: `critic`: to critique a response; `refiner`: to refine a wrong response with its

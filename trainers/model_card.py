@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from critique_graph.core.schema import Record
 from critique_graph.metrics.intervals import Rate
 from critique_graph.output.cards import card, counted, settings_section, table
 from critique_graph.solve.summary import Summary
+from critique_graph.trainers.candidates import about_test_sets
 from critique_graph.trainers.rows import Task
 from critique_graph.trainers.settings import TrainSettings
 
@@ -17,6 +20,8 @@ class Training(Record):
     rows: int
     dropped: dict[str, int]
     """Number of rows that were left out, by reason."""
+    test_sets: dict[str, int] = Field(default_factory=dict)
+    """Number of rows of public test sets that were learned, by test set."""
     loss_first: float
     """Mean loss per learned token over the first twentieth of the steps."""
     loss_last: float
@@ -43,13 +48,14 @@ class Training(Record):
 
 def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
     """Write the card of a trained model."""
+    warning = f"\n\n**In the data, {about_test_sets(training.test_sets)}.**" if training.test_sets else ""
     curve = ", ".join(f"{loss:.3f}" for loss in training.losses)
     return card(
         f"{training.task} trained from {training.start}",
         f"""\
 The model learned {training.rows} rows of {data} (left out: {counted(training.dropped)}) in {training.steps} optimizer
 steps. It read {training.tokens:,} tokens in {training.seconds:.0f} s on {training.device}. Mean loss per learned token,
-from the first steps to the last: {curve}.""",
+from the first steps to the last: {curve}.{warning}""",
         {
             "Before and after": _before_and_after(training, settings),
             "Settings": settings_section(settings.model_dump(mode="json")),

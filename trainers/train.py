@@ -4,6 +4,7 @@ OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` o
 OUT/training/        rows/, settings.json, checkpoints while the training runs, evaluation/, result.json
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
@@ -36,7 +37,7 @@ from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
-from critique_graph.trainers.candidates import Candidate, read_candidates
+from critique_graph.trainers.candidates import Candidate, read_candidates, warned
 from critique_graph.trainers.model_card import Training, model_card
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
@@ -67,7 +68,8 @@ def run_training(
 
     Args:
         task: Task to learn.
-        data: A data set of `generate`, traces of `run`, or a file of exported rows, of which all are learned.
+        data: A data set of `generate`, traces of `run`, released data, labelled steps, or a file of exported rows, of
+            which all are learned.
         start: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model.
         settings: Settings of the training.
@@ -96,7 +98,9 @@ def run_training(
     parts: dict[bool, list[Candidate]] = {True: [], False: []}
     is_selected = is_rows_file(data)
     found = (
-        read_rows_file(data, task) if is_selected else read_candidates(data, task, with_reasoning=settings.reasoning)
+        warned(read_rows_file(data, task), data)
+        if is_selected
+        else read_candidates(data, task, with_reasoning=settings.reasoning)
     )
     for candidate in found:
         parts[task == "step-critic" and is_held_out(candidate.problem)].append(candidate)
@@ -213,6 +217,7 @@ def _fit(
         task=task,
         rows=result.rows,
         dropped=dict(selected.dropped),
+        test_sets=dict(Counter(name for candidate in selected.candidates for name in candidate.test_sets)),
         loss_first=result.losses[0],
         loss_last=result.losses[-1],
         losses=result.losses,

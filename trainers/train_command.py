@@ -36,8 +36,9 @@ def train(
             `self-talk`: to check every step after writing it, and correct it; `self-correction`: to write a whole
             response, then its critique, then a refinement. Models of the last two tasks solve alone, as the actor of
             `run --rounds 0`.
-        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, a traces.jsonl, or a file of
-            rows from `export --to trl`, of which all are learned.
+        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, a traces.jsonl, a file of
+            released MathCritique data, for `step-critic` a file with `steps` and `label` (the format of ProcessBench),
+            or a file of rows from `export --to trl`, of which all are learned.
         model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor`, `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         json: Print the record of the training as one JSON object.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from critique_graph.core.errors import MissingDependencyError
+from critique_graph.engines.torch_companions import hide_unloadable
 from critique_graph.trainers.model_card import Training
 from critique_graph.trainers.progress import TrainingProgress
 from critique_graph.trainers.rows import Task
@@ -30,7 +31,8 @@ def train_task(
     Args:
         task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
             `self-talk` or `self-correction`.
-        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, or a file of exported rows.
+        data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data,
+            of labelled steps or of exported rows.
         model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         progress: Display of the progress; nothing is shown by default.
@@ -45,6 +47,7 @@ def train_task(
     """
     chosen = TrainSettings(**settings)
     try:
+        hide_unloadable()  # before transformers and TRL are imported, which would not load
         from critique_graph.trainers.train import run_training
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error

@@ -6,9 +6,11 @@ Every `from_pretrained` of the package is here.
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-
 from critique_graph.core.errors import InputError, first_line
+from critique_graph.engines.torch_companions import hide_unloadable
+
+hide_unloadable()  # before transformers is imported, which would not load
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase  # noqa: E402
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:

@@ -14,16 +14,19 @@ from weakref import WeakValueDictionary
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.request import Request
+from critique_graph.engines.torch_companions import hide_unloadable
 from critique_graph.engines.transformers_batch import Batch
 from critique_graph.engines.transformers_row import BatchRow
+
+hide_unloadable()  # before transformers is imported, which would not load
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase  # noqa: E402
+from transformers.utils import logging as transformers_logging  # noqa: E402
 
 IDLE_SECONDS = 2.0
 """How long the thread waits for more work before it ends; the next request starts another."""

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from critique_graph.core.reasoning import opened_at_end
 from critique_graph.core.schema import Failure, FailureKind
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
+from critique_graph.engines.torch_companions import hidden_from_children, hide_unloadable
 from critique_graph.engines.vllm_memory import divided, memory_settings
 from critique_graph.engines.vllm_reply import VLLMReply, sampling_parameters
 from critique_graph.engines.vllm_start import check_files, free_memory, prepare_environment, start_failure, stderr_to
@@ -198,6 +200,7 @@ class _Core:
         """Block the thread's loop: nothing else runs in it before there is an engine."""
         check_files(self.settings.model)
         log = prepare_environment()
+        children = hidden_from_children() if hide_unloadable() else nullcontext()
         try:
             from vllm import AsyncEngineArgs, AsyncLLMEngine
             from vllm.platforms import current_platform
@@ -213,7 +216,7 @@ class _Core:
                 free = free_memory()
             defaults |= memory_settings(self.settings.arguments, self.share, free=free)
             arguments = AsyncEngineArgs(model=self.settings.model, **{**defaults, **self.settings.arguments})
-            with stderr_to(log):
+            with stderr_to(log), children:
                 self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
             atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes

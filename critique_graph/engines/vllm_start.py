@@ -48,11 +48,6 @@ def start_failure(model: str, error: Exception, log: Path | None) -> str:
     if causes and "root cause" in cause:  # vLLM's way to say that another process knows more
         cause = causes[-1].strip()
     where = f" (log: {log})" if words else ""
-    if "torchvision::nms" in f"{error} {cause}":
-        return (
-            f"vllm:{model}: vLLM imports torchvision, and the installed one does not load beside this torch. Install "
-            "torch's CPU build of it, or do without: pip uninstall -y torchvision torchaudio torchcodec"
-        )
     if "trust_remote_code" in f"{error} {cause}":
         return f"vllm:{model}: the checkpoint comes with code of its own, which is not run here: {cause}{where}"
     if _MEMORY.search(f"{error} {cause}"):

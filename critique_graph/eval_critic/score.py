@@ -16,11 +16,12 @@ from critique_graph.core.context import JudgeContext
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Critique, FailureKind, Problem, Trace
-from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
+from critique_graph.eval_critic.labelled import Case, exact_case, labelled_problems, miniature_cases
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.judgement import NO_ERROR, FirstErrors, first_errors
+from critique_graph.problems.labelled import LabelledProblem
 from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems, refuse_repeated_ids
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.outcomes import Outcome, outcome_of

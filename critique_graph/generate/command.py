@@ -1,7 +1,7 @@
 """`critique-graph generate | show`: make critique data, and print it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -10,9 +10,10 @@ from critique_graph.core.settings import OUTPUT
 from critique_graph.generate.dataset import read_dataset
 from critique_graph.generate.estimate import guessed, in_words, projected
 from critique_graph.generate.make import first_annotation, generate_data
+from critique_graph.generate.mathcritique import examples, write_mathcritique
 from critique_graph.generate.progress import DataProgress
 from critique_graph.generate.settings import GenerateSettings
-from critique_graph.generate.show import drawn, shown
+from critique_graph.generate.show import drawn, read_shown, shown
 from critique_graph.generate.table import generation_line, generation_table, quality_table
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.problems.problem_set import find_training_problems
@@ -27,6 +28,7 @@ def generate(
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
     preview: Annotated[int | None, Parameter(validator=Number(gte=1)), OUTPUT] = None,
     dry_run: Annotated[Flag, OUTPUT] = False,
+    to: Annotated[Literal["mathcritique"] | None, OUTPUT] = None,
 ) -> int:
     """Make a critique data set (AutoMathCritique): flawed paths, critiques, and a filter that keeps those that help.
 
@@ -38,6 +40,8 @@ def generate(
         preview: Stop after this number of problems, and print an annotator's prompt, the critiques that were kept, and
             what all problems would cost at this rate; the same command without it resumes from there.
         dry_run: Call no model and write nothing; print an estimate of the calls and tokens that the run needs.
+        to: A further format in which the kept critiques of wrong responses are written: `mathcritique`, the format of
+            the released data, into `mathcritique.json` in the run's folder.
     """
     settings = GenerateSettings(**settings.naming(problems))
     if dry_run:
@@ -56,6 +60,10 @@ def generate(
         return 0
     limit = {} if preview is None else {"limit": preview}
     found = generate_data(**{**dict(settings), **limit}, **output.keywords(), progress=output.progress(DataProgress))
+    if to is not None:
+        folder = Path(found.run)
+        written = write_mathcritique(folder / "mathcritique.json", examples(read_dataset(folder)))
+        log.print(plain(f"{written} records: {folder / 'mathcritique.json'}"), soft_wrap=True)
     if preview is not None:
         folder = Path(found.run)
         if (prompt := first_annotation(folder, settings)) is not None:
@@ -70,13 +78,13 @@ def generate(
 def show(
     run: Path, /, *, count: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 20, seed: int = 0
 ) -> int:
-    """Print records of a data set of `generate`, drawn at random, for people to read.
+    """Print records of a data set of `generate`, or of released data, drawn at random, for people to read.
 
     Args:
-        run: A run folder, or a data set's file.
+        run: A run folder, a data set's file, or a file of released MathCritique data.
         count: Number of records to print.
         seed: Seed by which the records are drawn.
     """
-    for row in drawn(read_dataset(run), count, seed=seed):
+    for row in drawn(read_shown(run), count, seed=seed):
         stdout.print(shown(row))
     return 0

@@ -6,9 +6,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BufferedIOBase
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -16,6 +18,10 @@ from critique_graph.core.errors import InputError, MissingDependencyError
 
 _MAX_LINE = 10_000_000
 """Maximum number of bytes in a line (JSONL) or cell (CSV) that is read."""
+_PIECE = 1 << 20
+"""Characters of a JSON file that are read at once."""
+_BEFORE_FIRST, _BEFORE_NEXT = re.compile(r"\s*\[\s*(?=[^\s\]])"), re.compile(r"\s*,\s*(?=\S)")
+_END_OF_LIST = re.compile(r"\s*\]\s*|\s*\[\s*\]\s*")
 _SEPARATORS = re.compile(r"[\s_-]+")
 _HUB_SPEC = re.compile(r"hf:([\w.-]+/[\w.-]+)(?::([^:]*))?(?::([^:]+))?")
 
@@ -82,6 +88,16 @@ def file_rows(path: Path) -> Iterator[FileRow]:
     return _readable(path, readers[suffix](path))
 
 
+def has_fields(path: Path, *names: str) -> bool:
+    """Tell whether one of the first rows of a file has all these fields; False for what is no file of rows."""
+    if not path.is_file():
+        return False
+    try:
+        return any(set(names) <= set(row.fields) for row in islice(file_rows(path), 20))
+    except (InputError, MissingDependencyError):
+        return False
+
+
 def _readable(path: Path, rows: Iterator[FileRow]) -> Iterator[FileRow]:
     """Turn the exceptions of reading a broken file into an `InputError`."""
     try:
@@ -113,16 +129,37 @@ def _lines(file: BufferedIOBase) -> Iterator[bytes]:
 
 
 def _json_rows(path: Path) -> Iterator[FileRow]:
-    rows = _json(path.read_text(encoding="utf-8-sig"), str(path))
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: it holds no list of problems. One object per line is a .jsonl file.")
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_json_items(path)):
         yield FileRow(str(path), "row", number, _object(row, f"{path}, row {number}"))
+
+
+def _json_items(path: Path) -> Iterator[object]:
+    """Give the items of a JSON list, and hold a piece of the file at a time.
+
+    Where the list cannot be read further, the whole file is, for an error that names the place.
+    """
+    text, at, before = "", 0, _BEFORE_FIRST
+    with suppress(UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
+        while True:
+            with suppress(ValueError, RecursionError):
+                if (opened := before.match(text, at)) is not None:
+                    item, at = _DECODER.raw_decode(text, opened.end())
+                    before = _BEFORE_NEXT
+                    yield item
+                    continue
+            piece = file.read(max(_PIECE, len(text) - at))
+            if not piece:
+                break
+            text, at = text[at:] + piece, 0
+        if _END_OF_LIST.fullmatch(text, at):
+            return
+    if not isinstance(_json(path.read_text(encoding="utf-8-sig"), str(path)), list):
+        raise InputError(f"{path}: it holds no list of problems. One object per line is a .jsonl file.")
 
 
 def _json(text: str, place: str) -> object:
     try:
-        return json.loads(text, parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         # A JSONL file with the ending of JSON fails here too.
         reason = f"{error.msg}, column {error.colno}"
@@ -135,6 +172,9 @@ def _json(text: str, place: str) -> object:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number; write null")
+
+
+_DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
 
 
 def _object(row: object, place: str) -> dict[str, object]:

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from critique_graph.core.errors import InputError
-from critique_graph.eval_critic.labelled import Case, LabelledProblem, exact_case, labelled_problems, miniature_cases
+from critique_graph.eval_critic.labelled import Case, exact_case, labelled_problems, miniature_cases
 from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.miniature.solutions import corrupt_response, gold_response, lengthened_response, shortened_response
+from critique_graph.problems.labelled import LabelledProblem
 
 ROW = {"id": "gsm8k-0", "generator": "m", "problem": "What?", "steps": ["First.", "Then\nthis."], "label": 1}
 
@@ -40,10 +41,11 @@ def test_limit_is_of_every_file(tmp_path: Path):
         ([{**ROW, "steps": "First."}], "'steps' must be a list"),
         ([{**ROW, "steps": []}], "'steps' must be a list"),
         ([{**ROW, "problem": ""}], "there is no question"),
+        ([{**ROW, "steps": ["\ud800"]}], "row 0: it holds a lone surrogate"),
         ([ROW, ROW], "the id 'gsm8k-0' is there already"),
         ([], "there are no responses"),
     ],
-    ids=["label too large", "no label", "text", "no steps", "no question", "same id", "empty"],
+    ids=["label too large", "no label", "text", "no steps", "no question", "surrogate", "same id", "empty"],
 )
 def test_bad_rows_are_refused_by_place(rows: list[dict[str, object]], reason: str, tmp_path: Path):
     with pytest.raises(InputError, match=reason):

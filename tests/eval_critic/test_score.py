@@ -10,10 +10,10 @@ from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError, ModelCallError
 from critique_graph.core.schema import Failure, Problem
-from critique_graph.eval_critic.labelled import LabelledProblem
 from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
 from critique_graph.metrics.intervals import wilson
 from critique_graph.metrics.judgement import NO_ERROR
+from critique_graph.problems.labelled import LabelledProblem
 from critique_graph.runs.journal import read_journal
 
 STEPS = ("We add.\n\n3 + 4 = 7.", "7 * 2 = 15.", "The answer is 15.")

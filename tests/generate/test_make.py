@@ -17,11 +17,11 @@ from critique_graph.cli import run_command
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.steps import split_steps
 from critique_graph.generate.dataset import CritiqueRow, write_parquet
+from critique_graph.generate.mathcritique import read_example
 from critique_graph.graphs.prompts import data_prompts, prompt_hash
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
-from critique_graph.trainers.mathcritique import read_example
 
 
 class Continuing(ScriptedModel):

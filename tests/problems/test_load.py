@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pytest
@@ -59,6 +60,18 @@ def test_every_kind_of_file_gives_the_same_problems(
         Problem(id="set/000000", question="2 + 3?", answer="5", source=name),
         Problem(id="set/000001", question="Half of 3?", answer="1.5", source=name),
     ]
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 3}, {"separators": (",", ":")}])
+def test_json_file_that_is_read_piece_by_piece_gives_the_same_problems(
+    layout: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"question": f"[{number}], é {{", "answer": number + 0.5, "more": [{}, []]} for number in range(50)]
+    (tmp_path / "set.json").write_text(f"\n{json.dumps(rows, **layout)} \n")
+    whole = list(load_problems(tmp_path / "set.json"))
+    monkeypatch.setattr("critique_graph.problems.rows._PIECE", 3)
+    assert list(load_problems(tmp_path / "set.json")) == whole
+    assert [problem.answer for problem in whole] == [str(row["answer"]) for row in rows]
 
 
 def load(tmp_path: Path, text: str | bytes, name: str = "set.jsonl", **fields: str) -> list[Problem]:
@@ -186,6 +199,13 @@ def test_unusable_line_is_refused_by_name(tmp_path: Path, text: str | bytes, mes
         ),
         ("set.json", '{"question": "Q"}\n{"question": "R"}', r"line 2; one object per line is a \.jsonl file"),
         ("set.json", "[1]", r"set\.json, row 0: a problem is an object"),
+        ("set.json", "[]", r"set\.json: there are no problems in it\."),
+        ("set.json", '[{"question": "Q"}', r"set\.json: this is not valid JSON \(Expecting ',' delimiter, column 19"),
+        ("set.json", '[{"question": "Q"},]', r"set\.json: this is not valid JSON"),
+        ("set.json", '[{"question": "Q"} {"question": "R"}]', r"set\.json: this is not valid JSON \(Expecting ','"),
+        ("set.json", '[{"question": "Q"}] []', r"set\.json: this is not valid JSON \(Extra data"),
+        ("set.json", '[{"question": "Q", "level": NaN}]', r"NaN is not a number"),
+        ("set.json", b'[{"question": "Q"}, {"question": "\xff"}]', r"not UTF-8 text \(byte 34"),
         ("set.json", b"\xff\xfe", r"set\.json: this is not UTF-8 text"),
         ("set.csv", "question\nQ,R\n", r"set\.csv, line 2: there are more cells than the header names\."),
         ("set.csv", 'question\n"Q\n', r"set\.csv, after line 1: this is not valid CSV"),

@@ -1,0 +1,51 @@
+"""Packages that go with torch, for images, sound and video: those that do not load are hidden.
+
+The CPU build of vLLM requires torchvision, torchaudio and torchcodec. Where pip takes builds of them for CUDA, they do
+not load beside the CPU build of torch. transformers and vLLM import them if they are installed, and would not load
+either; without them they do, and text needs none of them.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import cast
+
+DISPENSABLE = ("torchvision", "torchaudio", "torchcodec")
+_CHILD = "critique_graph.engines.vllm_child"
+
+
+def hide_unloadable() -> list[str]:
+    """Make packages that do not load look as if they were not installed, in this process; give their names."""
+    for name in DISPENSABLE:
+        if find_spec(name) is not None:
+            try:
+                import_module(name)
+            except (ImportError, OSError, RuntimeError):
+                sys.modules[name] = cast(ModuleType, None)  # Python's way to say that a module cannot be imported
+                _forget_what_is_installed()
+    return [name for name in DISPENSABLE if sys.modules.get(name, sys) is None]
+
+
+def _forget_what_is_installed() -> None:
+    """Have transformers look again, if it was loaded before."""
+    for function in vars(sys.modules.get("transformers.utils.import_utils", sys)).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+
+
+@contextmanager
+def hidden_from_children() -> Iterator[None]:
+    """Hide the packages from processes that are spawned in this block, too.
+
+    Such a process first imports the main module of this one. In this block that is `vllm_child`, which hides them.
+    """
+    main = sys.modules["__main__"]
+    own = main.__spec__
+    main.__spec__ = find_spec(_CHILD)
+    try:
+        yield
+    finally:
+        main.__spec__ = own
