@@ -185,6 +185,9 @@ class Caller:
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
         began, started = time.time(), time.perf_counter()
+        bound = getattr(self.bound, "kwargs", {}).get("extra_body")
+        if bound and "extra_body" in options:  # a call's own would take the place of the bound one
+            options = {**options, "extra_body": {**bound, **options["extra_body"]}}
         message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
