@@ -89,7 +89,7 @@ def count_kept(journal: Path) -> Counter[PathSource]:
 
 
 def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> GenerationSummary:
-    """Summarise a run; paths of problems that are not done are not counted.
+    """Summarise a run; paths of problems that are not done are not counted, but what they cost is.
 
     Args:
         run: The run.
@@ -101,12 +101,9 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     steps: Counter[int] = Counter()
     verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
     drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]] = defaultdict(Counter)
-    usage: defaultdict[str, Usage] = defaultdict(Usage)
     located, trials = Counter[bool](), Counter[str]()
 
     for trace in read_paths_traces(run.rows()):
-        for role, used in trace.usage.items():
-            usage[role] += used
         for path in trace.paths:
             if path.drop is not None:
                 drops[path.drop.stage, path.strategy][path.drop.reason] += 1
@@ -126,7 +123,7 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     funnel = _funnel(kept, drops)
     agreeing = sum(passage.in_ for passage in funnel["filter"].values())
     leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
-    cost = spent(usage)
+    cost = spent(run.usage())
     return GenerationSummary(
         **run.counts(),
         **cost,
