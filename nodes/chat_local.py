@@ -60,6 +60,8 @@ class ChatLocal(BaseChatModel):
     seed: int | None = None
     stop: list[str] | None = None
     """Texts that end a reply; they are not part of it."""
+    template_arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the chat template, e.g. `{"enable_thinking": False}`."""
     timeout: float | None = Field(default=None, gt=0)
     """Most seconds that a call may take, its wait for a turn included; after them it raises `TimeoutError`."""
 
@@ -71,7 +73,9 @@ class ChatLocal(BaseChatModel):
     """What stands before the colon in the model's string."""
     engine_module: ClassVar[str]
     """Name of the engine's module, which has a function `shared_engine`."""
-    identifying_fields: ClassVar[tuple[str, ...]] = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
+    identifying_fields: ClassVar[tuple[str, ...]] = (
+        "model", "temperature", "top_p", "max_tokens", "seed", "stop", "template_arguments",
+    )  # fmt: skip
 
     _recorded_name: str | None = PrivateAttr(default=None)
 
@@ -232,7 +236,11 @@ class ChatLocal(BaseChatModel):
             top_logprobs=top_logprobs if logprobs else None,
         )
         return Request(
-            [self._as_dict(message) for message in messages], sampling, continue_final_message, on_text=on_text
+            [self._as_dict(message) for message in messages],
+            sampling,
+            continue_final_message,
+            self.template_arguments,
+            on_text=on_text,
         )
 
     def _result(self, request: Request, completion: Completion) -> ChatResult:

@@ -85,6 +85,8 @@ class ChatOpenAIServer(ChatOpenAI):
         continue_final_message: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
+        if self.extra_body and kwargs.get("extra_body"):
+            kwargs["extra_body"] = {**self.extra_body, **kwargs["extra_body"]}
         payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
         if self.openai_api_base and "max_completion_tokens" in payload:
             payload["max_tokens"] = payload.pop("max_completion_tokens")  # the name that every server knows

@@ -36,17 +36,13 @@ class ChatVLLM(ChatLocal):
 
     engine: dict[str, Any] = Field(default_factory=dict)
     """Arguments of `vllm.AsyncEngineArgs`: `max_model_len`, `gpu_memory_utilization`, `tensor_parallel_size`, …"""
-    template_arguments: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of the chat template, e.g. `{"enable_thinking": False}`."""
     lora: str | None = None
     """Folder of a LoRA adapter; switches `enable_lora` on in `engine`."""
 
     takes_response_format: ClassVar[bool] = True
     prefix: ClassVar[str] = "vllm"
     engine_module: ClassVar[str] = "critique_graph.engines.vllm_engine"
-    identifying_fields: ClassVar[tuple[str, ...]] = (
-        *ChatLocal.identifying_fields, "engine", "template_arguments", "lora",
-    )  # fmt: skip
+    identifying_fields: ClassVar[tuple[str, ...]] = (*ChatLocal.identifying_fields, "engine", "lora")
 
     _engine: "VLLMEngine | None" = PrivateAttr(default=None)
 
@@ -73,8 +69,7 @@ class ChatVLLM(ChatLocal):
     def _request(self, *args: Any, extra_body: Mapping[str, Any] | None = None, **kwargs: Any) -> "Request":
         if extra_body:
             kwargs["json_schema"] = _schema_in(extra_body)
-        request = super()._request(*args, **kwargs)
-        return replace(request, template_arguments=self.template_arguments, adapter=self.lora)
+        return replace(super()._request(*args, **kwargs), adapter=self.lora)
 
     def _shared_engine(self) -> "VLLMEngine":
         from critique_graph.engines.vllm_engine import EngineSettings, shared_engine

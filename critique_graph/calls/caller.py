@@ -22,6 +22,7 @@ from critique_graph.calls.breaker import breaker_of
 from critique_graph.calls.contract import continuation_of, keeps_to_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.replies import read_reply
+from critique_graph.calls.traffic import traffic_in_force
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
 from critique_graph.core.schema import Call, Failure, Reply, Role
 
@@ -215,7 +216,12 @@ class Caller:
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
         began, started = time.time(), time.perf_counter()
-        message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
+        bound = getattr(self.bound, "kwargs", {}).get("extra_body")
+        if bound and "extra_body" in options:  # a call's own would take the place of the bound one
+            options = {**options, "extra_body": {**bound, **options["extra_body"]}}
+        traffic = traffic_in_force()
+        with traffic.call():
+            message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
             model=_recorded_name(self.model, self.name),
@@ -226,7 +232,9 @@ class Caller:
         )
         # A message that is continued may be whole already, and a critique without text is an unreadable one.
         may_be_empty = self.role != "actor" or bool(options.get("continue_final_message"))
-        return read_reply(message, messages, call, may_be_empty=may_be_empty)
+        reply = read_reply(message, messages, call, may_be_empty=may_be_empty)
+        traffic.add(reply.call.usage)
+        return reply
 
 
 async def _within(seconds: float | None, work: Awaitable[Reply]) -> Reply:

@@ -43,10 +43,13 @@ def weights_hash(folder: Path) -> str:
 
 def without_paths(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Give settings of a run with every model in a folder named by its weights."""
-    return {
-        name: _without_path(value) if name in get_args(Role) and isinstance(value, str) else value
-        for name, value in settings.items()
-    }
+    return {name: _named(value) if name in get_args(Role) else value for name, value in settings.items()}
+
+
+def _named(role: JsonValue) -> JsonValue:
+    if isinstance(role, dict):
+        return {name: _named(value) if name == "model" else value for name, value in role.items()}
+    return _without_path(role) if isinstance(role, str) else role
 
 
 def _without_path(model: str) -> str:

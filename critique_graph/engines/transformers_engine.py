@@ -176,6 +176,7 @@ class _LoadedModel:
                 add_generation_prompt=not request.continue_final_message,
                 continue_final_message=request.continue_final_message,
                 return_dict=False,
+                **request.template_arguments,
             )
         except (TemplateError, ValueError) as error:
             raise _failure("rejected", f"the chat template refused the messages: {first_line(error)}") from error

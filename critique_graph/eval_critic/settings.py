@@ -6,7 +6,8 @@ from cyclopts import Parameter
 from pydantic import Field
 
 from critique_graph.core.context import JudgeContext
-from critique_graph.core.settings import MODELS, PROBLEMS, SAMPLING
+from critique_graph.core.role_model import RoleModel, RoleSetting
+from critique_graph.core.settings import PROBLEMS, SAMPLING
 from critique_graph.verbs.settings import PairSettings
 
 
@@ -15,7 +16,7 @@ class EvalCriticSettings(PairSettings, JudgeContext):
 
     sources: Annotated[tuple[str, ...], Parameter(show=False)] = ("miniature",)
     """Files of labelled responses, or `hf:owner/name[:config[:split]]`, or `miniature`."""
-    actor: Annotated[str, MODELS] = "miniature:actor"
+    actor: RoleSetting = RoleModel(model="miniature:actor")  # type: ignore[assignment]  # wider than a context's
     """Model that writes the responses of `miniature`: `miniature:actor` or `hf:PATH`."""
     temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
     """Sampling temperature of the actor, for `miniature` alone."""

@@ -8,6 +8,7 @@ from critique_graph.core.files import write_atomically
 from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.prompts_file import prompts_yaml
+from critique_graph.core.role_model import model_name
 from critique_graph.generate.dataset import ROW_SCHEMA, TRAIN, CritiqueRow
 from critique_graph.generate.funnel import GenerationSummary
 from critique_graph.generate.table import quality_rows
@@ -49,8 +50,8 @@ Every verdict agrees with the reference answer. A critique of a wrong response w
 with it came out correct, and more often than refinements without it. A critique of a correct response was kept because
 refinements with it stayed correct.
 
-- Actor: {settings["actor"]}. Annotator: {settings["annotator"]}.
-- Corruptor, which inserts the errors of rg3: {settings["corruptor"]}.""",
+- Actor: {model_name(settings["actor"])}. Annotator: {model_name(settings["annotator"])}.
+- Corruptor, which inserts the errors of rg3: {model_name(settings["corruptor"])}.""",
         {
             "Quality": f"""\
 {table(("what", "figure"), quality_rows(summary))}

@@ -50,7 +50,7 @@ def generate(
             settings,
             next(iter(to_do.read())),
             to_do.total,
-            corruptor=settings.corruptor,
+            corruptor=settings.corruptor.model,
             prompts=settings.prompts,
         )
         if output.json:

@@ -11,6 +11,7 @@ from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import read_records, write_json_lines
 from critique_graph.core.paths import PathSource, ReasoningPath, TemplateSource
+from critique_graph.core.role_model import model_name
 from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
@@ -110,8 +111,8 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         refinements_without=trial.tried_without,
         right_with=trial.right_with,
         right_without=trial.right_without,
-        actor=str(trace.settings["actor"]),
-        annotator=str(trace.settings["annotator"]),
+        actor=model_name(trace.settings["actor"]),
+        annotator=model_name(trace.settings["annotator"]),
     )
 
 

@@ -105,7 +105,7 @@ def count_kept(journal: Path) -> Counter[PathSource]:
 
 
 def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> GenerationSummary:
-    """Summarise a run; paths of problems that are not done are not counted.
+    """Summarise a run; paths of problems that are not done are not counted, but what they cost is.
 
     Args:
         run: The run.
@@ -117,13 +117,12 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     steps: Counter[int] = Counter()
     verdicts: dict[Verdict, int] = {"correct": 0, "wrong": 0}
     drops: defaultdict[tuple[FunnelStage, PathSource], Counter[str]] = defaultdict(Counter)
-    usage: defaultdict[str, Usage] = defaultdict(Usage)
+    traced = Usage()
     spent_on: dict[PathSource, dict[str, Usage]] = {strategy: {} for strategy in PATH_SOURCES}
     located, trials = Counter[bool](), Counter[str]()
 
     for trace in read_paths_traces(run.rows()):
-        for role, used in trace.usage.items():
-            usage[role] += used
+        traced += Usage.sum(trace.usage.values())
         for path in trace.paths:
             for role, of_path in path.usage.items():
                 spent_on[path.strategy][role] = spent_on[path.strategy].get(role, Usage()) + of_path
@@ -146,7 +145,7 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
     funnel = _funnel(kept, drops)
     agreeing = sum(passage.in_ for passage in funnel["filter"].values())
     leaks = sum(passage.dropped.get("leak", 0) for passage in funnel["annotate"].values())
-    cost = spent(usage)
+    cost = spent(run.usage())
     return GenerationSummary(
         **run.counts(),
         **cost,
@@ -167,15 +166,15 @@ def summarise_paths(run: FinishedRun, *, dataset: str, dataset_rows: int) -> Gen
         right_without=wilson(trials["right without"], trials["without"]),
         tokens_per_kept=_each(cost["tokens"]["total"], kept.total()),
         actor_calls_per_kept=_each(cost["calls"].get("actor", 0), kept.total()),
-        cost_by_strategy=_cost_by_strategy(spent_on, kept, usage),
+        cost_by_strategy=_cost_by_strategy(spent_on, kept, traced),
         dataset=dataset,
     )
 
 
 def _cost_by_strategy(
-    used: Mapping[PathSource, Mapping[str, Usage]], kept: Counter[PathSource], usage: Mapping[str, Usage]
+    used: Mapping[PathSource, Mapping[str, Usage]], kept: Counter[PathSource], traced: Usage
 ) -> dict[PathSource, KeptCost] | None:
-    if Usage.sum(amount for by_role in used.values() for amount in by_role.values()) != Usage.sum(usage.values()):
+    if Usage.sum(amount for by_role in used.values() for amount in by_role.values()) != traced:
         return None
     costs: dict[PathSource, KeptCost] = {}
     for strategy, by_role in used.items():

@@ -27,6 +27,7 @@ from critique_graph.core.errors import RunError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven, read_prompts
+from critique_graph.core.role_model import RoleModel
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import (
@@ -41,7 +42,7 @@ from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
-from critique_graph.models.roles import name_of, plain_model
+from critique_graph.models.roles import load_role, name_of, plain_model
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
@@ -59,10 +60,10 @@ _COMPLETE = {"state": "complete", "reason": None}
 
 def create_self_improve(
     actor: str = "miniature:actor",
-    critic: PlainModel | None = "miniature:critic",
+    critic: PlainModel | RoleModel | None = "miniature:critic",
     *,
     base: str | None = None,
-    test_critic: PlainModel | None = None,
+    test_critic: PlainModel | RoleModel | None = None,
     problems: ImprovementProblems | None = None,
     grader: Grader | None = None,
     trainer: Trainer = train_in_own_process,
@@ -100,7 +101,7 @@ def create_self_improve(
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     for role, model in (("critic", critic), ("test_critic", test_critic)):
-        if model is not None:
+        if model is not None and not isinstance(model, RoleModel):
             plain_model(role, model)
     defaults = ImprovementContext(**settings)
     judge = critic if test_critic is None else test_critic
@@ -110,7 +111,7 @@ def create_self_improve(
         problems=problems or miniature_problems(seed=defaults.seed),
         grader=grader or default_grader(),
         trainer=trainer,
-        load=load,
+        load=lambda model: load_role("critic", model) if isinstance(model, RoleModel) else load(model),
         progress=progress or (lambda title: Progress(quiet=True)),
         concurrency=concurrency,
         patience=patience,

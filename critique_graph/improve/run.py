@@ -1,12 +1,16 @@
 """Self-improvement over a problem set, in one folder: finds the problems, runs the graph, summarises the result."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from langchain_core.runnables import Runnable
+
 from critique_graph.calls.players import PlainModel
 from critique_graph.core.errors import InputError
+from critique_graph.core.role_model import RoleModel
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.improve.problems import ImprovementProblems, improvement_problems
@@ -15,7 +19,7 @@ from critique_graph.improve.settings import ImproveSettings
 from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
-from critique_graph.models.roles import load_role, name_of, plain_model
+from critique_graph.models.roles import check_servers, load_role, name_of, plain_model
 from critique_graph.problems.problem_set import Problems, name_of_problems
 from critique_graph.runs.drive import RECURSION_LIMIT
 from critique_graph.runs.folder import open_run
@@ -23,6 +27,8 @@ from critique_graph.runs.progress import Progress
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.train_process import Trainer, train_in_own_process, wait_for_training
 from critique_graph.verbs.output import run_folder
+
+logger = logging.getLogger(__name__)
 
 
 def improve_actor(
@@ -59,22 +65,26 @@ def improve_actor(
     if not isinstance(problems, str | Path | ImprovementProblems):
         problems = tuple(problems)
     name = problems.name if isinstance(problems, ImprovementProblems) else name_of_problems(problems)
-    critics = {role: settings[role] for role in ("critic", "test_critic") if settings.get(role) is not None}
-    named = {role: name_of(plain_model(role, critic)) for role, critic in critics.items()}
+    critics = {role: settings[role] for role in ("critic", "test_critic") if isinstance(settings.get(role), Runnable)}
+    chat_models = {role: plain_model(role, critic) for role, critic in critics.items()}
+    named = {role: name_of(model) for role, model in chat_models.items()}
     chosen, folder = ImproveSettings(**{**settings, **named, "problems": name}), run_folder(out, "improve")
     _check(chosen)
+    if chosen.critic.model == chosen.actor:
+        logger.warning(
+            "the actor, as it is before any training, criticises its own responses: no other critic is named"
+        )
     sets = problems if isinstance(problems, ImprovementProblems) else improvement_problems(chosen, problems)
     with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts(chosen.prompts)), fresh=fresh) as run:
         if fresh:
             for old in folder.glob("iteration-*"):
                 wait_for_training(old / MODEL)  # otherwise it would write into the new folder
                 rmtree(old)
-        test_critic = critics.get("test_critic", chosen.test_critic)
         graph = create_self_improve(
             chosen.actor,
-            _critic(critics.get("critic", chosen.critic), chosen.base_url),
+            _critic("critic", chat_models.get("critic", chosen.critic), chosen.base_url),
             base=chosen.base,
-            test_critic=None if test_critic is None else _critic(test_critic, chosen.base_url),
+            test_critic=_critic("test_critic", chat_models.get("test_critic", chosen.test_critic), chosen.base_url),
             problems=sets,
             trainer=trainer,
             load=load,
@@ -121,12 +131,18 @@ def _check(settings: ImproveSettings) -> None:
             pass
 
 
-def _critic(critic: PlainModel, base_url: str | None) -> PlainModel:
-    """Check a critic, and give it: as a string if it is loaded and released here, as a model if it is on a server."""
-    if critic == NO_CRITIC:
+def _critic(role: str, critic: RoleModel | PlainModel | None, base_url: str | None) -> PlainModel | RoleModel | None:
+    """Check a critic, and give it: as a name if it is loaded and released here, as a model if it is on a server."""
+    if not isinstance(critic, RoleModel):
         return critic
-    loaded = load_role(critic, base_url)
-    return loaded if name_of(critic).startswith("openai:") else critic
+    if critic.model == NO_CRITIC:
+        return NO_CRITIC
+    critic = critic.on(base_url)
+    loaded = load_role(role, critic)
+    check_servers([critic])
+    if critic.model.startswith("openai:"):
+        return loaded
+    return critic if critic.options or critic.api_key_env else critic.model
 
 
 def _tokens(iteration: Iteration) -> int:

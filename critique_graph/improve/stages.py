@@ -24,6 +24,7 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
+from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Problem
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -55,14 +56,14 @@ NO_CRITIC = "none"
 class Improver:
     """The models, problems and tools of a self-improvement, and its stages as methods."""
 
-    critic: PlainModel | None
+    critic: PlainModel | RoleModel | None
     """Critic of the exploration; None: wrong responses are not refined."""
-    test_critic: PlainModel | None
+    test_critic: PlainModel | RoleModel | None
     """Critic of the evaluations; None: the actor is measured alone."""
     problems: ImprovementProblems
     grader: Grader
     trainer: Trainer
-    load: Callable[[PlainModel], BaseChatModel]
+    load: Callable[[PlainModel | RoleModel], BaseChatModel]
     progress: Callable[[str], Progress]
     """Gives the display of a stage, by its title."""
     concurrency: int
@@ -157,7 +158,7 @@ class Improver:
         problems: Sequence[Problem],
         folder: Path,
         actor: str,
-        critic: PlainModel | None,
+        critic: PlainModel | RoleModel | None,
     ) -> Summary:
         """Have an actor answer problems greedily, and play one round if there is a critic."""
         settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
@@ -180,7 +181,7 @@ class Improver:
         folder: Path,
         create: Callable[..., Any],
         recorded: Mapping[str, JsonValue],
-        critic: PlainModel | None,
+        critic: PlainModel | RoleModel | None,
     ) -> Summary:
         """Drive a graph over problems, in a run folder of its own."""
         configuration = {**recorded, "critic": None if critic is None else name_of(critic)}

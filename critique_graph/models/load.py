@@ -7,25 +7,38 @@ import gc
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import orjson
 from langchain_core.language_models import BaseChatModel
+from pydantic import JsonValue, ValidationError
 
 from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.core.secrets import redacted
 from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
+from critique_graph.models.options import check_options, read_key
 from critique_graph.models.servers import read_address
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
 _CACHED_MODELS = 8
 """Number of models kept for the next `load_model` with the same string; local models hold their weights."""
+_NONE = orjson.dumps({})
+"""No options."""
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
-def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> BaseChatModel:
+def load_model(
+    spec: str | BaseChatModel,
+    *,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+    options: Mapping[str, JsonValue] | None = None,
+) -> BaseChatModel:
     """Give the chat model that `spec` names; the same string gives the same object, so roles share an engine.
 
     Args:
@@ -35,9 +48,12 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
             `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`; settings that could load code are
             refused. A model object is returned unchanged.
         base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
+        api_key_env: Name of the environment variable that holds the key of the server or the provider.
+        options: Arguments of every call: `top_p`, `stop`; for a server also `extra_body` and others, for a model in
+            this process `template_arguments`.
 
     Raises:
-        InputError: The string does not name a model.
+        InputError: The string does not name a model, an option is unknown or wrong, or the variable is not set.
         MissingDependencyError: The model needs an extra that is not installed.
 
     Example:
@@ -52,17 +68,23 @@ def load_model(spec: str | BaseChatModel, *, base_url: str | None = None) -> Bas
     named = ModelString.parse(spec)
     if base_url is not None and named.prefix != "openai":
         raise InputError(f"base_url is for openai:NAME, not for {spec!r}.")
-    match named.prefix:
-        case "miniature":
-            return _miniature(named)
-        case "hf":
-            return _transformers(_path_or_hub_name(spec, named.name))
-        case "openai":
-            return _server(named.name, base_url)
-        case "vllm":
-            return _vllm(_path_or_hub_name(spec, named.name), named.engine)
-        case _:
-            return _langchain(spec)
+    check_options(spec, named.prefix, options or {}, has_key=api_key_env is not None)
+    key = None if api_key_env is None else read_key(api_key_env)
+    more = orjson.dumps(options or {}, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)  # which a cache can hash
+    try:
+        match named.prefix:
+            case "miniature":
+                return _miniature(named, more)
+            case "hf":
+                return _transformers(_path_or_hub_name(spec, named.name), more)
+            case "openai":
+                return _server(named.name, base_url, key, more)
+            case "vllm":
+                return _vllm(_path_or_hub_name(spec, named.name), named.engine, more)
+            case _:
+                return _langchain(spec, key, more)
+    except ValidationError as error:
+        raise InputError(f"{spec}: {_wrong_option(error)}.") from None
 
 
 def release_models() -> None:
@@ -76,8 +98,10 @@ def release_models() -> None:
         free_memory()
 
 
-def _miniature(named: ModelString) -> BaseChatModel:
+def _miniature(named: ModelString, options: bytes) -> BaseChatModel:
     if named.name == "annotator":
+        if options != _NONE:
+            raise InputError("miniature:annotator is no language model, and takes no options.")
         from critique_graph.miniature.annotator import ExactAnnotator
 
         return ExactAnnotator()
@@ -90,7 +114,7 @@ def _miniature(named: ModelString) -> BaseChatModel:
             f"miniature:{named.name} has no weights in {named.weights}; make them with "
             "`critique-graph miniature train`."
         )
-    return _transformers(named.weights)
+    return _transformers(named.weights, options)
 
 
 def _path_or_hub_name(spec: str, name: str) -> str:
@@ -105,20 +129,20 @@ def _path_or_hub_name(spec: str, name: str) -> str:
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
-def _transformers(path: str) -> BaseChatModel:
-    return ChatTransformers(model=path)
+def _transformers(path: str, options: bytes) -> BaseChatModel:
+    return ChatTransformers(model=path, **orjson.loads(options))
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
-def _vllm(path: str, settings: str) -> BaseChatModel:
+def _vllm(path: str, settings: str, options: bytes) -> BaseChatModel:
     from critique_graph.nodes.chat_vllm import ChatVLLM
 
     engine: dict[str, Any] = {**read_engine_settings(f"vllm:{path}", settings)}
-    return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine)
+    return ChatVLLM(model=path, lora=engine.pop("lora", None), engine=engine, **orjson.loads(options))
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
-def _server(name: str, base_url: str | None) -> BaseChatModel:
+def _server(name: str, base_url: str | None, key: str | None, options: bytes) -> BaseChatModel:
     if find_spec("langchain_openai") is None:
         raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
     address = None if base_url is None else read_address(base_url)
@@ -126,19 +150,23 @@ def _server(name: str, base_url: str | None) -> BaseChatModel:
 
     from critique_graph.nodes.chat_openai import ChatOpenAIServer
 
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = orjson.loads(options)
     if address is not None and address.has_credentials:
-        settings = {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
+        settings |= {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
         if not os.environ.get("OPENAI_API_KEY"):
             settings["api_key"] = "not-needed"
+    if key is not None:
+        settings["api_key"] = key
     try:
         return ChatOpenAIServer(model=name, base_url=None if address is None else address.url, **settings)
     except OpenAIError as error:
-        raise InputError(f"openai:{name} needs an API key in OPENAI_API_KEY, or base_url of a local server.") from error
+        raise InputError(
+            f"openai:{name} needs an API key in OPENAI_API_KEY or api_key_env, or base_url of a local server."
+        ) from error
 
 
 @lru_cache(maxsize=_CACHED_MODELS)
-def _langchain(spec: str) -> BaseChatModel:
+def _langchain(spec: str, key: str | None, options: bytes) -> BaseChatModel:
     provider, _, name = spec.partition(":")
     if provider.replace("-", "").lower() == "huggingface":  # its loader also takes pickled weights
         raise InputError(f"{spec}: use hf:{name}, which loads safetensors alone.")
@@ -146,8 +174,18 @@ def _langchain(spec: str) -> BaseChatModel:
         raise unknown_model(spec)
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
 
+    settings = orjson.loads(options) | ({} if key is None else {"api_key": key})
     try:
-        model: BaseChatModel = init_chat_model(spec, max_retries=0)  # this package does its own retries
-    except (ValueError, ImportError) as error:
-        raise InputError(f"{spec!r} is no model langchain can start: {' '.join(str(error).split())}") from error
+        model: BaseChatModel = init_chat_model(spec, max_retries=0, **settings)  # this package does its own retries
+    except ValidationError:
+        raise
+    except (ValueError, TypeError, ImportError) as error:
+        reason = redacted(" ".join(str(error).split()))
+        raise InputError(f"{spec!r} is no model langchain can start: {reason}") from error
     return model
+
+
+def _wrong_option(error: ValidationError) -> str:
+    """Say what is wrong with the first wrong option, without its value, which may be a secret."""
+    first = error.errors(include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {redacted(first['msg'])}"

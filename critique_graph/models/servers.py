@@ -59,25 +59,26 @@ def read_address(base_url: str) -> Address:
     return Address(urlunsplit((parts.scheme, host, parts.path, "", "")), headers, query)
 
 
-def check_server(url: str, names: Collection[str] = ()) -> None:
+def check_server(url: str, names: Collection[str] = (), *, key: str | None = None) -> None:
     """Report at once, not after the retries of every call, that no server answers, or that it has no such model.
 
     Args:
         url: The address.
         names: Models that will be asked for; a server that lists its models must list them.
+        key: The key of the server; None: that of `OPENAI_API_KEY`.
 
     Raises:
         InputError: There is no connection, or the server's list lacks a name; any HTTP status counts as an answer.
     """
     address = read_address(url)
-    key = os.environ.get("OPENAI_API_KEY")
+    key = key or os.environ.get("OPENAI_API_KEY")
     headers = {**({"Authorization": f"Bearer {key}"} if key else {}), "Accept-Encoding": "identity", **address.headers}
     try:
         place = f"{address.url.rstrip('/')}/models"
         with httpx.stream("GET", place, headers=headers, params=address.query, timeout=10) as reply:
             listed = _listed(reply) if reply.is_success and names else []
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise InputError(f"--base-url {redacted(url)}: no server answers there ({error}).") from error
+        raise InputError(f"base_url {redacted(url)}: no server answers there ({error}).") from error
     for name in names:
         if listed and name not in listed:
             shown = ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")

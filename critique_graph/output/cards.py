@@ -115,11 +115,22 @@ def fields_section(schema: str, row: type[BaseModel]) -> str:
 def settings_section(settings: Mapping[str, Any]) -> str:
     """Write the settings, without the addresses of servers, which are private, and the wording of the prompts."""
     rows = [
-        (f"`{name}`", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        (f"`{name}`", _setting(value))
         for name, value in sorted(settings.items())
         if not name.endswith("base_url") and name != "prompts"
     ]
     return table(("setting", "value"), rows)
+
+
+def _setting(value: Any) -> str:
+    match value:
+        case list() | tuple():
+            return ", ".join(map(str, value))
+        case {"model": model, "options": dict() as options}:  # a role
+            return ", ".join((str(model), *(f"{name} {option}" for name, option in options.items())))
+        case {"model": model}:
+            return str(model)
+    return str(value)
 
 
 def prompts_section(wording: str, hashes: Mapping[str, str]) -> str:

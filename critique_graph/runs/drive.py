@@ -11,8 +11,8 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -24,6 +24,7 @@ from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.calls.contract import learned
+from critique_graph.calls.traffic import counted_traffic
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
@@ -48,6 +49,8 @@ CLOSING_SECONDS = 1.0
 """Seconds that are left after that, or after the second signal, before `end_process` is called."""
 end_process: Callable[[], NoReturn] | None = None
 """Set by the command line: ends the process if closing takes too long. What has finished is in the journal."""
+TICK_SECONDS = 5.0
+"""Seconds after which the display of the progress is asked whether a line is due."""
 RECURSION_LIMIT = 256
 """Most super-steps of a graph; the longest legal path, 100 rounds, takes 203."""
 
@@ -96,9 +99,11 @@ async def run_graph(
     """
     with open_run(folder, configuration, prompts=prompts, fresh=fresh, problems=problems.read()) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
-        async with Breakers(patience) as breakers:
-            session = _Session(create(run.journal), problems, run, rules, breakers, progress or Progress(quiet=True))
-            await session.work(concurrency)
+        progress = progress or Progress(quiet=True)
+        with counted_traffic() as progress.traffic:
+            async with Breakers(patience) as breakers:
+                session = _Session(create(run.journal), problems, run, rules, breakers, progress)
+                await session.work(concurrency)
         probed = learned()
         checksum = run.write_traces()
         counts = run.journal.counts()
@@ -112,6 +117,7 @@ async def run_graph(
             state=session.state,
             reason=session.reason,
             left_out=problems.left_out,
+            untraced=await run.journal.untraced_usage(),
         )
         found = summarise(finished)
         run.write_manifest(
@@ -173,7 +179,7 @@ class _Session:
         """Run the problems; afterwards, `state` and `reason` say how the session ended."""
         try:
             with self._progress, _on_signals(self._interrupt), _rare_collections():
-                async with self._bound, asyncio.TaskGroup() as group:
+                async with self._bound, _ticking(self._progress), asyncio.TaskGroup() as group:
                     for _ in range(concurrency):
                         group.create_task(self._work_off())
         except TimeoutError:
@@ -249,6 +255,22 @@ class _Session:
     def _stop(self, state: RunState) -> None:
         self.state = state
         self._bound.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+
+
+@asynccontextmanager
+async def _ticking(progress: Progress) -> AsyncIterator[None]:
+    """Let the display say at times that the run goes on, also while no problem ends."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            progress.tick()
+
+    ticker = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        ticker.cancel()
 
 
 @contextmanager

@@ -204,7 +204,7 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
         for field in given  # settings that only an older version knows decide nothing
-        if field not in _FREE_FIELDS and known.get(field) != given.get(field)
+        if field not in _FREE_FIELDS and _deciding(known.get(field)) != _deciding(given.get(field))
         if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
     ]
     if changes:
@@ -213,6 +213,13 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
             f"{path} belongs to a run with another configuration: {changes[0]}{more}. "
             "Use another --out, or --fresh to start over."
         )
+
+
+def _deciding(value: Any) -> Any:
+    """Give what decides of a role's model: neither its server nor the name of a variable, but its options."""
+    if not isinstance(value, Mapping) or "model" not in value:
+        return value
+    return (value["model"], value["options"]) if value.get("options") else value["model"]
 
 
 def _is_raised(old: Any, new: Any) -> bool:

@@ -16,6 +16,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from pydantic_core import PydanticSerializationError
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.core.errors import InputError, RunError
-from critique_graph.core.schema import Problem, Reply
+from critique_graph.core.schema import Problem, Reply, Usage
 from critique_graph.runs.journal_file import PUT, checksummed, connect, explained, is_sound, open_journal, read_problems
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
 
@@ -39,6 +40,7 @@ _KNOWN_PROBLEMS = """
 SELECT position, id, digest, status = 'pending' AND NOT EXISTS (SELECT * FROM calls WHERE calls.problem = problems.id)
 FROM problems ORDER BY position
 """
+_UNTRACED_CALLS = "SELECT * FROM calls WHERE problem IN (SELECT id FROM problems WHERE trace IS NULL)"
 _FORGET = "DELETE FROM problems WHERE position = ?"
 
 
@@ -175,6 +177,22 @@ class Journal:
         with explained(self._path):
             rows = self._reader.execute("SELECT status, count(*) FROM problems GROUP BY status").fetchall()
         return dict.fromkeys(STATUSES, 0) | dict(rows)
+
+    async def untraced_usage(self) -> dict[str, Usage]:
+        """Give what the recorded calls of problems without a trace used, by role; most are problems that were cut off.
+
+        Returns once every call recorded before is on disk.
+        """
+        committed = asyncio.get_running_loop().create_future()
+        self._put(_Write("sessions", (self._session, time.monotonic() - self._started), committed))
+        await committed
+        usage: defaultdict[str, Usage] = defaultdict(Usage)
+        with explained(self._path):
+            for row in self._reader.execute(_UNTRACED_CALLS):
+                with suppress(ValueError):  # a damaged reply: its call is made again
+                    if is_sound("calls", row):
+                        usage[row[1].partition("/")[0]] += Reply.model_validate_json(row[2]).call.usage
+        return dict(usage)
 
     def seconds(self) -> float:
         """Give the seconds of all sessions on this journal, the present one included."""

@@ -1,4 +1,4 @@
-"""Shows a run's progress on stderr: one live line on a terminal, a plain line every ten seconds elsewhere."""
+"""Shows a run's progress on stderr: one live line on a terminal, plain lines now and then elsewhere."""
 
 import time
 from collections import Counter
@@ -12,11 +12,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from critique_graph.calls.traffic import Traffic
 from critique_graph.output.terminal import log
 from critique_graph.runs.outcomes import Outcome, Status
 
 PLAIN_SECONDS = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines where there is no terminal, while problems end."""
+IDLE_SECONDS = 50.0
+"""Seconds between two lines where there is no terminal, while no problem ends."""
+clock = time.monotonic
 
 
 class Progress:
@@ -29,11 +33,13 @@ class Progress:
         self._quiet = quiet
         self._statuses: Counter[Status] = Counter()
         self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0
-        self._started = self._shown = time.monotonic()
+        self.traffic = Traffic()
+        """The calls of the run."""
+        self._started = self._shown = clock()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._started = self._shown = time.monotonic()
+        self._started = self._shown = clock()
         if self._console.is_terminal and not self._quiet:
             live = Live(get_renderable=self.line, console=self._console, redirect_stdout=False, refresh_per_second=4)
             self._stack.enter_context(live)
@@ -60,21 +66,32 @@ class Progress:
             self._count(result)
         self._print_now_and_then()
 
-    def _print_now_and_then(self) -> None:
+    def tick(self) -> None:
+        """Print a line where there is no terminal and none was printed for a while, although no problem ended."""
+        self._print_now_and_then(IDLE_SECONDS)
+
+    def _print_now_and_then(self, pause: float | None = None) -> None:
         """Print a line where there is no terminal, if enough time has passed since the last one."""
-        if not self._console.is_terminal and time.monotonic() - self._shown >= PLAIN_SECONDS:
+        pause = PLAIN_SECONDS if pause is None else pause
+        if not self._console.is_terminal and clock() - self._shown >= pause:
             self._print()
 
     def line(self) -> Text:
         """Give the current line."""
         ended = self._statuses.total()
-        fresh, seconds = ended - self._skipped, time.monotonic() - self._started
+        fresh, seconds = ended - self._skipped, clock() - self._started
         parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
         parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]
         parts += self._findings()
-        parts.append(f"{self._tokens:,} tokens")
+        parts.append(f"{max(self._tokens, self.traffic.tokens):,} tokens")
+        if self.traffic.in_flight:
+            parts.append(f"{self.traffic.in_flight} calls in flight")
+        if self.traffic.written and seconds > 0:
+            parts.append(f"{_figure(self.traffic.written / seconds)} tokens/s written")
         if fresh and seconds > 0:
-            parts.append(f"{fresh / seconds:.1f} problems/s")
+            parts.append(
+                f"{fresh / seconds:.1f} problems/s" if fresh > seconds else f"{_figure(seconds / fresh)} s/problem"
+            )
             if self.total is not None:
                 left = timedelta(seconds=round((self.total - ended) * seconds / fresh))
                 parts.append(f"{left} left")
@@ -97,6 +114,10 @@ class Progress:
             self._final_correct += final == "correct"
 
     def _print(self) -> None:
-        self._shown = time.monotonic()
+        self._shown = clock()
         if not self._quiet:
             self._console.print(self.line(), soft_wrap=True)
+
+
+def _figure(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"

@@ -1,14 +1,33 @@
 """What every run's record holds: how the run ended, its problems by outcome, and what it cost."""
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from critique_graph.core.schema import Record, Usage
 from critique_graph.runs.folder import RunState
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Status
+
+_NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
+"""Words with digits: counts, ids of requests."""
+_MOST_REASONS = 20
+
+
+class Reason(Record):
+    """Why problems failed or were quarantined."""
+
+    status: Status
+    reason: str
+    """The reason of the example; reasons that differ in numbers alone are counted together."""
+    problems: int
+    example: str
+    """Id of a problem."""
 
 
 class Ended(Record):
@@ -22,6 +41,8 @@ class Ended(Record):
     """Wall-clock time of the run, over all sessions."""
     run: str
     """Path of the run folder."""
+    reasons: tuple[Reason, ...] = ()
+    """Why problems failed or were quarantined, the most frequent reason first."""
 
     def exit_code(self, failed: int | None = None) -> int:
         """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted.
@@ -71,6 +92,33 @@ class FinishedRun:
     reason: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Number of problems left out, by reason: near copies, and questions of public test sets."""
+    untraced: Mapping[str, Usage] = field(default_factory=dict)
+    """What the recorded calls of problems without a trace used, by role."""
+
+    def usage(self) -> dict[str, Usage]:
+        """Give what all calls of the run used so far, by role, those of unfinished problems included."""
+        usage = defaultdict(Usage, self.untraced)
+        for row in self.rows():
+            if row.trace is not None:
+                for role, used in orjson.loads(row.trace)["usage"].items():
+                    usage[role] += Usage.model_validate(used)
+        usage.pop("total", None)
+        return usage
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Give why problems failed or were quarantined, the most frequent reason first."""
+        if not self.outcomes["failed"] + self.outcomes["quarantined"]:
+            return ()
+        found: dict[tuple[Status, str], Reason] = {}
+        for row in self.rows():
+            outcome = row.outcome
+            if outcome.status in ("failed", "quarantined"):
+                key = outcome.status, _NUMBERED.sub("#", outcome.reason or "unknown")
+                first = found.setdefault(
+                    key, Reason(status=outcome.status, reason=outcome.reason or "unknown", problems=0, example=row.id)
+                )
+                found[key] = first.model_copy(update={"problems": first.problems + 1})
+        return tuple(sorted(found.values(), key=lambda reason: -reason.problems)[:_MOST_REASONS])
 
     def ending(self) -> dict[str, Any]:
         """Give the fields of `Ended`."""
@@ -79,6 +127,7 @@ class FinishedRun:
             "reason": self.reason,
             "seconds": round(self.seconds, 3),
             "run": str(self.folder),
+            "reasons": self.reasons(),
         }
 
     def counts(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from critique_graph.core.files import write_atomically
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.prompts_file import prompts_yaml
+from critique_graph.core.role_model import model_name
 from critique_graph.graphs.prompts import prompt_hash, talk_prompts
 from critique_graph.output.cards import (
     CARD,
@@ -37,6 +38,7 @@ def write_talk_card(folder: Path, summary: TalkSummary, settings: Mapping[str, A
     """
     source = source_of(str(settings["problems"]))
     repaired, right = summary.repaired_share, summary.right_share
+    actor, critic, smoother = (model_name(settings[role]) for role in ("actor", "critic", "smoother"))
     text = card(
         f"Self-talk about {summary.done} problems",
         f"""\
@@ -45,7 +47,7 @@ These are {summary.kept} paths with a critic's words after every step. `critique
 {summary.repaired}.
 All of them end in the reference answer. What the critic says of single steps was not checked.
 
-- Actor: {settings["actor"]}. Critic: {settings["critic"]}. Smoother: {settings["smoother"]}.""",
+- Actor: {actor}. Critic: {critic}. Smoother: {smoother}.""",
         {
             "What became of the paths": f"""\
 Of the paths that were wrong as first written, {repaired.percent()} were repaired (n = {repaired.n}). Of the paths that

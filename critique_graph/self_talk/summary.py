@@ -1,8 +1,7 @@
 """What a run of `self-talk` found: talks kept and dropped, and what they cost."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 
-from critique_graph.core.schema import Usage
 from critique_graph.core.splice import TalkDropReason
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.runs.record import FinishedRun, RunRecord, spent
@@ -37,7 +36,7 @@ class TalkSummary(RunRecord):
 
 
 def summarise_talks(run: FinishedRun, *, dataset: str) -> TalkSummary:
-    """Summarise a run; talks of problems that are not done are not counted.
+    """Summarise a run; talks of problems that are not done are not counted, but what they cost is.
 
     Args:
         run: The run.
@@ -45,11 +44,8 @@ def summarise_talks(run: FinishedRun, *, dataset: str) -> TalkSummary:
     """
     dropped, repairs = Counter[TalkDropReason](), Counter[int]()
     made: dict[bool, Counter[bool]] = {True: Counter(), False: Counter()}
-    usage: defaultdict[str, Usage] = defaultdict(Usage)
 
     for trace in read_talk_traces(run.rows()):
-        for role, used in trace.usage.items():
-            usage[role] += used
         for talk in trace.talks:
             made[was_correct(talk)][talk.drop is None or talk.drop == "duplicate"] += 1
             if talk.drop is not None:
@@ -58,7 +54,7 @@ def summarise_talks(run: FinishedRun, *, dataset: str) -> TalkSummary:
                 repairs[talk.repairs] += 1
     return TalkSummary(
         **run.counts(),
-        **spent(usage),
+        **spent(run.usage()),
         left_out=dict(run.left_out),
         talks=repairs.total() + dropped.total(),
         kept=repairs.total(),

@@ -20,6 +20,7 @@ from critique_graph.solve.run import run_problems
 from critique_graph.solve.settings import RunSettings, SolveSettings
 from critique_graph.solve.table import summary_table
 from critique_graph.verbs.output import RunOutput
+from critique_graph.verbs.settings import warn_about_servers
 
 FEW_READABLE = 0.8
 """Share of readable critiques under which a run warns."""
@@ -47,8 +48,10 @@ def solve(
         raise InputError("the question is empty; give it as an argument, or '-' to read it from standard input.")
     if settings.gate == "oracle" and reference is None:
         raise InputError("--gate oracle needs the reference answer: add --reference ANSWER.")
+    roles = settings.roles()
+    warn_about_servers(settings, roles)
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_actor_critic(
-        **load_roles(settings.roles()), **Context.keywords(settings), prompts=settings.prompts
+        **load_roles(roles), **Context.keywords(settings), prompts=settings.prompts
     ).compile()
     view = LiveView(log if json else stdout, samples=settings.samples)
 

@@ -69,7 +69,7 @@ class Summary(RunRecord):
 
 def summarise(run: FinishedRun) -> Summary:
     """Summarise a run, in one pass over its traces."""
-    tally = _Tally()
+    tally = _Tally(usage=defaultdict(Usage, run.untraced))
     for row in run.rows():
         if row.trace is not None:
             tally.add(Trace.model_validate_json(row.trace), is_done=row.outcome.status == "done")

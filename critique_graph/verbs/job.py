@@ -10,14 +10,14 @@ from langchain_core.runnables import Runnable
 from critique_graph.core.schema import Problem
 from critique_graph.models.roles import load_roles, name_of, plain_model
 from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems
-from critique_graph.verbs.settings import Roles
+from critique_graph.verbs.settings import Roles, warn_about_servers
 
 
 class VerbSettings(Protocol):
     """Settings that name the models of a verb."""
 
     def roles(self) -> Roles:
-        """Give the model and the server of each role."""
+        """Give the model of each role, with its server."""
         ...
 
 
@@ -55,8 +55,9 @@ def prepare(
     if "actor" in chat_models and "critic" not in keywords:  # as the settings have it for names
         chat_models["critic"] = chat_models["actor"]
     found = find(settings)
-    roles = {role: (chat_models.get(role, model), url) for role, (model, url) in settings.roles().items()}
-    return Job(settings, load_roles(roles), found)
+    roles = settings.roles()
+    warn_about_servers(settings, roles)
+    return Job(settings, load_roles({role: chat_models.get(role, model) for role, model in roles.items()}), found)
 
 
 def prepare_problems(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from rich.console import RenderableType
+from rich.table import Table
 
 from critique_graph.core.settings import OUTPUT
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.runs.progress import Progress
-from critique_graph.runs.record import Ended
+from critique_graph.runs.record import Ended, Reason
 
 Shown = TypeVar("Shown", bound=Progress)
 
@@ -53,9 +54,21 @@ class RunOutput:
         else:
             for part in shown:
                 stdout.print(part)
+            if found.reasons:
+                stdout.print(reasons_table(found.reasons))
         if found.reason:
             log.print(plain(f"critique-graph: stopped early: {found.reason}"), style="red")
         return found.exit_code(failed)
+
+
+def reasons_table(reasons: Iterable[Reason]) -> Table:
+    """Lay out why problems failed or were quarantined."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("outcome", "problems", "example", "reason"):
+        table.add_column(name, justify="right" if name == "problems" else "left", overflow="fold")
+    for found in reasons:
+        table.add_row(found.status, str(found.problems), plain(found.example), plain(found.reason))
+    return table
 
 
 def new_folder(verb: str) -> Path:

@@ -89,6 +89,25 @@ def test_summary_and_manifest_hold_every_iteration(file: str, tmp_path: Path) ->
     assert manifest["best"] == printed["best"]
 
 
+def test_actor_that_is_given_alone_is_its_own_critic(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+
+    def recording(model: object) -> object:
+        loaded.append(model)
+        return load(model)
+
+    monkeypatch.setattr("critique_graph.improve.run.load_role", lambda role, model: loaded.append(model.model))
+    improve_actor(
+        file, actor="hf:start", iterations=1, samples=3, out=tmp_path / "out", trainer=FakeTrainer(), load=recording
+    )
+    assert "criticises its own responses: no other critic is named" in caplog.text
+    assert "miniature:critic" not in loaded
+    record = json.loads((tmp_path / "out/iteration-0/record.json").read_text())
+    assert record["settings"]["critic"] == "hf:start"
+
+
 def test_fresh_starts_over(file: str, tmp_path: Path) -> None:
     settings = ImproveSettings(problems=file, actor="hf:start", critic="none", iterations=1, samples=3)
     improve_actor(**dict(settings), out=tmp_path / "out", trainer=FakeTrainer(), load=load)

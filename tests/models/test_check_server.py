@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from critique_graph.core.errors import InputError
+from critique_graph.core.role_model import RoleModel
 from critique_graph.models.roles import load_roles
 from critique_graph.models.servers import check_server
 
@@ -20,6 +21,9 @@ class Listing:
     status = 200
     body = b"{}"
 
+    def __init__(self) -> None:
+        self.asked_with: list[str | None] = []
+
     def of(self, *names: str) -> None:
         self.body = json.dumps({"object": "list", "data": [{"id": name} for name in names]}).encode()
 
@@ -30,6 +34,7 @@ def server(socket_enabled: None) -> Iterator[Listing]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            listing.asked_with.append(self.headers["Authorization"])
             self.send_response(listing.status)
             self.send_header("Content-Length", str(len(listing.body)))
             self.end_headers()
@@ -59,9 +64,17 @@ def test_other_name_is_refused_with_those_it_lists(server: Listing) -> None:
 
 def test_every_role_is_checked_and_the_list_is_cut(server: Listing) -> None:
     server.of(*(f"m{n}" for n in range(30)))
-    roles: Any = {"actor": ("openai:m1", server.url), "critic": ("openai:other", server.url)}
+    roles: Any = {"actor": RoleModel(model="openai:m1"), "critic": RoleModel(model="openai:other")}
     with pytest.raises(InputError, match=r"openai:other: .*m8, m9, \.\.\.\.$"):
-        load_roles(roles)
+        load_roles({name: role.on(server.url) for name, role in roles.items()})
+
+
+def test_server_is_asked_with_the_key_of_the_role(server: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.of("small")
+    monkeypatch.setenv("OPENAI_API_KEY", "another-key")
+    monkeypatch.setenv("JUDGE", "key-of-the-judge")
+    load_roles({"critic": RoleModel(model="openai:small", base_url=server.url, api_key_env="JUDGE")})
+    assert server.asked_with == ["Bearer key-of-the-judge"]
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,18 @@ def test_continuing_the_final_message_is_asked_of_the_server(server, model):
     assert sent["messages"][-1] == {"role": "assistant", "content": "The answer"}
 
 
+def test_body_of_a_call_is_merged_with_that_of_the_model(server, model):
+    server.answer({"content": " is 5."})
+    thinks = model.model_copy(update={"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}})
+
+    thinks.invoke([HumanMessage("2 + 3?"), AIMessage("It")], continue_final_message=True, **critique_format(1))
+
+    [sent] = server.requests
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False}
+    assert sent["response_format"]["type"] == "json_schema"
+    assert sent["continue_final_message"] is True
+
+
 def test_continuing_anything_but_an_ai_message_is_refused(model):
     with pytest.raises(ValueError, match="needs a final AI message, got HumanMessage"):
         model.invoke("Hello", continue_final_message=True)

@@ -78,7 +78,7 @@ def test_sync_calls_work_from_any_thread(model):
 def test_engines_of_one_run_divide_the_memory(vllm, monkeypatch, tmp_path):
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
     critic = str(weights_path("critic"))
-    models = load_roles({"actor": (f"vllm:{MODEL}", None), "critic": (f"vllm:{critic}", None)})
+    models = load_roles({"actor": f"vllm:{MODEL}", "critic": f"vllm:{critic}"})
     for model in models.values():
         model.invoke("2 + 3 =")
     assert [engine.args.model for engine in vllm.engines] == [MODEL, critic]
@@ -89,7 +89,7 @@ def test_engines_of_one_run_divide_the_memory(vllm, monkeypatch, tmp_path):
 
 def test_roles_with_one_string_share_an_engine_that_has_it_all(vllm, monkeypatch):
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
-    models = load_roles({"actor": (f"vllm:{MODEL}", None), "critic": (f"vllm:{MODEL}", None)})
+    models = load_roles({"actor": f"vllm:{MODEL}", "critic": f"vllm:{MODEL}"})
     for model in models.values():
         model.invoke("2 + 3 =")
     assert [engine.args.kv_cache_memory_bytes for engine in vllm.engines] == [4 * 1024**3]

@@ -96,6 +96,16 @@ async def test_server_that_keeps_to_a_schema_is_asked_for_json() -> None:
     assert (round_["critique"]["final"], round_["critique"]["quality"]) == ("wrong", "nominal")
 
 
+async def test_body_that_is_bound_to_a_model_is_kept_beside_the_schema() -> None:
+    model = Server()
+    thinking = {"chat_template_kwargs": {"enable_thinking": True}}
+    result = await create_actor_critic(model, model.bind(extra_body=thinking)).compile().ainvoke(QUESTION)
+    assert result["chains"][0]["rounds"][0]["critique"]["quality"] == "nominal"
+    bodies = [options["extra_body"] for options in model.settings if "extra_body" in options]
+    body = bodies[-1]
+    assert (body["chat_template_kwargs"], "response_format" in body) == ({"enable_thinking": True}, True)
+
+
 @pytest.mark.parametrize("schema", ["refuses", "ignores"])
 @pytest.mark.parametrize("form", ["auto", "json"])
 async def test_server_that_keeps_to_no_schema_is_asked_for_text(

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from critique_graph.core.schema import Usage
 from critique_graph.generate.progress import DataProgress
-from critique_graph.runs import progress
+from critique_graph.runs import drive, progress
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.runs.progress import Progress
 
@@ -92,3 +93,59 @@ def test_line_of_a_run_that_makes_data_counts_paths_by_strategy() -> None:
     paths = [{"strategy": "rg1", "drop": None}, {"strategy": "rg2", "drop": None}, {"strategy": "rg2", "drop": {}}]
     progress.update(Outcome("done"), {"paths": paths, "usage": {"actor": {"input_tokens": 7, "output_tokens": 3}}})
     assert "1/? problems · 2 of 3 paths kept (rg1 1, rg2 1) · 10 tokens" in progress.line().plain
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(progress, "clock", lambda: self.now)
+
+
+def test_line_of_a_slow_run_has_calls_in_flight_tokens_a_second_and_seconds_a_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    shown = Progress(console=console())
+    shown.total = 3
+    clock.now = 90.0
+    shown.traffic.in_flight = 7
+    shown.traffic.add(Usage(calls=2, input_tokens=1000, output_tokens=270))
+    assert shown.line().plain == "0/3 problems · 1,270 tokens · 7 calls in flight · 3.0 tokens/s written"
+    shown.update(DONE, result("ungraded", "ungraded"))
+    shown.traffic.in_flight = 0
+    assert shown.line().plain == "1/3 problems · 1,270 tokens · 3.0 tokens/s written · 90 s/problem · 0:03:00 left"
+
+
+def test_line_of_a_fast_run_has_problems_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    shown = Progress(console=console())
+    for _ in range(10):
+        shown.update(DONE, None)
+    clock.now = 4.0
+    assert "2.5 problems/s" in shown.line().plain
+
+
+def test_without_a_terminal_a_line_is_due_every_minute_before_a_problem_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, target = Clock(monkeypatch), console()
+    with Progress(console=target) as shown:
+        lines = []
+        for _ in range(60):
+            clock.now += drive.TICK_SECONDS
+            shown.tick()
+            lines.append(output(target).count("\n"))
+    assert clock.now == 300
+    assert lines[11] >= 1  # within a minute
+    assert 5 <= lines[-1] <= 6
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_ticks_print_nothing_where_it_is_quiet_or_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    clock, target = Clock(monkeypatch), console(is_terminal=is_terminal)
+    shown = Progress(console=target, quiet=not is_terminal)
+    clock.now = 1000.0
+    shown.tick()
+    assert output(target) == ""

@@ -6,6 +6,7 @@ from critique_graph.metrics.intervals import paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
+from critique_graph.runs.record import Reason
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
 
 
@@ -60,6 +61,10 @@ def test_summary_of_a_mixed_run() -> None:
         tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
         seconds=12.346,
         run="runs/a",
+        reasons=(
+            Reason(status="failed", reason="unknown", problems=1, example="h"),
+            Reason(status="quarantined", reason="RuntimeError: no worker", problems=1, example="i"),
+        ),
     )
 
 
