@@ -5,6 +5,7 @@ item for every step of the response, in order, and one for the final answer.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from critique_graph.core.untrusted import strip_role_tokens
 EXPLANATION_TOKENS = 128
 """Maximum number of tokens of one explanation; a model that has not ended it by then mostly goes on for ever."""
 VERDICT_TOKENS = 8
+_VERDICT = re.compile(r'\s*,\s*"verdict"\s*:\s*"([^"]*)')
+"""What follows an explanation where the model goes on by itself."""
 
 
 async def fill_in_critique(
@@ -68,10 +71,17 @@ class _Sheet:
     calls: list[Call] = field(default_factory=list)
 
     async def judgement(self, begun: str = "") -> Verdict | None:
-        """Write one item, and give its verdict."""
-        await self._fill(f'{{{begun}"explanation": "', EXPLANATION_TOKENS)
-        verdict = await self._fill('", "verdict": "', VERDICT_TOKENS)
-        self.text += '"}'
+        """Write one item, and give its verdict; a model that goes on to the verdict by itself saves a call."""
+        self.text += f'{{{begun}"explanation": "'
+        written = await self._continued(EXPLANATION_TOKENS)
+        explanation, _, rest = written.partition('"')
+        if (goes_on := _VERDICT.fullmatch(rest)) is not None:
+            verdict = goes_on[1]
+            self.text += f'{_inner(explanation)}", "verdict": "{_inner(verdict)}"}}'
+        else:
+            self.text += f'{_inner(explanation)}", "verdict": "'
+            verdict = (await self._continued(VERDICT_TOKENS)).partition('"')[0]
+            self.text += f'{_inner(verdict)}"}}'
         return read_verdict(verdict)
 
     def reply(self, finish_reason: str) -> Reply:
@@ -90,25 +100,27 @@ class _Sheet:
     def _usage(self) -> Usage:
         return Usage.sum(call.usage for call in self.calls)
 
-    async def _fill(self, begun: str, limit: int) -> str:
-        """Have the model continue up to the end of the string that `begun` opens."""
+    async def _continued(self, limit: int) -> str:
+        """Have the model continue up to the end of the item or of the line."""
         left = self.caller.max_tokens - self._usage.output_tokens
         if left <= 0:
             raise _Ended(self.reply("length"))
-        self.text += begun
         outcome = await self.caller.ask(
             [*self.messages, AIMessage(self.text)],
             f"{self.key}/{len(self.calls)}",
             max_tokens=min(limit, left),
-            stop=['"', "\n"],
+            stop=['"}', "\n"],
             continue_final_message=True,
         )
         if isinstance(outcome, Failure):
             raise _Ended(outcome)
         self.calls.append(outcome.call)
-        written = outcome.text.strip().rstrip("\\")
-        self.text += _quoted(written)[1:-1]
-        return written
+        return outcome.text
+
+
+def _inner(written: str) -> str:
+    """Give what a model wrote into a string, as it stands between the quotes."""
+    return _quoted(written.strip().rstrip("\\"))[1:-1]
 
 
 def _quoted(text: str) -> str:

@@ -37,6 +37,7 @@ class Server(ScriptedModel):
     given_schema: str = "keeps"
     continuation: str = "continues"
     verdict: str = "Wrong"
+    is_fluent: bool = False
 
     def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
         self.answer = lambda prompt: self._reply(prompt, options)
@@ -64,9 +65,12 @@ class Server(ScriptedModel):
         return "Yes, it is." if "2 + 2" in asked else RESPONSE
 
     def _filled_in(self, begun: str) -> str:
+        verdict = "Wrong" if "7 + 1" in begun else "Correct"
+        if self.is_fluent:
+            return f'as \\frac{{1}}{{2}}", "verdict": "{verdict}'
         if begun.endswith('"explanation": "'):
             return "\\frac{1}{2} is not \\" if "7 + 1" in begun else ""  # as in: is not \"
-        return "Wrong" if "7 + 1" in begun else "Correct"
+        return verdict
 
     def _continued(self, begun: str, rest: str) -> Any:
         match self.continuation:
@@ -127,6 +131,15 @@ async def test_server_that_only_continues_fills_in_what_the_node_begins() -> Non
     assert [step["step_index"] for step in critique["steps"]] == [0, 1, 2]
     assert (critique["final"], critique["quality"]) == ("wrong", "partial"), "the first step has no explanation"
     assert critique["steps"][1]["explanation"] == "\\frac{1}{2} is not"
+
+
+async def test_model_that_goes_on_to_the_verdict_saves_calls() -> None:
+    model = Server(given_schema="ignores", is_fluent=True)
+    [round_] = (await play(model))["chains"][0]["rounds"]
+    critique = round_["critique"]
+    assert [step["verdict"] for step in critique["steps"]] == ["correct", "wrong", "wrong"]
+    assert [step["explanation"] for step in critique["steps"]] == ["as \\frac{1}{2}"] * 3
+    assert (critique["final"], round_["call"]["usage"]["calls"]) == ("wrong", 3 + 1)
 
 
 async def test_critique_that_is_filled_in_is_one_reply_at_the_cost_of_all_calls() -> None:
