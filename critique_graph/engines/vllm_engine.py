@@ -209,6 +209,8 @@ class _Core:
                 "load_format": "safetensors",
                 "trust_remote_code": False,
                 "disable_log_stats": True,
+                # Without it, a small model that has to write JSON may write white space alone.
+                "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
             }
             free = None
             if current_platform.is_cpu():

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 pytest.importorskip("vllm")
 
+from critique_graph.core.critique_json import critique_format, read_critique_json
 from critique_graph.core.errors import InputError, ModelCallError
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.task import generate_exercises
@@ -105,6 +106,23 @@ async def test_seed_gives_the_same_reply_again_and_another_seed_another(model):
     first = await asyncio.gather(*map(sample, range(16)))
     assert await asyncio.gather(*map(sample, range(16))) == first
     assert len(set(first)) > 1
+
+
+async def test_reply_keeps_to_a_schema_that_the_model_was_never_taught(model):
+    steps = ["3 + 4 = 7.", "The answer is 7."]
+    reply = await model.ainvoke(PROMPTS[0], **critique_format(2), stop_repetition=True, max_tokens=400)
+    critique = read_critique_json(reply.content, steps)
+    assert critique is not None, reply.content
+    assert json.loads(reply.content[: reply.content.index("[") + 1] + "]}")["steps"] == []
+
+
+async def test_text_that_repeats_itself_is_stopped(model):
+    begun = HumanMessage("Say one."), AIMessage("one one one one one one one one one one one one one one one one")
+    options = {"continue_final_message": True, "max_tokens": 400}
+    free = await model.ainvoke(begun, **options)
+    stopped = await model.ainvoke(begun, **options, stop_repetition=True)
+    reasons = [reply.response_metadata["finish_reason"] for reply in (free, stopped)]
+    assert reasons == ["length", "repetition"]
 
 
 async def test_shared_beginning_of_prompts_is_cached(model):

@@ -39,6 +39,7 @@ class AsyncEngineArgs:
     gpu_memory_utilization: float = 0.9
     kv_cache_memory_bytes: int | None = None
     enable_lora: bool = False
+    structured_outputs_config: dict = field(default_factory=dict)
 
 
 @dataclass
