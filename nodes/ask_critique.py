@@ -33,7 +33,7 @@ async def form_for(caller: Caller, wanted: CritiqueForm) -> CritiqueForm:
     """
     if wanted == "text" or (wanted == "auto" and caller.is_trained_here):
         return "text"
-    if wanted != "prefill" and await caller.keeps_to_schema():
+    if wanted != "prefill" and await caller.kept_schema() != "none":
         return "json"
     if wanted != "json" and await caller.can_continue():
         return "prefill"
@@ -72,7 +72,9 @@ async def ask_for_critique(
             return await caller.recorded(
                 key, lambda: fill_in_critique(caller, messages, steps, key, until_first_error=until_first_error)
             )
-        options = caller.against_loops | (critique_format(len(steps)) if form == "json" else {})
+        options = caller.against_loops
+        if form == "json":
+            options |= critique_format(len(steps), is_bounded=await caller.kept_schema() == "bounded")
         return await caller(messages, key, **options)
 
     usage = Usage()

@@ -19,7 +19,7 @@ from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.breaker import breaker_of
-from critique_graph.calls.contract import continuation_of, keeps_to_schema
+from critique_graph.calls.contract import KeptSchema, continuation_of, kept_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.replies import read_reply
 from critique_graph.calls.traffic import traffic_in_force
@@ -94,9 +94,9 @@ class Caller:
         """Option that ends a text which only repeats itself, if the model's class has it."""
         return {"stop_repetition": True} if getattr(type(self.model), "stops_repetition", False) else {}
 
-    async def keeps_to_schema(self) -> bool:
-        """Tell whether the model keeps to a JSON schema; a server is asked once."""
-        return await keeps_to_schema(self.model, self._ask_briefly)
+    async def kept_schema(self) -> KeptSchema:
+        """Tell to what JSON schema the model keeps; a server is asked once."""
+        return await kept_schema(self.model, self._ask_briefly)
 
     async def __call__(
         self,

@@ -19,6 +19,9 @@ from critique_graph.core.secrets import redacted
 Continuation = Literal["continues", "echoes", "starts anew"]
 """What a server does with a text that was begun: it gives the rest, the whole, or another text."""
 
+KeptSchema = Literal["bounded", "unbounded", "none"]
+"""To what JSON schema a model keeps: one that bounds the length of strings, only one that does not, or none."""
+
 Ask = Callable[..., Awaitable[Reply | Failure]]
 """Makes a call of a model: takes the messages, and the options of the call."""
 
@@ -50,20 +53,24 @@ async def continuation_of(model: BaseChatModel, ask: Ask) -> Continuation:
     return await _once(model, "continuation", probe) or "starts anew"
 
 
-async def keeps_to_schema(model: BaseChatModel, ask: Ask) -> bool:
-    """Find out whether a model keeps to a JSON schema that it is given; a server is asked once."""
+async def kept_schema(model: BaseChatModel, ask: Ask) -> KeptSchema:
+    """Find out to what JSON schema a model keeps; a server is asked once, or twice if it refuses a bounded string."""
     if not getattr(type(model), "takes_response_format", False):
-        return False
+        return "none"
     if not getattr(type(model), "must_be_probed", False):
-        return True
+        return "bounded"
 
-    async def probe() -> bool | None:
-        outcome = await ask(_JUDGE, **critique_format(1))
-        if isinstance(outcome, Failure):
-            return False if outcome.kind in _SAYS_NO else None
-        return read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None
+    async def probe() -> KeptSchema | None:
+        tried: tuple[tuple[KeptSchema, bool], ...] = (("bounded", True), ("unbounded", False))
+        for kept, is_bounded in tried:
+            outcome = await ask(_JUDGE, **critique_format(1, is_bounded=is_bounded))
+            if isinstance(outcome, Reply):
+                return kept if read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None else "none"
+            if outcome.kind not in _SAYS_NO:
+                return None
+        return "none"
 
-    return bool(await _once(model, "keeps_to_schema", probe))
+    return await _once(model, "schema", probe) or "none"
 
 
 def learned() -> list[dict[str, Any]]:

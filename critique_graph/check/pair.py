@@ -87,7 +87,7 @@ def check_pair(
 async def _abilities(job: Job[CheckSettings]) -> tuple[bool, bool]:
     actor = Caller(job.models["actor"], "actor", temperature=0.0, max_tokens=100, seed=0)
     critic = Caller(job.models["critic"], "critic", temperature=0.0, max_tokens=100, seed=0)
-    return await actor.can_continue(), await critic.keeps_to_schema()
+    return await actor.can_continue(), await critic.kept_schema() != "none"
 
 
 def _checked(counts: dict[str, Any], chains: list[Chain], abilities: tuple[bool, bool]) -> Check:

@@ -13,24 +13,34 @@ from critique_graph.core.critique import render_critique
 from critique_graph.core.critique_labels import read_verdict, without_labels
 from critique_graph.core.schema import Critique, StepVerdict, Verdict
 
-_JUDGEMENT = {
-    "type": "object",
-    "properties": {"explanation": {"type": "string"}, "verdict": {"type": "string", "enum": ["Correct", "Wrong"]}},
-    "required": ["explanation", "verdict"],
-    "additionalProperties": False,
-}
+EXPLANATION_CHARS = 500
+"""Most characters of one explanation: a small model that repeats itself within one would never come to its verdict."""
 
 
-def critique_format(steps: int) -> dict[str, Any]:
+def critique_format(steps: int, *, is_bounded: bool = True) -> dict[str, Any]:
     """Give the options of a call for a critique of a response with so many steps.
 
     The schema is in `extra_body`: the OpenAI client itself would refuse JSON that was cut off.
+
+    Args:
+        steps: Number of steps.
+        is_bounded: Whether the schema bounds explanations (`maxLength`), which some hosted models refuse.
     """
+    bound = {"maxLength": EXPLANATION_CHARS} if is_bounded else {}
+    judgement = {
+        "type": "object",
+        "properties": {
+            "explanation": {"type": "string", **bound},
+            "verdict": {"type": "string", "enum": ["Correct", "Wrong"]},
+        },
+        "required": ["explanation", "verdict"],
+        "additionalProperties": False,
+    }
     schema = {
         "type": "object",
         "properties": {
-            "steps": {"type": "array", "items": _JUDGEMENT, "minItems": steps, "maxItems": steps},
-            "final_answer": _JUDGEMENT,
+            "steps": {"type": "array", "items": judgement, "minItems": steps, "maxItems": steps},
+            "final_answer": judgement,
         },
         "required": ["steps", "final_answer"],
         "additionalProperties": False,

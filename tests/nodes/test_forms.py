@@ -52,9 +52,11 @@ class Server(ScriptedModel):
                 return self._continued(last, RESPONSE)
             return self._continued(last, " 40, 30." if last == BEGUN else "\n7 + 1 = 8.\nThe answer is \\boxed{8}.")
         if form := options.get("extra_body", {}).get("response_format"):
-            if self.given_schema == "refuses":
+            if self.given_schema == "refuses" or (
+                self.given_schema == "refuses bounds" and "maxLength" in json.dumps(form)
+            ):
                 return REJECTED
-            if self.given_schema == "keeps":
+            if self.given_schema in ("keeps", "refuses bounds"):
                 number = form["json_schema"]["schema"]["properties"]["steps"]["minItems"]
                 verdicts = ["Correct"] + ["Wrong"] * (number - 1)
                 return json.dumps({"steps": [*map(judgement, verdicts)], "final_answer": judgement("Wrong")})
@@ -108,6 +110,14 @@ async def test_body_that_is_bound_to_a_model_is_kept_beside_the_schema() -> None
     bodies = [options["extra_body"] for options in model.settings if "extra_body" in options]
     body = bodies[-1]
     assert (body["chat_template_kwargs"], "response_format" in body) == ({"enable_thinking": True}, True)
+
+
+async def test_server_that_refuses_bounds_is_asked_for_json_without_them() -> None:
+    model = Server(given_schema="refuses bounds")
+    [round_] = (await play(model))["chains"][0]["rounds"]
+    assert round_["critique"]["quality"] == "nominal"
+    schemas = [json.dumps(options["extra_body"]) for options in model.settings if "extra_body" in options]
+    assert ["maxLength" in schema for schema in schemas] == [True, False, False]
 
 
 @pytest.mark.parametrize("schema", ["refuses", "ignores"])
