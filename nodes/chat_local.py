@@ -45,9 +45,9 @@ class ChatLocal(BaseChatModel):
 
     `continue_final_message=True` continues the final AI message; the reply is the continuation alone. `logprobs=True`
     and `top_logprobs=N` give the log probabilities of every output token, in OpenAI's format, under
-    `response_metadata["logprobs"]["content"]`. `stop_repetition=True` ends a text that only repeats itself. The text
-    between `<think>` and `</think>` is in `additional_kwargs["reasoning_content"]`, as in other LangChain
-    integrations, and not in the content.
+    `response_metadata["logprobs"]["content"]`. `stop_repetition=True` ends a text that only repeats itself;
+    with `choices=("Correct", "Wrong")` the reply is one of these texts. The text between `<think>` and `</think>` is in
+    `additional_kwargs["reasoning_content"]`, as in other LangChain integrations, and not in the content.
     """
 
     model: str
@@ -67,6 +67,7 @@ class ChatLocal(BaseChatModel):
 
     continues_final_message: ClassVar[bool] = True
     stops_repetition: ClassVar[bool] = True
+    takes_choices: ClassVar[bool] = True
     runs_in_process: ClassVar[bool] = True
     """A call may wait in the engine's queue for as long as that takes, and there is no server that can be out."""
     prefix: ClassVar[str]

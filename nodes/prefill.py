@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
@@ -19,6 +20,7 @@ from critique_graph.core.untrusted import strip_role_tokens
 EXPLANATION_TOKENS = 128
 """Maximum number of tokens of one explanation; a model that has not ended it by then mostly goes on for ever."""
 VERDICT_TOKENS = 8
+VERDICTS = ("Correct", "Wrong")
 _VERDICT = re.compile(r'\s*,\s*"verdict"\s*:\s*"([^"]*)')
 """What follows an explanation where the model goes on by itself."""
 
@@ -73,14 +75,15 @@ class _Sheet:
     async def judgement(self, begun: str = "") -> Verdict | None:
         """Write one item, and give its verdict; a model that goes on to the verdict by itself saves a call."""
         self.text += f'{{{begun}"explanation": "'
-        written = await self._continued(EXPLANATION_TOKENS)
+        written = await self._continued(EXPLANATION_TOKENS, stop=['"}', "\n"])
         explanation, _, rest = written.partition('"')
-        if (goes_on := _VERDICT.fullmatch(rest)) is not None:
+        goes_on = _VERDICT.fullmatch(rest)
+        if goes_on is not None and read_verdict(goes_on[1]) is not None:
             verdict = goes_on[1]
             self.text += f'{_inner(explanation)}", "verdict": "{_inner(verdict)}"}}'
         else:
             self.text += f'{_inner(explanation)}", "verdict": "'
-            verdict = (await self._continued(VERDICT_TOKENS)).partition('"')[0]
+            verdict = await self._continued(VERDICT_TOKENS, stop=['"', "\n"], **self.caller.limited_to(VERDICTS))
             self.text += f'{_inner(verdict)}"}}'
         return read_verdict(verdict)
 
@@ -100,8 +103,8 @@ class _Sheet:
     def _usage(self) -> Usage:
         return Usage.sum(call.usage for call in self.calls)
 
-    async def _continued(self, limit: int) -> str:
-        """Have the model continue up to the end of the item or of the line."""
+    async def _continued(self, limit: int, **options: Any) -> str:
+        """Have the model continue the text."""
         left = self.caller.max_tokens - self._usage.output_tokens
         if left <= 0:
             raise _Ended(self.reply("length"))
@@ -109,8 +112,8 @@ class _Sheet:
             [*self.messages, AIMessage(self.text)],
             f"{self.key}/{len(self.calls)}",
             max_tokens=min(limit, left),
-            stop=['"}', "\n"],
             continue_final_message=True,
+            **options,
         )
         if isinstance(outcome, Failure):
             raise _Ended(outcome)

@@ -94,6 +94,10 @@ class Caller:
         """Option that ends a text which only repeats itself, if the model's class has it."""
         return {"stop_repetition": True} if getattr(type(self.model), "stops_repetition", False) else {}
 
+    def limited_to(self, choices: tuple[str, ...]) -> dict[str, Any]:
+        """Give the option by which a reply is one of some texts, if the model's class has it."""
+        return {"choices": choices} if getattr(type(self.model), "takes_choices", False) else {}
+
     async def kept_schema(self) -> KeptSchema:
         """Tell to what JSON schema the model keeps; a server is asked once."""
         return await kept_schema(self.model, self._ask_briefly)

@@ -26,6 +26,8 @@ class Sampling(BaseModel):
     """How many alternatives to report beside each token's log probability; None reports no log probabilities."""
     stop_repetition: bool = False
     """End a text that only repeats itself, with the finish reason `repetition`."""
+    choices: tuple[str, ...] = ()
+    """Texts of which the reply must be one; none: it is free."""
     json_schema: dict[str, Any] | None = None
     """Schema of the JSON that the text must be; only vLLM's engine keeps to one."""
 

@@ -105,6 +105,18 @@ class Batch:
         return logits
 
 
+def _limited(logits: Tensor, rows: Sequence[BatchRow]) -> Tensor:
+    """Give the logits with those of tokens that a row must not take at minus infinity."""
+    limits = {index: allowed for index, row in enumerate(rows) if (allowed := row.allowed)}
+    if not limits:
+        return logits
+    limited = logits.clone()
+    for index, allowed in limits.items():
+        limited[index] = float("-inf")
+        limited[index, allowed] = logits[index, allowed]
+    return limited
+
+
 def sample(logits: Tensor, rows: Sequence[BatchRow]) -> list[int]:
     """Draw each row's next token at its temperature (0 takes the most probable token) within its `top_p`.
 
@@ -115,6 +127,7 @@ def sample(logits: Tensor, rows: Sequence[BatchRow]) -> list[int]:
         logits: Shape (rows, vocabulary), float32.
         rows: The `random` of each row is advanced once, unless its temperature is 0.
     """
+    logits = _limited(logits, rows)
     likeliest = logits.argmax(-1)
     if all(row.sampling.temperature == 0 for row in rows):
         return likeliest.tolist()

@@ -55,6 +55,15 @@ class BatchRow:
         self._tokenizer = tokenizer
         self._count = 0
         self._recent: deque[int] = deque(maxlen=LONGEST_PATTERN * REPEATED)
+        self._choices = [
+            tuple(tokenizer.encode(choice, add_special_tokens=False).ids) for choice in self.sampling.choices
+        ]
+        """Rests of the texts of which the reply must be one."""
+
+    @property
+    def allowed(self) -> list[int]:
+        """Tokens of which the next one must be one; none: any."""
+        return sorted({choice[0] for choice in self._choices})
 
     @property
     def is_done(self) -> bool:
@@ -70,11 +79,14 @@ class BatchRow:
         if token in self._end_tokens:
             self._finish(self._text.text, "stop")
             return
+        self._choices = [choice[1:] for choice in self._choices if choice[0] == token]
         searched = max(0, len(self._text.text) - self._held)
         text = self._text.add(token)
         ends = [end for stop in self.sampling.stop if (end := text.find(stop, searched)) >= 0]
         if ends:
             self._finish(text[: min(ends)], "stop")
+        elif () in self._choices:
+            self._finish(text, "stop")
         elif self._count == self._limit:
             self._finish(text, "length")
         elif self.sampling.stop_repetition and self._repeats(token):

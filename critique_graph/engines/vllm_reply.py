@@ -17,6 +17,8 @@ def sampling_parameters(request: Request, *, room: int) -> "SamplingParams":
     sampling, more = request.sampling, dict[str, Any]()
     if sampling.json_schema is not None:
         more["structured_outputs"] = vllm_parameters.StructuredOutputsParams(json=sampling.json_schema)
+    elif sampling.choices:
+        more["structured_outputs"] = vllm_parameters.StructuredOutputsParams(choice=list(sampling.choices))
     if sampling.stop_repetition and hasattr(vllm_parameters, "RepetitionDetectionParams"):  # older vLLM has none
         more["repetition_detection"] = vllm_parameters.RepetitionDetectionParams(
             min_pattern_size=SHORTEST_PATTERN, max_pattern_size=LONGEST_PATTERN, min_count=REPEATED

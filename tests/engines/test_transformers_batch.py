@@ -21,6 +21,7 @@ class Row:
         self.cached_tokens = 0
         self.tokens: list[int] = []
         self.wanted = tokens
+        self.allowed: list[int] = []
 
     @property
     def is_done(self) -> bool:

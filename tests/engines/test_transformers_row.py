@@ -154,3 +154,18 @@ def test_text_that_repeats_itself_can_be_stopped(text, reason):
     assert [row.is_done for row in rows] == [reason is not None, False]
     if reason:
         assert rows[0].request.future.result().finish_reason == reason
+
+
+def test_reply_can_be_limited_to_some_texts():
+    tokenizer = byte_tokenizer()
+    correct, wrong, other = (tokenizer.encode(text).ids for text in ("Correct", "Wrong", "Corral"))
+    row = row_of(tokenizer, choices=("Correct", "Wrong", "Corral"))
+
+    assert row.allowed == sorted({correct[0], wrong[0]})
+    feed(row, correct[:4])
+    assert row.allowed == sorted({correct[4], other[4]})
+    feed(row, correct[4:])
+
+    assert row.request.future.result().text == "Correct"
+    assert row.request.future.result().finish_reason == "stop"
+    assert row_of(tokenizer).allowed == []

@@ -288,6 +288,18 @@ def test_a_reply_says_why_it_ended_and_what_it_used(model):
     assert cut.usage_metadata["total_tokens"] == cut.usage_metadata["input_tokens"] + 4
 
 
+async def test_replies_can_be_limited_to_some_texts_beside_free_ones(path):
+    model = ChatTransformers(model=path, temperature=1.0, max_tokens=20)
+
+    async def ask(seed: int, **options) -> str:
+        return (await model.ainvoke("Is it?", seed=seed, **options)).text
+
+    alone = await ask(0)
+    free, *chosen = await asyncio.gather(ask(0), *(ask(seed, choices=("Correct", "Wrong")) for seed in range(40)))
+    assert free == alone
+    assert set(chosen) == {"Correct", "Wrong"}
+
+
 def test_a_reply_ends_with_the_model_s_end_of_turn(tmp_path):
     path = save(tmp_path, tie_word_embeddings=False)
     ending = LlamaForCausalLM.from_pretrained(path)

@@ -11,6 +11,7 @@ class RequestOutputKind(Enum):
 @dataclass
 class StructuredOutputsParams:
     json: dict | None = None
+    choice: list[str] | None = None
 
 
 @dataclass
