@@ -1,0 +1,364 @@
+"""The plots of a page: matplotlib draws, and its SVG is put into the page, with the page's own colours and letters.
+
+The page's policy forbids styles in attributes, so colours become classes, which also lets them follow light and dark.
+Every plot comes with a table of the numbers that it shows.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from critique_graph.core.schema import Usage
+from critique_graph.metrics.intervals import Rate
+from critique_graph.report.contents import Shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE = (5.0, 3.1)
+"""Inches; small, so that letters can still be read where a phone shrinks the plot."""
+MOST_RUNS = 6
+"""Most runs that a plot shows, the first ones: more colours than that cannot be told apart."""
+
+INK, MUTED, GRID, GOOD, BAD, PLAIN, PALE = (f"#00000{number}" for number in range(1, 8))
+RUNS = tuple(f"#0000a{number}" for number in range(MOST_RUNS))
+_CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", GOOD: "good", BAD: "bad", PLAIN: "plain", PALE: "pale"} | {
+    color: f"run{index}" for index, color in enumerate(RUNS)
+}
+"""Colours of which the style sheet decides."""
+
+_SVG, _LINK = "http://www.w3.org/2000/svg", "{http://www.w3.org/1999/xlink}href"
+_FONT_SIZE = re.compile(r"[\d.]+px")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, and the numbers that it shows."""
+
+    title: str
+    """Says what was found."""
+    svg: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def draw_plots(runs: Sequence[Shown]) -> list[Plot]:
+    """Draw everything that can be drawn of the runs."""
+    import matplotlib
+
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "critique-graph",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": MUTED,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "text.color": INK,
+        "grid.color": GRID,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+    }
+    with matplotlib.rc_context(style):
+        return list(_plots(runs[:MOST_RUNS]))
+
+
+def _plots(runs: Sequence[Shown]) -> Iterator[Plot]:
+    graded = [run for run in runs if run.summary.accuracy_final.n]
+    if priced := [run for run in graded if _first_tokens(run) and _mean_tokens(run)]:
+        yield _accuracy(priced)
+    if graded:
+        yield _flips(graded)
+    if any(len(run.summary.by_level) > 1 for run in graded):
+        yield _levels([run for run in graded if run.summary.by_level])
+    if any(cost.usage.total_tokens for run in runs for cost in run.costs):
+        yield _cost(runs)
+    if any(run.seconds for run in runs):
+        yield _latency([run for run in runs if run.seconds])
+
+
+def _accuracy(runs: Sequence[Shown]) -> Plot:
+    figure, axes = _empty()
+    rows = []
+    for run, color in zip(runs, RUNS, strict=False):
+        first, final = run.summary.accuracy_first, run.summary.accuracy_final
+        costs = [_first_tokens(run), _mean_tokens(run)]
+        for rate, cost, marker in ((first, costs[0], "o"), (final, costs[1], "D")):
+            axes.errorbar([cost], [_percent(rate)], _bars(rate), color=color, capsize=3, alpha=0.5, elinewidth=1)
+            axes.plot([cost], [_percent(rate)], marker, color=color, markersize=6)
+        axes.plot(costs, [_percent(first), _percent(final)], color=color, linewidth=1.5)
+        name = "with the critic" if len(runs) == 1 else run.name
+        _label(axes, name, (costs[1], _percent(final)), color, is_left=True)
+        if len(runs) == 1:
+            _label(axes, "actor alone", (costs[0], _percent(first)), color)
+        rows += [
+            (run.name, "first responses alone", f"{costs[0]:.0f}", first.percent(), str(first.n)),
+            (run.name, "final", f"{costs[1]:.0f}", final.percent(), str(final.n)),
+        ]
+    axes.set_xscale("log")
+    _plain_ticks(axes)
+    axes.set_xlabel("tokens per problem (log scale)")
+    axes.set_ylabel("accuracy, %")
+    axes.margins(x=0.25, y=0.15)
+    columns = ("run", "answer", "tokens per problem", "accuracy, 95 % interval", "n")
+    return Plot(_gain_in_words(runs), _svg(figure, "accuracy"), columns, rows)
+
+
+def _gain_in_words(runs: Sequence[Shown]) -> str:
+    if len(runs) > 1:
+        best = max(runs, key=lambda run: run.summary.accuracy_final.value or 0)
+        return f"Accuracy for tokens: {best.name} ends highest, at {_percent(best.summary.accuracy_final):.1f} %"
+    gain = runs[0].summary.gain
+    value, low, high = (100 * (x or 0) for x in (gain.value, gain.low, gain.high))
+    if low <= 0 <= high:
+        return f"No clear gain by the critic: {value:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    word = "gains" if value > 0 else "loses"
+    return f"The critic {word} {abs(value):.1f} points [{low:+.1f}, {high:+.1f}]"
+
+
+def _flips(runs: Sequence[Shown]) -> Plot:
+    figure, axes = _empty(bars=len(runs))
+    rows = []
+    kinds = (
+        ("stayed correct", "right_to_right", PLAIN),
+        ("wrong → correct", "wrong_to_right", GOOD),
+        ("correct → wrong", "right_to_wrong", BAD),
+        ("stayed wrong", "wrong_to_wrong", PALE),
+    )
+    for position, run in enumerate(runs):
+        start = 0.0
+        for _, name, color in kinds:
+            count = getattr(run.summary.flips, name)
+            share = 100 * count / run.summary.accuracy_final.n
+            axes.barh([position], [share], left=[start], color=color, height=0.62)
+            if share > 5:
+                ink = INK if color in (PLAIN, PALE) else "#ffffff"
+                axes.text(start + share / 2, position, str(count), ha="center", va="center", color=ink)
+            start += share
+        counts = [getattr(run.summary.flips, name) for _, name, _ in kinds]
+        rows.append((run.name, *(str(count) for count in counts)))
+    _bar_labels(axes, runs, "share of graded problems, %")
+    _legend(axes, [(name, color) for name, _, color in kinds], columns=2)
+    won, lost = (sum(getattr(run.summary.flips, name) for run in runs) for name in ("wrong_to_right", "right_to_wrong"))
+    title = f"{won} problems became correct, {lost} became wrong"
+    return Plot(title, _svg(figure, "flips"), ("run", *(name for name, *_ in kinds)), rows)
+
+
+def _levels(runs: Sequence[Shown]) -> Plot:
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _empty()
+    rows = []
+    for run, color in zip(runs, RUNS, strict=False):
+        levels = run.summary.by_level
+        places = list(levels)
+        for name, line, paint in (("first", "--", MUTED if len(runs) == 1 else color), ("final", "-", color)):
+            rates = [getattr(levels[level], name) for level in places]
+            values = [_percent(rate) for rate in rates]
+            axes.plot(places, values, line, color=paint, marker="o", markersize=4, linewidth=1.5)
+            if len(runs) == 1:
+                lows, highs = ([100 * (getattr(rate, end) or 0) for rate in rates] for end in ("low", "high"))
+                axes.fill_between(places, lows, highs, color=paint, alpha=0.15, linewidth=0)
+            if name == "final" or len(runs) == 1:
+                _label(axes, name if len(runs) == 1 else run.name, (places[-1], values[-1]), paint)
+        rows += [
+            (run.name, str(level), both.first.percent(), both.final.percent(), str(both.first.n))
+            for level, both in levels.items()
+        ]
+    axes.set_xlabel("level")
+    axes.set_ylabel("accuracy, %")
+    axes.set_ylim(-4, 104)
+    axes.margins(x=0.16)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    title = "Accuracy by level: first responses (dashed) and final answers"
+    return Plot(title, _svg(figure, "levels"), ("run", "level", "first", "final", "n"), rows)
+
+
+def _cost(runs: Sequence[Shown]) -> Plot:
+    figure, axes = _empty(bars=len(runs))
+    rows = []
+    for position, run in enumerate(runs):
+        start = 0.0
+        for cost in run.costs:
+            tokens = cost.usage.total_tokens / max(1, len(run.seconds))
+            color = RUNS[1] if cost.role == "critic" else RUNS[0]
+            axes.barh(
+                [position], [tokens], left=[start], color=color, height=0.62, alpha=max(0.35, 1 - 0.2 * cost.round)
+            )
+            start += tokens
+            name = "first responses" if cost.round == 0 else f"round {cost.round}"
+            rows.append((run.name, cost.role, name, f"{cost.usage.calls:,}", f"{cost.usage.total_tokens:,}"))
+    _bar_labels(axes, runs, "tokens per problem (paler: later rounds)")
+    _legend(axes, [("actor", RUNS[0]), ("critic", RUNS[1])], columns=2)
+    critic = sum(run.summary.tokens.critic for run in runs)
+    share = critic / max(1, sum(run.summary.tokens.total for run in runs))
+    title = f"The critic uses {share:.0%} of the tokens"
+    return Plot(title, _svg(figure, "cost"), ("run", "role", "round", "calls", "tokens"), rows)
+
+
+def _latency(runs: Sequence[Shown]) -> Plot:
+    figure, axes = _empty()
+    rows = []
+    for run, color in zip(runs, RUNS, strict=False):
+        times = sorted(run.seconds)
+        shares = [100 * (place + 1) / len(times) for place in range(len(times))]
+        step = max(1, len(times) // 200)  # what is finer cannot be seen
+        chosen = [*range(0, len(times) - 1, step), len(times) - 1]
+        axes.step(
+            [times[place] for place in chosen],
+            [shares[place] for place in chosen],
+            where="post",
+            color=color,
+            linewidth=1.5,
+        )
+        if len(runs) > 1:
+            _label(axes, run.name, (times[len(times) // 2], 50.0), color)
+        rows.append((run.name, *(f"{_quantile(times, q):.2f}" for q in (0.5, 0.9, 1.0)), str(len(times))))
+    axes.set_xlabel("seconds from the first call of a problem to its answer")
+    axes.set_ylabel("problems, %")
+    axes.set_ylim(0, 103)
+    axes.set_xlim(left=0)
+    title = f"Half of the problems take at most {rows[0][1]} s"
+    if len(runs) > 1:
+        title = "How long problems take"
+    return Plot(title, _svg(figure, "latency"), ("run", "median, s", "90 % below, s", "longest, s", "problems"), rows)
+
+
+def _first_tokens(run: Shown) -> float:
+    """Tokens of one first response, which is all that the actor alone needs; 0 if unknown."""
+    first = next((cost.usage for cost in run.costs if cost.round == 0), Usage())
+    return first.total_tokens / max(1, first.calls - first.unknown_calls)
+
+
+def _mean_tokens(run: Shown) -> float:
+    """Tokens per problem; 0 if unknown."""
+    return run.summary.tokens.total / max(1, len(run.seconds))
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+def _percent(rate: Rate) -> float:
+    return 100 * (rate.value or 0)
+
+
+def _bars(rate: Rate) -> list[list[float]]:
+    value = rate.value or 0
+    return [[100 * (value - (rate.low or 0))], [100 * ((rate.high or 0) - value)]]
+
+
+def _empty(*, bars: int = 0) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    size = (SIZE[0], 1.5 + 0.42 * bars) if bars else SIZE
+    figure = Figure(figsize=size, layout="constrained")
+    figure.patch.set_visible(False)
+    axes = figure.subplots()
+    axes.patch.set_visible(False)
+    return figure, axes
+
+
+def _label(axes: "Axes", text: str, place: tuple[float, float], color: str, *, is_left: bool = False) -> None:
+    """Write at a place what ends there: on its right, or above it on the left."""
+    axes.annotate(
+        text,
+        place,
+        xytext=(-5, 5) if is_left else (7, 0),
+        textcoords="offset points",
+        ha="right" if is_left else "left",
+        va="bottom" if is_left else "center",
+        color=color,
+        fontsize=9,
+        parse_math=False,
+    )
+
+
+def _bar_labels(axes: "Axes", runs: Sequence[Shown], label: str) -> None:
+    axes.set_yticks(range(len(runs)), [run.name if len(runs) > 1 else "" for run in runs], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0)
+
+
+def _legend(axes: "Axes", entries: Sequence[tuple[str, str]], *, columns: int) -> None:
+    from matplotlib.patches import Patch
+
+    axes.legend(
+        handles=[Patch(color=color, label=name) for name, color in entries],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        borderaxespad=0.2,
+        handlelength=1,
+    )
+
+
+def _plain_ticks(axes: "Axes") -> None:
+    """Write numbers such as 200 and 1,000 on a log axis, in place of powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _svg(figure: "Figure", name: str) -> str:
+    """Give the SVG with classes in place of styles, without what only a file of its own needs."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib wrote it
+    ElementTree.register_namespace("", _SVG)
+    used: set[str] = set()
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
+                parent.remove(child)
+        _restyle(parent)
+        used.update(match[1] for value in parent.attrib.values() for match in _REFERENCE.finditer(value))
+        if _LINK in parent.attrib:
+            parent.set("href", parent.attrib.pop(_LINK))
+            used.add(parent.attrib["href"].removeprefix("#"))
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
+    for size in ("width", "height"):
+        root.attrib.pop(size, None)
+    root.set("aria-hidden", "true")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _restyle(element: ElementTree.Element) -> None:
+    style: dict[str, Any] = dict(
+        part.strip().split(": ", 1) for part in element.attrib.pop("style", "").split(";") if ": " in part
+    )
+    style |= {name: element.attrib[name] for name in ("fill", "stroke") if name in element.attrib}
+    classes = []
+    for name, value in style.items():
+        if name in ("fill", "stroke") and value in _CLASSES:
+            element.attrib.pop(name, None)
+            classes.append(f"{name}-{_CLASSES[value]}")
+        elif name == "font":
+            size = _FONT_SIZE.search(value)
+            if size:
+                element.set("font-size", size[0])
+        elif name == "transform-origin":
+            continue
+        else:
+            element.set(name, value)
+    if classes:
+        element.set("class", " ".join(classes))
