@@ -39,5 +39,5 @@ def report(
     if json:
         print_json({"runs": len(contents.runs), "problems": len(contents.rows), "bytes": size, "out": str(out)})
     else:
-        log.print(plain(f"written: {out} ({len(contents.rows):,} problems, {size / 1e6:.1f} MB)"))
+        log.print(plain(f"written: {out} ({len(contents.rows):,} problems, {size / 1e6:.1f} MB)"), soft_wrap=True)
     return 0

@@ -14,7 +14,9 @@ from typing import Any
 
 import orjson
 
+from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Call, Record, Role, Trace, Usage
+from critique_graph.output.terminal import escaped
 from critique_graph.report.problems import Cell, cell_of, tree_of
 from critique_graph.report.read_run import ReportedRun, read_run, read_trace
 from critique_graph.solve.summary import Summary, summarise
@@ -56,7 +58,17 @@ class Shown:
     manifest: dict[str, Any]
     models: dict[str, str]
     """The models that played, by role, as the traces name them."""
+    chains: int
+    """Most chains that a problem has."""
     gaps: tuple[str, ...]
+
+    @property
+    def gains_by(self) -> str:
+        """What the gain is due to: with several chains, a vote changes answers too."""
+        has_critic = any(cost.role == "critic" for cost in self.costs)
+        if self.chains > 1:
+            return "vote and critic together" if has_critic else "the vote"
+        return "the critic" if has_critic else "nothing"
 
 
 @dataclass(frozen=True)
@@ -86,14 +98,20 @@ def collect(folders: Sequence[Path]) -> Contents:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Give the folders' names, or their paths where names are not unique."""
-    names = [folder.resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
+    """Give the folders' names, with as many of the folders above them as tell them apart."""
+    paths = [folder.resolve().parts for folder in folders]
+    if len(set(paths)) < len(paths):
+        raise InputError("a run is named twice; name each run once.")
+    depth = 1
+    while len({path[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path[-depth:]) for path in paths]
 
 
 def _collect_run(index: int, name: str, run: ReportedRun, rows: "_Rows", blocks: "_Blocks") -> Shown:
     costs, seconds = _Costs(), list[float]()
     models: dict[str, str] = {}
+    chains = 0
     summary = summarise(run.finished)
     for row in run.finished.rows():
         trace = read_trace(row)
@@ -103,9 +121,10 @@ def _collect_run(index: int, name: str, run: ReportedRun, rows: "_Rows", blocks:
             costs.add(trace)
             models |= _models(trace)
             seconds.append(trace.seconds)
+            chains = max(chains, len(trace.chains))
         rows.add(index, row.id, trace, cell)
     gaps = (*run.gaps, *_gaps(summary))
-    return Shown(name, summary, costs.listed(), seconds, run.manifest, models, gaps)
+    return Shown(name, summary, costs.listed(), seconds, run.manifest, models, chains, gaps)
 
 
 def _gaps(summary: Summary) -> Iterator[str]:
@@ -213,7 +232,7 @@ def index_of(contents: Contents) -> bytes:
             "schema": "critique-graph.report/1",
             "runs": [
                 {
-                    "name": run.name,
+                    "name": escaped(run.name),
                     "summary": run.summary.model_dump(mode="json"),
                     "costs": [cost.model_dump(mode="json") for cost in run.costs],
                     "gaps": run.gaps,

@@ -24,6 +24,9 @@ SIZE = (5.0, 3.1)
 MOST_RUNS = 6
 """Most runs that a plot shows, the first ones: more colours than that cannot be told apart."""
 
+LONGEST_NAME = 22
+"""Most characters of a run's name in a plot."""
+
 INK, MUTED, GRID, GOOD, BAD, PLAIN, PALE = (f"#00000{number}" for number in range(1, 8))
 RUNS = tuple(f"#0000a{number}" for number in range(MOST_RUNS))
 _CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", GOOD: "good", BAD: "bad", PLAIN: "plain", PALE: "pale"} | {
@@ -94,10 +97,10 @@ def _accuracy(runs: Sequence[Shown]) -> Plot:
             axes.errorbar([cost], [_percent(rate)], _bars(rate), color=color, capsize=3, alpha=0.5, elinewidth=1)
             axes.plot([cost], [_percent(rate)], marker, color=color, markersize=6)
         axes.plot(costs, [_percent(first), _percent(final)], color=color, linewidth=1.5)
-        name = "with the critic" if len(runs) == 1 else run.name
+        name = "final answer" if len(runs) == 1 else _short(run.name)
         _label(axes, name, (costs[1], _percent(final)), color, is_left=True)
         if len(runs) == 1:
-            _label(axes, "actor alone", (costs[0], _percent(first)), color)
+            _label(axes, "first response", (costs[0], _percent(first)), color)
         rows += [
             (run.name, "first responses alone", f"{costs[0]:.0f}", first.percent(), str(first.n)),
             (run.name, "final", f"{costs[1]:.0f}", final.percent(), str(final.n)),
@@ -114,13 +117,15 @@ def _accuracy(runs: Sequence[Shown]) -> Plot:
 def _gain_in_words(runs: Sequence[Shown]) -> str:
     if len(runs) > 1:
         best = max(runs, key=lambda run: run.summary.accuracy_final.value or 0)
-        return f"Accuracy for tokens: {best.name} ends highest, at {_percent(best.summary.accuracy_final):.1f} %"
+        return (
+            f"Accuracy for tokens: {_short(best.name)} ends highest, at {_percent(best.summary.accuracy_final):.1f} %"
+        )
     gain = runs[0].summary.gain
     value, low, high = (100 * (x or 0) for x in (gain.value, gain.low, gain.high))
+    interval = f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
     if low <= 0 <= high:
-        return f"No clear gain by the critic: {value:+.1f} points [{low:+.1f}, {high:+.1f}]"
-    word = "gains" if value > 0 else "loses"
-    return f"The critic {word} {abs(value):.1f} points [{low:+.1f}, {high:+.1f}]"
+        return f"No clear gain by {runs[0].gains_by}: {interval}"
+    return f"{'Gain' if value > 0 else 'Loss'} by {runs[0].gains_by}: {interval}"
 
 
 def _flips(runs: Sequence[Shown]) -> Plot:
@@ -147,7 +152,7 @@ def _flips(runs: Sequence[Shown]) -> Plot:
     _bar_labels(axes, runs, "share of graded problems, %")
     _legend(axes, [(name, color) for name, _, color in kinds], columns=2)
     won, lost = (sum(getattr(run.summary.flips, name) for run in runs) for name in ("wrong_to_right", "right_to_wrong"))
-    title = f"{won} problems became correct, {lost} became wrong"
+    title = f"{won} problems became correct, {lost} became wrong" if len(runs) == 1 else "What became of the answers"
     return Plot(title, _svg(figure, "flips"), ("run", *(name for name, *_ in kinds)), rows)
 
 
@@ -155,7 +160,7 @@ def _levels(runs: Sequence[Shown]) -> Plot:
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _empty()
-    rows = []
+    rows, ends = [], []
     for run, color in zip(runs, RUNS, strict=False):
         levels = run.summary.by_level
         places = list(levels)
@@ -167,11 +172,15 @@ def _levels(runs: Sequence[Shown]) -> Plot:
                 lows, highs = ([100 * (getattr(rate, end) or 0) for rate in rates] for end in ("low", "high"))
                 axes.fill_between(places, lows, highs, color=paint, alpha=0.15, linewidth=0)
             if name == "final" or len(runs) == 1:
-                _label(axes, name if len(runs) == 1 else run.name, (places[-1], values[-1]), paint)
+                ends.append((values[-1], places[-1], name if len(runs) == 1 else _short(run.name), paint))
         rows += [
             (run.name, str(level), both.first.percent(), both.final.percent(), str(both.first.n))
             for level, both in levels.items()
         ]
+    lowest = -100.0
+    for value, place, name, paint in sorted(ends):
+        lowest = max(value, lowest + 7)  # names of lines that end at the same place stand above one another
+        _label(axes, name, (place, lowest), paint)
     axes.set_xlabel("level")
     axes.set_ylabel("accuracy, %")
     axes.set_ylim(-4, 104)
@@ -199,7 +208,7 @@ def _cost(runs: Sequence[Shown]) -> Plot:
     _legend(axes, [("actor", RUNS[0]), ("critic", RUNS[1])], columns=2)
     critic = sum(run.summary.tokens.critic for run in runs)
     share = critic / max(1, sum(run.summary.tokens.total for run in runs))
-    title = f"The critic uses {share:.0%} of the tokens"
+    title = f"The critic uses {share:.0%} of the tokens" if len(runs) == 1 else "Tokens by role and round"
     return Plot(title, _svg(figure, "cost"), ("run", "role", "round", "calls", "tokens"), rows)
 
 
@@ -219,7 +228,7 @@ def _latency(runs: Sequence[Shown]) -> Plot:
             linewidth=1.5,
         )
         if len(runs) > 1:
-            _label(axes, run.name, (times[len(times) // 2], 50.0), color)
+            _label(axes, _short(run.name), (times[len(times) // 2], 50.0), color)
         rows.append((run.name, *(f"{_quantile(times, q):.2f}" for q in (0.5, 0.9, 1.0)), str(len(times))))
     axes.set_xlabel("seconds from the first call of a problem to its answer")
     axes.set_ylabel("problems, %")
@@ -282,11 +291,11 @@ def _label(axes: "Axes", text: str, place: tuple[float, float], color: str, *, i
 
 
 def _bar_labels(axes: "Axes", runs: Sequence[Shown], label: str) -> None:
-    axes.set_yticks(range(len(runs)), [run.name if len(runs) > 1 else "" for run in runs], parse_math=False)
+    axes.set_yticks(range(len(runs)), [_short(run.name) if len(runs) > 1 else "" for run in runs], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(label)
     axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")
+    axes.grid(visible=False)
     axes.margins(x=0)
 
 
@@ -303,6 +312,11 @@ def _legend(axes: "Axes", entries: Sequence[tuple[str, str]], *, columns: int) -
         borderaxespad=0.2,
         handlelength=1,
     )
+
+
+def _short(name: str) -> str:
+    """Give a name that a plot has room for; the table below the plot has the whole one."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:7]}…{name[-LONGEST_NAME + 8 :]}"
 
 
 def _plain_ticks(axes: "Axes") -> None:

@@ -32,7 +32,7 @@ class ReportedRun:
 
 
 def read_run(folder: Path) -> ReportedRun:
-    """Read a folder of `critique-graph run`; its problems are read only when they are asked for.
+    """Read a folder of `critique-graph run`: its problems are checked, and read again when they are asked for.
 
     Raises:
         InputError: There is no such folder, no run or no ended problem in it, or its traces are of another verb or
@@ -51,9 +51,9 @@ def read_run(folder: Path) -> ReportedRun:
         raise InputError(f"{folder}: there is neither {JOURNAL} nor {TRACES}; nothing can be shown.")
 
     def rows() -> Iterable[JournalRow]:
-        return _checked(folder, read_journal(folder / JOURNAL)) if has_journal else _rows_of_traces(folder / TRACES)
+        return read_journal(folder / JOURNAL) if has_journal else _rows_of_traces(folder / TRACES)
 
-    counts = Counter(row.outcome.status for row in rows())
+    counts = Counter(row.outcome.status for row in _checked(folder, rows()))
     if not counts:
         raise InputError(f"{folder}: no problem of this run has been begun; nothing can be shown.")
     recorded = sum(manifest["outcomes"].values())

@@ -116,7 +116,7 @@ function passes(problem, kind) {
 }
 
 function fillControls() {
-  byId("run").append(el("option", { value: "" }, "any run"), ...runs.map((run, i) => el("option", { value: i }, plain(run.name).map((p) => p.textContent ?? p).join(""))));
+  byId("run").append(el("option", { value: "" }, "any run"), ...runs.map((run, i) => el("option", { value: i }, run.name)));
   byId("of").hidden = runs.length < 2;
   const levels = [...new Set(problems.map((problem) => problem.level))].filter((level) => level !== null).sort((a, b) => a - b);
   byId("level").append(el("option", { value: "" }, "all"), ...levels.map((level) => el("option", { value: level }, String(level))));
@@ -172,7 +172,7 @@ function rowOf(index) {
   return el("tr", {},
     el("td", {}, link),
     el("td", {}, problem.level === null ? "" : `level ${problem.level}`),
-    ...problem.cells.map((cell, run) => el("td", {}, cell ? chipsOf(cell) : el("small", {}, "not in it"),
+    ...problem.cells.map((cell, run) => el("td", { "data-run": runs.length > 1 ? runs[run].name : null }, cell ? chipsOf(cell) : el("small", {}, "not in it"),
       cell && cell.tokens !== null ? el("small", {}, `${number(cell.tokens)} tokens`) : null)),
   );
 }
@@ -204,7 +204,10 @@ async function treesOf(block) {
 async function showProblem(index, run) {
   const problem = problems[index];
   const cell = problem.cells[run];
-  const tree = cell && cell.place ? (await treesOf(cell.place[0]))[cell.place[1]] : null;
+  const asked = location.hash;
+  const isTooOld = !("DecompressionStream" in window);
+  const tree = cell && cell.place && !isTooOld ? (await treesOf(cell.place[0]))[cell.place[1]] : null;
+  if (location.hash !== asked) return; // another problem was asked for meanwhile
   const write = writer(tree ? tree.formulas : {});
   const place = shown.indexOf(index);
   const parts = [
@@ -219,7 +222,8 @@ async function showProblem(index, run) {
     parts.push(ballotOf(trace, write));
     const one = trace.chains.length === 1;
     trace.chains.forEach((chain, i) => parts.push(chainOf(chain, tree.responses[i], trace, write, one || i === 0)));
-  } else parts.push(el("p", { class: "gap" }, cell ? "There is no trace: nothing was written, or the graph raised an error." : "This run does not have the problem."));
+  } else if (isTooOld) parts.push(el("p", { class: "gap" }, "This browser is too old to unpack the problem: it has no DecompressionStream."));
+  else parts.push(el("p", { class: "gap" }, cell ? "There is no trace: nothing was written, or the graph raised an error." : "This run does not have the problem."));
   const view = byId("problem");
   view.replaceChildren(...parts);
   byId("overview").hidden = true;
