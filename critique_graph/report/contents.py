@@ -8,7 +8,7 @@ import base64
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Call, Record, Role, Trace, Usage
+from critique_graph.metrics.intervals import Rate, paired_difference
 from critique_graph.output.terminal import escaped
 from critique_graph.report.problems import Cell, cell_of, tree_of
 from critique_graph.report.read_run import ReportedRun, read_run, read_trace
@@ -61,6 +62,8 @@ class Shown:
     chains: int
     """Most chains that a problem has."""
     gaps: tuple[str, ...]
+    against_first: Rate | None = None
+    """Accuracy of the final answers minus that of the first run in the page, on the problems that both have graded."""
 
     @property
     def gains_by(self) -> str:
@@ -94,7 +97,20 @@ def collect(folders: Sequence[Path]) -> Contents:
         for index, (name, run) in enumerate(zip(_names(folders), found, strict=True))
     ]
     blocks.close()
-    return Contents(runs, list(rows.joined()), blocks.closed)
+    joined = list(rows.joined())
+    for index in range(1, len(runs)):
+        runs[index] = replace(runs[index], against_first=_difference(joined, index))
+    return Contents(runs, joined, blocks.closed)
+
+
+def _difference(rows: Sequence[Row], index: int) -> Rate:
+    """Give the paired difference of a run's final answers and the first run's."""
+    pairs = [
+        (first.change.endswith("to_right"), other.change.endswith("to_right"))
+        for first, other in ((row.cells[0], row.cells[index]) for row in rows)
+        if first is not None and other is not None and first.change and other.change
+    ]
+    return paired_difference([first for first, _ in pairs], [other for _, other in pairs])
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -236,6 +252,7 @@ def index_of(contents: Contents) -> bytes:
                     "summary": run.summary.model_dump(mode="json"),
                     "costs": [cost.model_dump(mode="json") for cost in run.costs],
                     "gaps": run.gaps,
+                    "against_first": run.against_first and run.against_first.model_dump(mode="json"),
                 }
                 for run in contents.runs
             ],

@@ -91,20 +91,22 @@ def _hash(text: str) -> str:
 
 def _figures(runs: Sequence[Shown]) -> list[tuple[str, list[str]]]:
     """Give the figures of all runs: a name, and for every run a text; those that no run has are left out."""
-    columns = [dict(_figures_of(run)) for run in runs]
+    columns = [dict(_figures_of(run, runs[0])) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     return [(name, [column.get(name, "-") for column in columns]) for name in names]
 
 
-def _figures_of(run: Shown) -> Iterator[tuple[str, str]]:
+def _figures_of(run: Shown, first: Shown) -> Iterator[tuple[str, str]]:
     summary = run.summary
     yield "state", {"running": "not ended", "stopped_early": "stopped early"}.get(summary.state, summary.state)
     yield "problems", summary.outcomes_in_words({"ungraded": summary.ungraded})
     if summary.accuracy_final.n:
         yield "accuracy of first responses", _rate(summary.accuracy_first)
         yield "accuracy of final answers", _rate(summary.accuracy_final)
-        gain = summary.gain
-        yield "gain, paired", f"{gain.percent(sign='+', unit='points')}, n = {gain.n}"
+        against = run.against_first
+        if against is not None and against.n:
+            yield f"final answers against {first.name}, paired", _points(against)
+        yield "gain over first responses, paired", _points(summary.gain)
         flips = summary.flips
         yield "wrong → correct", f"{flips.wrong_to_right} problems"
         yield "correct → wrong", f"{flips.right_to_wrong} problems"
@@ -126,6 +128,10 @@ def _figures_of(run: Shown) -> Iterator[tuple[str, str]]:
     if tokens.cached:
         yield "prompts from the cache", f"{tokens.cached / tokens.prompts:.0%} of {tokens.prompts:,} tokens"
     yield "time", f"{summary.seconds:,.1f} s"
+
+
+def _points(rate: Rate) -> str:
+    return f"{rate.percent(sign='+', unit='points')}, n = {rate.n}"
 
 
 def _rate(rate: Rate) -> str:

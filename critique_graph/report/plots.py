@@ -1,19 +1,16 @@
 """The plots of a page: matplotlib draws, and its SVG is put into the page, with the page's own colours and letters.
 
-The page's policy forbids styles in attributes, so colours become classes, which also lets them follow light and dark.
 Every plot comes with a table of the numbers that it shows.
 """
 
-import io
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from critique_graph.core.schema import Usage
 from critique_graph.metrics.intervals import Rate
 from critique_graph.report.contents import Shown
+from critique_graph.report.svg import BAD, GOOD, GRID, INK, MOST_RUNS, MUTED, PALE, PLAIN, RUNS, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,22 +18,8 @@ if TYPE_CHECKING:
 
 SIZE = (5.0, 3.1)
 """Inches; small, so that letters can still be read where a phone shrinks the plot."""
-MOST_RUNS = 6
-"""Most runs that a plot shows, the first ones: more colours than that cannot be told apart."""
-
 LONGEST_NAME = 22
 """Most characters of a run's name in a plot."""
-
-INK, MUTED, GRID, GOOD, BAD, PLAIN, PALE = (f"#00000{number}" for number in range(1, 8))
-RUNS = tuple(f"#0000a{number}" for number in range(MOST_RUNS))
-_CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", GOOD: "good", BAD: "bad", PLAIN: "plain", PALE: "pale"} | {
-    color: f"run{index}" for index, color in enumerate(RUNS)
-}
-"""Colours of which the style sheet decides."""
-
-_SVG, _LINK = "http://www.w3.org/2000/svg", "{http://www.w3.org/1999/xlink}href"
-_FONT_SIZE = re.compile(r"[\d.]+px")
-_REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
 @dataclass(frozen=True)
@@ -111,21 +94,19 @@ def _accuracy(runs: Sequence[Shown]) -> Plot:
     axes.set_ylabel("accuracy, %")
     axes.margins(x=0.25, y=0.15)
     columns = ("run", "answer", "tokens per problem", "accuracy, 95 % interval", "n")
-    return Plot(_gain_in_words(runs), _svg(figure, "accuracy"), columns, rows)
+    return Plot(_gain_in_words(runs), svg_of(figure, "accuracy"), columns, rows)
 
 
 def _gain_in_words(runs: Sequence[Shown]) -> str:
     if len(runs) > 1:
-        best = max(runs, key=lambda run: run.summary.accuracy_final.value or 0)
-        return (
-            f"Accuracy for tokens: {_short(best.name)} ends highest, at {_percent(best.summary.accuracy_final):.1f} %"
-        )
+        against = runs[1].against_first
+        if len(runs) > 2 or against is None or not against.n:
+            return "Accuracy for tokens"
+        difference = against.percent(sign="+", unit="points")
+        return f"{_short(runs[1].name)} against {_short(runs[0].name)}: {difference}"
     gain = runs[0].summary.gain
-    value, low, high = (100 * (x or 0) for x in (gain.value, gain.low, gain.high))
-    interval = f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
-    if low <= 0 <= high:
-        return f"No clear gain by {runs[0].gains_by}: {interval}"
-    return f"{'Gain' if value > 0 else 'Loss'} by {runs[0].gains_by}: {interval}"
+    word = "No clear gain" if (gain.low or 0) <= 0 <= (gain.high or 0) else "Gain" if (gain.value or 0) > 0 else "Loss"
+    return f"{word} by {runs[0].gains_by}: {gain.percent(sign='+', unit='points')}"
 
 
 def _flips(runs: Sequence[Shown]) -> Plot:
@@ -153,7 +134,7 @@ def _flips(runs: Sequence[Shown]) -> Plot:
     _legend(axes, [(name, color) for name, _, color in kinds], columns=2)
     won, lost = (sum(getattr(run.summary.flips, name) for run in runs) for name in ("wrong_to_right", "right_to_wrong"))
     title = f"{won} problems became correct, {lost} became wrong" if len(runs) == 1 else "What became of the answers"
-    return Plot(title, _svg(figure, "flips"), ("run", *(name for name, *_ in kinds)), rows)
+    return Plot(title, svg_of(figure, "flips"), ("run", *(name for name, *_ in kinds)), rows)
 
 
 def _levels(runs: Sequence[Shown]) -> Plot:
@@ -187,7 +168,7 @@ def _levels(runs: Sequence[Shown]) -> Plot:
     axes.margins(x=0.16)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = "Accuracy by level: first responses (dashed) and final answers"
-    return Plot(title, _svg(figure, "levels"), ("run", "level", "first", "final", "n"), rows)
+    return Plot(title, svg_of(figure, "levels"), ("run", "level", "first", "final", "n"), rows)
 
 
 def _cost(runs: Sequence[Shown]) -> Plot:
@@ -209,7 +190,7 @@ def _cost(runs: Sequence[Shown]) -> Plot:
     critic = sum(run.summary.tokens.critic for run in runs)
     share = critic / max(1, sum(run.summary.tokens.total for run in runs))
     title = f"The critic uses {share:.0%} of the tokens" if len(runs) == 1 else "Tokens by role and round"
-    return Plot(title, _svg(figure, "cost"), ("run", "role", "round", "calls", "tokens"), rows)
+    return Plot(title, svg_of(figure, "cost"), ("run", "role", "round", "calls", "tokens"), rows)
 
 
 def _latency(runs: Sequence[Shown]) -> Plot:
@@ -237,7 +218,7 @@ def _latency(runs: Sequence[Shown]) -> Plot:
     title = f"Half of the problems take at most {rows[0][1]} s"
     if len(runs) > 1:
         title = "How long problems take"
-    return Plot(title, _svg(figure, "latency"), ("run", "median, s", "90 % below, s", "longest, s", "problems"), rows)
+    return Plot(title, svg_of(figure, "latency"), ("run", "median, s", "90 % below, s", "longest, s", "problems"), rows)
 
 
 def _first_tokens(run: Shown) -> float:
@@ -326,53 +307,3 @@ def _plain_ticks(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _svg(figure: "Figure", name: str) -> str:
-    """Give the SVG with classes in place of styles, without what only a file of its own needs."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib wrote it
-    ElementTree.register_namespace("", _SVG)
-    used: set[str] = set()
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
-                parent.remove(child)
-        _restyle(parent)
-        used.update(match[1] for value in parent.attrib.values() for match in _REFERENCE.finditer(value))
-        if _LINK in parent.attrib:
-            parent.set("href", parent.attrib.pop(_LINK))
-            used.add(parent.attrib["href"].removeprefix("#"))
-    for element in root.iter():
-        if element.get("id") not in used:
-            element.attrib.pop("id", None)
-    for size in ("width", "height"):
-        root.attrib.pop(size, None)
-    root.set("aria-hidden", "true")
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _restyle(element: ElementTree.Element) -> None:
-    style: dict[str, Any] = dict(
-        part.strip().split(": ", 1) for part in element.attrib.pop("style", "").split(";") if ": " in part
-    )
-    style |= {name: element.attrib[name] for name in ("fill", "stroke") if name in element.attrib}
-    classes = []
-    for name, value in style.items():
-        if name in ("fill", "stroke") and value in _CLASSES:
-            element.attrib.pop(name, None)
-            classes.append(f"{name}-{_CLASSES[value]}")
-        elif name == "font":
-            size = _FONT_SIZE.search(value)
-            if size:
-                element.set("font-size", size[0])
-        elif name == "transform-origin":
-            continue
-        else:
-            element.set(name, value)
-    if classes:
-        element.set("class", " ".join(classes))

@@ -14,6 +14,7 @@ from reported_runs import MIXED, XSS, Page, hostile_rows, read_page, texts, with
 
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.schema import Problem, Trace
+from critique_graph.metrics.intervals import paired_difference
 from critique_graph.report.page import write_report
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
@@ -105,6 +106,8 @@ def test_runs_stand_side_by_side_and_share_the_problems_that_are_the_same(tmp_pa
     second = write_run(tmp_path / "second", [row("b", "right", "right"), row("z", "right", "right")])
     page = reported(tmp_path, first, second)
     assert [run["name"] for run in page.index["runs"]] == ["first", "second"]
+    assert page.index["runs"][0]["against_first"] is None
+    assert page.index["runs"][1]["against_first"] == paired_difference([False], [True]).model_dump()
     changes = {
         problem["id"]: [cell and cell["change"] for cell in problem["cells"]] for problem in page.index["problems"]
     }
