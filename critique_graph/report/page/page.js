@@ -261,7 +261,7 @@ function ballotOf(trace, write) {
   const { ballot, chains } = trace;
   const most = Math.max(...ballot.entries.map((entry) => entry.weight), 0) || 1;
   const list = (numbers) => numbers.map((i) => i + 1).join(", ");
-  const notes = [];
+  const notes = ballot.entries.length ? [] : ["There is no answer to count."];
   if (ballot.unparsed.length) notes.push(`No answer could be read in chain ${list(ballot.unparsed)}.`);
   if (ballot.excluded.length) notes.push(`The rule left out chain ${list(ballot.excluded)}.`);
   if (ballot.is_tie) notes.push("A tie, decided by the seeded rule.");
@@ -334,7 +334,7 @@ function stepsOf(steps, critique, write) {
   const note = (step) => el("div", {}, verdict(step.verdict), " ", el("span", { class: "text" }, write(step.explanation)));
   const look = (found) => (found.some((step) => step.verdict === "wrong") ? "wrong" : found.some((step) => step.verdict === "correct") ? "correct" : "");
   return el("ol", { class: "steps" },
-    steps.map((text, i) => el("li", { class: `${look(judged.get(i))} ${critique ? "" : "alone"}` },
+    steps.map((text, i) => el("li", { class: `${look(judged.get(i))} ${critique && critique.steps.length ? "" : "alone"}` },
       el("div", { class: "text" }, write(text)),
       judged.get(i).length ? el("div", { class: "note" }, judged.get(i).map(note)) : null)),
     strangers.map((step) => el("li", { class: look([step]) },
