@@ -35,6 +35,7 @@ from critique_graph.improve.command import improve
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.miniature_training.command import app as miniature
 from critique_graph.output.terminal import log, plain, print_text
+from critique_graph.report.command import report
 from critique_graph.runs import drive
 from critique_graph.self_talk.command import self_talk
 from critique_graph.solve.command import run, solve
@@ -77,6 +78,7 @@ app.command(compare, help_epilogue="Example: critique-graph compare problems.jso
 app.command(
     eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
 )
+app.command(report, help_epilogue="Example: critique-graph report runs/first runs/second --out report.html")
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")

@@ -90,6 +90,11 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
+def escaped(text: str) -> str:
+    """Give a text with its hidden characters written as JSON writes them, so that a reader sees them."""
+    return text.translate(_ESCAPED)
+
+
 def figures_table(figures: Iterable[tuple[str, str]]) -> Table:
     """Lay out names and figures in two columns; texts from outside are shown as they are, never read as markup."""
     table = Table(show_header=False, box=None, pad_edge=False)
