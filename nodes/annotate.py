@@ -13,15 +13,17 @@ from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import CritiqueForm, GenerationContext
+from critique_graph.core.critique_json import GivenVerdicts
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
-from critique_graph.core.schema import Call, Failure
+from critique_graph.core.schema import Call, Failure, Verdict
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
-from critique_graph.nodes.ask_critique import ask_for_critique
+from critique_graph.nodes.ask_critique import ask_for_critique, form_for
+from critique_graph.nodes.critique import critique_messages
 
 MAX_ASKED = 2
-"""Most calls for one critique: an unreadable critique is asked for once more."""
+"""Most calls for one critique: one that is unreadable or contradicts what is known is asked for once more."""
 
 _LEAK = re.compile(
     r"\b(?:reference|ground[ -]truth|gold|given|known|provided|expected)\s(?:final\s)?(?:answer|solution)\b|\bhints?\b",
@@ -56,10 +58,16 @@ def annotate_messages(
 
 
 def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
-    """Create the node that has the annotator critique every path."""
+    """Create the node that has the annotator critique every path.
+
+    A critique that contradicts what is known, or reveals the hints, is asked for once more: without hints, and with the
+    known verdicts given, so that the annotator has to explain them. That is ours, for annotators that are too small to
+    use hints; it needs the form `json` or `prefill`.
+    """
 
     async def annotate(state: AutoCritiqueState) -> dict[str, Any]:
         context, call_annotator = players.context(), players.caller("annotator")
+        form = await form_for(call_annotator, context.critique_form)
         calls: defaultdict[str, list[Call]] = defaultdict(list)
 
         async def annotated(path: ReasoningPath) -> ReasoningPath:
@@ -67,28 +75,33 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 return path
             response, until = path.response.text, context.annotate_until
 
-            def prompt(form: CritiqueForm) -> list[BaseMessage]:
+            def unhinted(form: CritiqueForm) -> list[BaseMessage]:
+                return critique_messages(state["question"], response, players.prompts, form=form)
+
+            def hinted(form: CritiqueForm) -> list[BaseMessage]:
                 return annotate_messages(
                     state["question"], path, str(reference_of(state)), until=until, prompts=players.prompts, form=form
                 )
 
             for asked in range(MAX_ASKED):
+                given = known_verdicts(path, until) if asked and form != "text" else ()
                 outcome = await ask_for_critique(
                     call_annotator,
-                    prompt,
+                    unhinted if given else hinted,
                     response,
                     CallKey(problem_id(state), "annotator", path.name, asked),
-                    form=context.critique_form,
+                    form=form,
                     until_first_error=until == "first_error",
+                    given=given,
                 )
                 if isinstance(outcome, Failure):
                     return path.dropped("annotate", "failed", outcome)
                 critique, reply = outcome
                 calls[path.name].append(reply.call)
                 path = path.model_copy(update={"critique": critique, "calls": (*path.calls, reply.call)})
-                if critique.is_readable:
+                reason = disagreement(path)
+                if reason is None or (form == "text" and reason != "unreadable"):
                     break
-            reason = disagreement(path)
             emit("annotated", path=path.name, drop=reason, text=critique.text)
             return path if reason is None else path.dropped("annotate", reason)
 
@@ -97,6 +110,19 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
         return write_paths(state, paths, annotator=calls)
 
     return BothWays(annotate)
+
+
+def known_verdicts(path: ReasoningPath, until: Until) -> GivenVerdicts:
+    """Give what is known of a critique of a path: the verdict on the answer, and on the steps up to the known error."""
+    assert path.response is not None
+    steps, error = len(split_steps(path.response.text)), path.known.step
+    correct: list[Verdict | None] = ["correct"]
+    if path.response.is_correct:
+        return correct * (steps + 1)
+    if error is None:
+        return [*[None] * steps, "wrong"]
+    after = 0 if until == "first_error" else steps - error - 1
+    return [*correct * error, "wrong", *[None] * after, "wrong"]
 
 
 def _for_each_critique(path: ReasoningPath, critiques: int) -> list[ReasoningPath]:

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.critique_json import critique_format, read_critique_json
+from critique_graph.core.critique_json import GivenVerdicts, critique_format, read_critique_json
 from critique_graph.core.schema import Critique, Failure, Reply, Usage
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.prefill import fill_in_critique
@@ -51,8 +51,11 @@ async def ask_for_critique(
     form: CritiqueForm,
     until_first_error: bool = False,
     retries: int = 0,
+    given: GivenVerdicts = (),
 ) -> tuple[Critique, Reply] | Failure:
-    """Ask for a critique of a response; one that is asked for again has the warning `asked_again`.
+    """Ask for a critique of a response.
+
+    One that is asked for again has the warning `asked_again`, one whose verdicts were given `verdicts_given`.
 
     Args:
         caller: The critic or the annotator.
@@ -63,6 +66,8 @@ async def ask_for_critique(
         until_first_error: Whether the critique ends at the first step that is judged wrong.
         retries: Number of times that an unreadable critique is asked for again, at a temperature of `RETRY_TEMPERATURE`
             or more, since a greedy model would repeat itself; the last reply has the usage of all.
+        given: Verdicts that are known, which the model then has to explain; a critique that is asked for as text takes
+            none.
     """
     form = await form_for(caller, form)
     messages, steps = prompt(form), split_steps(response)
@@ -70,11 +75,14 @@ async def ask_for_critique(
     async def ask(caller: Caller, key: CallKey) -> Reply | Failure:
         if form == "prefill":
             return await caller.recorded(
-                key, lambda: fill_in_critique(caller, messages, steps, key, until_first_error=until_first_error)
+                key,
+                lambda: fill_in_critique(
+                    caller, messages, steps, key, until_first_error=until_first_error, given=given
+                ),
             )
         options = caller.against_loops
         if form == "json":
-            options |= critique_format(len(steps), is_bounded=await caller.kept_schema() == "bounded")
+            options |= critique_format(len(steps), is_bounded=await caller.kept_schema() == "bounded", given=given)
         return await caller(messages, key, **options)
 
     usage = Usage()
@@ -89,8 +97,8 @@ async def ask_for_critique(
         critique = to_critique(reply, response, steps=steps, until_first_error=until_first_error)
         if critique.is_readable:
             break
-    if number:
-        critique = critique.model_copy(update={"warnings": (*critique.warnings, "asked_again")})
+    warnings = ["asked_again"] * (number > 0) + ["verdicts_given"] * (form != "text" and any(given))
+    critique = critique.model_copy(update={"warnings": (*critique.warnings, *warnings)})
     return critique, reply.model_copy(update={"call": reply.call.model_copy(update={"usage": usage})})
 
 

@@ -16,7 +16,7 @@ from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Reply
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, step_at, text_before, text_through
-from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_graded, working_steps
+from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_graded, with_answer, working_steps
 
 MAX_STEPS = 64
 """Most steps after the cut; a longer path counts as truncated."""
@@ -48,6 +48,8 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             begun = text_before(template.text, cut)
             key = CallKey(problem, "actor", name, 0)
             outcome = await _heated(call_actor, state, context, players.prompts, begun, key, calls[name])
+            if isinstance(outcome, Reply):
+                outcome = await with_answer(players, state, outcome, key, calls[name])
             path = ReasoningPath(name=name, strategy="rg2", template=template.source)
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
@@ -59,9 +61,11 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             async def roll_out(index: int) -> bool | Failure:
                 key = CallKey(problem, "actor", f"{path}/{side}", index)
                 outcome = await continued(call_actor, state, begun, key, prompts=players.prompts)
+                if isinstance(outcome, Reply):
+                    calls[path].append(outcome.call)
+                    outcome = await with_answer(players, state, outcome, key, calls[path])
                 if isinstance(outcome, Failure):
                     return outcome
-                calls[path].append(outcome.call)
                 return bool((await to_graded(outcome, state, players.grader)).is_correct)
 
             right = 0

@@ -10,11 +10,19 @@ from critique_graph.calls.players import EXACT, Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
-from critique_graph.core.schema import Call, Failure
+from critique_graph.core.schema import Call, Failure, Reply
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
 from critique_graph.core.steps import step_at, text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
-from critique_graph.nodes.paths import continued, flawed_paths, reasoning_steps, template_of, to_graded, working_steps
+from critique_graph.nodes.paths import (
+    continued,
+    flawed_paths,
+    reasoning_steps,
+    template_of,
+    to_graded,
+    with_answer,
+    working_steps,
+)
 
 
 def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -53,12 +61,13 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
             known = KnownError(step=place, type=changed.type, description=changed.description)
             path = path.model_copy(update={"known": known})
             begun = text_with(template.text, place, changed.step)
-            outcome = await continued(
-                call_actor, state, begun, CallKey(problem, "actor", name, 0), prompts=players.prompts
-            )
+            key = CallKey(problem, "actor", name, 0)
+            outcome = await continued(call_actor, state, begun, key, prompts=players.prompts)
+            if isinstance(outcome, Reply):
+                calls[name] = [outcome.call]
+                outcome = await with_answer(players, state, outcome, key, calls[name])
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            calls[name] = [outcome.call]
             response = await to_graded(outcome, state, players.grader)
             changed_at = (at for at, pair in enumerate(zip(template.text, begun, strict=False)) if pair[0] != pair[1])
             error = step_at(response.text, next(changed_at, len(begun) - 1))  # the new text may have other steps

@@ -7,16 +7,20 @@ from typing import NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.calls.players import Players
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, TemplateSource
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Failure, Reply, Response
+from critique_graph.core.schema import Call, Failure, Reply, Response
 from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
 from critique_graph.core.steps import is_answer, is_introduction, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
+
+ANSWER_LINE = "The answer is \\boxed{"
+ANSWER_TOKENS = 32
 
 
 class Template(NamedTuple):
@@ -69,6 +73,28 @@ async def continued(
     if isinstance(outcome, Failure):
         return outcome
     return outcome.model_copy(update={"text": begun + outcome.text})
+
+
+async def with_answer(
+    players: Players[GenerationContext], state: AutoCritiqueState, reply: Reply, key: CallKey, calls: list[Call]
+) -> Reply | Failure:
+    """Have the actor give the final answer of a whole response that ends without one: its line is begun for it.
+
+    Small models end so where they go on from a text that is not their own. The call is added to `calls`.
+    """
+    call_actor = players.caller("actor")
+    if call_actor.is_trained_here or reply.call.is_truncated or to_response(reply, players.grader).answer is not None:
+        return reply
+    begun = f"{reply.text.rstrip()}\n{ANSWER_LINE}"
+    messages = continue_messages(state["question"], begun, players.prompts)
+    key = key._replace(chain=f"{key.chain}/answer")
+    outcome = await call_actor.recorded(
+        key, lambda: call_actor.ask(messages, key, max_tokens=ANSWER_TOKENS, continue_final_message=True)
+    )
+    if isinstance(outcome, Failure):
+        return outcome
+    calls.append(outcome.call)
+    return outcome.model_copy(update={"text": begun + outcome.text.partition("\n")[0]})
 
 
 async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.critique_json import GivenVerdicts
 from critique_graph.core.critique_labels import read_verdict
 from critique_graph.core.schema import Call, Failure, Reply, Usage, Verdict
 from critique_graph.core.untrusted import strip_role_tokens
@@ -32,6 +33,7 @@ async def fill_in_critique(
     key: CallKey,
     *,
     until_first_error: bool = False,
+    given: GivenVerdicts = (),
 ) -> Reply | Failure:
     """Have a model fill in the critique of a response; the reply is the JSON, at the cost of all its calls.
 
@@ -41,16 +43,18 @@ async def fill_in_critique(
         steps: The steps of the response.
         key: The critique's place in the graph, from which the seeds of the calls derive.
         until_first_error: Whether to go on with the final answer after the first step that is judged wrong.
+        given: Verdicts that are known: each is written before its explanation.
     """
     sheet = _Sheet(caller, messages, key)
+    *judged, final = given or [*(None for _ in steps), None]
     try:
-        for number, step in enumerate(steps):
+        for number, (step, known) in enumerate(zip(steps, judged, strict=False)):
             sheet.text += ", " if number else '{"steps": ['
-            verdict = await sheet.judgement(f'"step": {_quoted(strip_role_tokens(step))}, ')
+            verdict = await sheet.judgement(f'"step": {_quoted(strip_role_tokens(step))}, ', given=known)
             if verdict == "wrong" and until_first_error:
                 break
         sheet.text += '], "final_answer": '
-        await sheet.judgement()
+        await sheet.judgement(given=final)
     except _Ended as ended:
         return ended.outcome
     sheet.text += "}"
@@ -72,8 +76,14 @@ class _Sheet:
     text: str = ""
     calls: list[Call] = field(default_factory=list)
 
-    async def judgement(self, begun: str = "") -> Verdict | None:
+    async def judgement(self, begun: str = "", *, given: Verdict | None = None) -> Verdict | None:
         """Write one item, and give its verdict; a model that goes on to the verdict by itself saves a call."""
+        if given is not None:
+            self.text += f'{{{begun}"verdict": "{given.capitalize()}", "explanation": "'
+            written = await self._continued(EXPLANATION_TOKENS, stop=['"}', "\n"])
+            explanation, _, _ = written.partition('"')
+            self.text += f'{_inner(explanation)}"}}'
+            return given
         self.text += f'{{{begun}"explanation": "'
         written = await self._continued(EXPLANATION_TOKENS, stop=['"}', "\n"])
         explanation, _, rest = written.partition('"')

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from critique_graph.core.critique_json import critique_format, read_critique_json
 from critique_graph.core.schema import Failure, Reply
 from critique_graph.core.secrets import redacted
+from critique_graph.core.untrusted import is_blank
 
 Continuation = Literal["continues", "echoes", "starts anew"]
 """What a server does with a text that was begun: it gives the rest, the whole, or another text."""
@@ -65,7 +66,9 @@ async def kept_schema(model: BaseChatModel, ask: Ask) -> KeptSchema:
         for kept, is_bounded in tried:
             outcome = await ask(_JUDGE, **critique_format(1, is_bounded=is_bounded))
             if isinstance(outcome, Reply):
-                return kept if read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None else "none"
+                is_thinking = is_blank(outcome.text) and outcome.call.is_truncated  # the limit ended its reasoning
+                is_kept = is_thinking or read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None
+                return kept if is_kept else "none"
             if outcome.kind not in _SAYS_NO:
                 return None
         return "none"

@@ -92,7 +92,8 @@ def parse_critique(
     - `verdict_unreadable`: the verdict is neither correct nor wrong, or both, as in the instruction.
     - `verdict_wording`: the verdict is more than just `Correct` or `Wrong`.
 
-    The node that asks for a critique adds `asked_again` (earlier ones could not be read) and `truncated`.
+    The node that asks for a critique adds `asked_again` (earlier ones could not be read),
+    `verdicts_given` and `truncated`.
 
     Warnings about the content:
 

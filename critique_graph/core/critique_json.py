@@ -4,6 +4,7 @@ A schema fixes the form, so that any model that can keep to one gives a critique
 step of the response, in order, and one for the final answer, each with the explanation before the verdict.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +14,20 @@ from critique_graph.core.critique import render_critique
 from critique_graph.core.critique_labels import read_verdict, without_labels
 from critique_graph.core.schema import Critique, StepVerdict, Verdict
 
+_ESCAPES = {"\t": "t", "\f": "f", "\b": "b", "\r": "r", "\n": "n"}
+_UNESCAPED = re.compile(
+    r"\t(?=imes|ext|frac|heta|au\b|an\b|o\b|riangle|herefore)|\f(?=rac|orall)|[\b](?=oxed|inom|egin|eta|ar\b|ullet|ig)"
+    r"|\r(?=ight|ho\b|angle|oot)|\n(?=eq\b|abla|eg\b|otin)"
+)
 EXPLANATION_CHARS = 500
 """Most characters of one explanation: a small model that repeats itself within one would never come to its verdict."""
 
 
-def critique_format(steps: int, *, is_bounded: bool = True) -> dict[str, Any]:
+GivenVerdicts = Sequence[Verdict | None]
+"""What is known of the verdicts: one for every step that is to be judged, then that on the final answer."""
+
+
+def critique_format(steps: int, *, is_bounded: bool = True, given: GivenVerdicts = ()) -> dict[str, Any]:
     """Give the options of a call for a critique of a response with so many steps.
 
     The schema is in `extra_body`: the OpenAI client itself would refuse JSON that was cut off.
@@ -25,31 +35,31 @@ def critique_format(steps: int, *, is_bounded: bool = True) -> dict[str, Any]:
     Args:
         steps: Number of steps.
         is_bounded: Whether the schema bounds explanations (`maxLength`), which some hosted models refuse.
+        given: Verdicts that the critique must have. A step whose verdict is given has it before its explanation; the
+            steps are then the members of an object, by their numbers, since hosted models take no other schema for
+            each item of an array.
     """
-    bound = {"maxLength": EXPLANATION_CHARS} if is_bounded else {}
-    judgement = {
-        "type": "object",
-        "properties": {
-            "explanation": {"type": "string", **bound},
-            "verdict": {"type": "string", "enum": ["Correct", "Wrong"]},
-        },
-        "required": ["explanation", "verdict"],
-        "additionalProperties": False,
-    }
-    schema = {
-        "type": "object",
-        "properties": {
-            "steps": {"type": "array", "items": judgement, "minItems": steps, "maxItems": steps},
-            "final_answer": judgement,
-        },
-        "required": ["steps", "final_answer"],
-        "additionalProperties": False,
-    }
+
+    def judgement(verdict: Verdict | None = None) -> dict[str, Any]:
+        explanation = {"type": "string"} | ({"maxLength": EXPLANATION_CHARS} if is_bounded else {})
+        if verdict is None:
+            return _object_of(explanation=explanation, verdict={"type": "string", "enum": ["Correct", "Wrong"]})
+        return _object_of(verdict={"type": "string", "enum": [verdict.capitalize()]}, explanation=explanation)
+
+    *judged, final = given or [None]
+    judgements = {"type": "array", "items": judgement(), "minItems": steps, "maxItems": steps}
+    if judged:
+        judgements = _object_of(**{str(number): judgement(verdict) for number, verdict in enumerate(judged, 1)})
+    schema = _object_of(steps=judgements, final_answer=judgement(final))
     response_format = {
         "type": "json_schema",
         "json_schema": {"name": "critique", "strict": True, "schema": schema},
     }
     return {"extra_body": {"response_format": response_format}}
+
+
+def _object_of(**members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": members, "required": [*members], "additionalProperties": False}
 
 
 def read_critique_json(text: str, steps: Sequence[str], *, until_first_error: bool = False) -> Critique | None:
@@ -63,10 +73,12 @@ def read_critique_json(text: str, steps: Sequence[str], *, until_first_error: bo
         until_first_error: Leave out the steps after the first one that is judged wrong.
     """
     written = _object(text)
-    if written is None or not isinstance(written.get("steps"), list):
+    items = None if written is None else written.get("steps")
+    items = list(items.values()) if isinstance(items, Mapping) else items
+    if written is None or not isinstance(items, list):
         return None
     judged: list[StepVerdict] = []
-    for index, (step, item) in enumerate(zip(steps, written["steps"], strict=False)):
+    for index, (step, item) in enumerate(zip(steps, items, strict=False)):
         verdict, explanation = _judgement(item)
         judged.append(
             StepVerdict(text=without_labels(step.strip()), verdict=verdict, explanation=explanation, step_index=index)
@@ -112,4 +124,9 @@ def _judgement(item: object) -> tuple[Verdict | None, str]:
         return None, ""
     verdict, explanation = item.get("verdict"), item.get("explanation")
     wording = verdict if isinstance(verdict, str) else ""
-    return read_verdict(wording), " ".join(explanation.split()) if isinstance(explanation, str) else ""
+    return read_verdict(wording), " ".join(_formulas(explanation).split()) if isinstance(explanation, str) else ""
+
+
+def _formulas(text: str) -> str:
+    r"""Give the commands of formulas back the backslash that a model did not escape: JSON reads a tab in `\times`."""
+    return _UNESCAPED.sub(lambda found: "\\" + _ESCAPES[found[0]], text)

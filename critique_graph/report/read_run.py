@@ -13,7 +13,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import read_records
 from critique_graph.core.schema import TRACE_SCHEMA, Trace
 from critique_graph.runs.folder import JOURNAL, TRACES, read_manifest
-from critique_graph.runs.journal import JournalRow, read_journal
+from critique_graph.runs.journal import JournalRow, read_journal, read_untraced_usage
 from critique_graph.runs.outcomes import STATUSES, outcome_of
 from critique_graph.runs.record import FinishedRun
 
@@ -67,6 +67,7 @@ def read_run(folder: Path) -> ReportedRun:
             seconds=manifest["seconds"],
             state=manifest["state"],
             reason=manifest.get("reason"),
+            untraced=read_untraced_usage(folder / JOURNAL) if has_journal else {},
         ),
         manifest,
         tuple(_gaps(manifest, outcomes, has_journal=has_journal)),

@@ -29,7 +29,16 @@ from pydantic_core import PydanticSerializationError
 from critique_graph.calls.caller import CallKey
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.schema import Problem, Reply, Usage
-from critique_graph.runs.journal_file import PUT, checksummed, connect, explained, is_sound, open_journal, read_problems
+from critique_graph.runs.journal_file import (
+    PUT,
+    checksummed,
+    connect,
+    explained,
+    is_sound,
+    open_journal,
+    read_problems,
+    read_untraced_calls,
+)
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
 
 logger = logging.getLogger(__name__)
@@ -40,7 +49,6 @@ _KNOWN_PROBLEMS = """
 SELECT position, id, digest, status = 'pending' AND NOT EXISTS (SELECT * FROM calls WHERE calls.problem = problems.id)
 FROM problems ORDER BY position
 """
-_UNTRACED_CALLS = "SELECT * FROM calls WHERE problem IN (SELECT id FROM problems WHERE trace IS NULL)"
 _FORGET = "DELETE FROM problems WHERE position = ?"
 
 
@@ -179,20 +187,11 @@ class Journal:
         return dict.fromkeys(STATUSES, 0) | dict(rows)
 
     async def untraced_usage(self) -> dict[str, Usage]:
-        """Give what the recorded calls of problems without a trace used, by role; most are problems that were cut off.
-
-        Returns once every call recorded before is on disk.
-        """
+        """Give `read_untraced_usage` of this journal, once every call recorded before is on disk."""
         committed = asyncio.get_running_loop().create_future()
         self._put(_Write("sessions", (self._session, time.monotonic() - self._started), committed))
         await committed
-        usage: defaultdict[str, Usage] = defaultdict(Usage)
-        with explained(self._path):
-            for row in self._reader.execute(_UNTRACED_CALLS):
-                with suppress(ValueError):  # a damaged reply: its call is made again
-                    if is_sound("calls", row):
-                        usage[row[1].partition("/")[0]] += Reply.model_validate_json(row[2]).call.usage
-        return dict(usage)
+        return read_untraced_usage(self._path)
 
     def seconds(self) -> float:
         """Give the seconds of all sessions on this journal, the present one included."""
@@ -282,6 +281,19 @@ def read_journal(path: Path) -> Iterator[JournalRow]:
     """
     for _, problem_id, _, status, reason, trace in read_problems(path):
         yield JournalRow(id=problem_id, outcome=Outcome(status, reason), trace=trace)
+
+
+def read_untraced_usage(path: Path) -> dict[str, Usage]:
+    """Give what the recorded calls of problems without a trace used, by role; most are problems that were cut off.
+
+    Raises:
+        RunError: the file cannot be read, or is damaged.
+    """
+    usage: defaultdict[str, Usage] = defaultdict(Usage)
+    for place, reply in read_untraced_calls(path):
+        with suppress(ValueError):  # not a reply: its call is made again
+            usage[place.partition("/")[0]] += Reply.model_validate_json(reply).call.usage
+    return dict(usage)
 
 
 def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) -> None:
