@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.critique_json import GivenVerdicts, critique_format, read_critique_json
+from critique_graph.core.critique_json import GivenVerdicts, critique_format, explanation_chars, read_critique_json
 from critique_graph.core.schema import Critique, Failure, Reply, Usage
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.prefill import fill_in_critique
@@ -82,7 +82,9 @@ async def ask_for_critique(
             )
         options = caller.against_loops
         if form == "json":
-            options |= critique_format(len(steps), is_bounded=await caller.kept_schema() == "bounded", given=given)
+            is_bounded = await caller.kept_schema() == "bounded"
+            max_chars = explanation_chars(len(steps), caller.max_tokens) if is_bounded else None
+            options |= critique_format(len(steps), max_chars=max_chars, given=given)
         return await caller(messages, key, **options)
 
     usage = Usage()

@@ -56,6 +56,7 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
                     None,
                     CallKey(problem, "actor", f"retry-{chain.index}", 1),
                     prompts=players.prompts,
+                    form=players.context().critique_form,
                     seed_key=CallKey(problem, "actor", chain.index, 1),
                 )
             )

@@ -43,6 +43,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
                 path.critique if arm == "with" else None,
                 key,
                 prompts=players.prompts,
+                form=players.context().critique_form,
                 seed_key=common,  # only the critique differs
             )
             if isinstance(outcome, Failure):

@@ -20,6 +20,7 @@ from critique_graph.core.untrusted import strip_role_tokens
 
 EXPLANATION_TOKENS = 128
 """Maximum number of tokens of one explanation; a model that has not ended it by then mostly goes on for ever."""
+_LEAST_TOKENS = 16
 VERDICT_TOKENS = 8
 VERDICTS = ("Correct", "Wrong")
 _VERDICT = re.compile(r'\s*,\s*"verdict"\s*:\s*"([^"]*)')
@@ -45,7 +46,8 @@ async def fill_in_critique(
         until_first_error: Whether to go on with the final answer after the first step that is judged wrong.
         given: Verdicts that are known: each is written before its explanation.
     """
-    sheet = _Sheet(caller, messages, key)
+    share = caller.max_tokens // (len(steps) + 1) - VERDICT_TOKENS
+    sheet = _Sheet(caller, messages, key, max(_LEAST_TOKENS, min(EXPLANATION_TOKENS, share)))
     *judged, final = given or [*(None for _ in steps), None]
     try:
         for number, (step, known) in enumerate(zip(steps, judged, strict=False)):
@@ -73,6 +75,8 @@ class _Sheet:
     caller: Caller
     messages: list[BaseMessage]
     key: CallKey
+    explanation_tokens: int
+    """Maximum number of tokens of one explanation, so that all of them fit the caller's limit."""
     text: str = ""
     calls: list[Call] = field(default_factory=list)
 
@@ -80,12 +84,12 @@ class _Sheet:
         """Write one item, and give its verdict; a model that goes on to the verdict by itself saves a call."""
         if given is not None:
             self.text += f'{{{begun}"verdict": "{given.capitalize()}", "explanation": "'
-            written = await self._continued(EXPLANATION_TOKENS, stop=['"}', "\n"])
+            written = await self._continued(self.explanation_tokens, stop=['"}', "\n"])
             explanation, _, _ = written.partition('"')
             self.text += f'{_inner(explanation)}"}}'
             return given
         self.text += f'{{{begun}"explanation": "'
-        written = await self._continued(EXPLANATION_TOKENS, stop=['"}', "\n"])
+        written = await self._continued(self.explanation_tokens, stop=['"}', "\n"])
         explanation, _, rest = written.partition('"')
         goes_on = _VERDICT.fullmatch(rest)
         if goes_on is not None and read_verdict(goes_on[1]) is not None:

@@ -9,7 +9,8 @@ from langchain_core.runnables import Runnable
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
-from critique_graph.core.context import LoopContext
+from critique_graph.core.context import CritiqueForm, LoopContext
+from critique_graph.core.critique import critique_in_prose
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Critique, Failure, Reply
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
@@ -52,6 +53,14 @@ def beginning(response: str, critique: Critique) -> str:
     return strip_role_tokens(text_before(response, place)) if place else ""
 
 
+def told(critique: Critique, caller: Caller, form: CritiqueForm) -> str:
+    """Give a critique as an actor is told it: in prose, unless it was trained on the fixed format, or `text` is wanted.
+
+    Small models copy the labels of the fixed format into their refinements.
+    """
+    return critique.text if caller.is_trained_here or form == "text" else critique_in_prose(critique)
+
+
 async def ask_for_refinement(
     call_actor: Caller,
     question: str,
@@ -60,6 +69,7 @@ async def ask_for_refinement(
     key: CallKey,
     *,
     prompts: Prompts,
+    form: CritiqueForm,
     seed_key: CallKey | None = None,
 ) -> Reply | Failure:
     """Have the actor refine a response; the text of the reply is the whole refinement.
@@ -73,9 +83,11 @@ async def ask_for_refinement(
         critique: Its critique; None asks for a refinement without one.
         key: The call's place in the graph.
         prompts: Wording of the prompts.
+        form: The form in which critiques are asked for.
         seed_key: The key whose seed is used, if several calls should share one.
     """
-    messages = refine_messages(question, response, "" if critique is None else critique.text, prompts)
+    said = "" if critique is None else told(critique, call_actor, form)
+    messages = refine_messages(question, response, said, prompts)
     if call_actor.is_trained_here or not await call_actor.can_continue():
         return await call_actor(messages, key, seed_key=seed_key)
     begun = "" if critique is None else beginning(response, critique)
@@ -108,6 +120,7 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 last.critique,
                 CallKey(problem, "actor", chain.index, number),
                 prompts=players.prompts,
+                form=players.context().critique_form,
             )
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)

@@ -53,6 +53,7 @@ def create_refine_until_right(
                     last.critique,
                     CallKey(problem, "actor", chain.index, number),
                     prompts=players.prompts,
+                    form=players.context().critique_form,
                 )
                 if isinstance(outcome, Failure):
                     emit("failure", chain=chain.index, round=1, kind=outcome.kind, message=outcome.message)

@@ -20,7 +20,7 @@ from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
-from critique_graph.nodes.refine import refine_messages
+from critique_graph.nodes.refine import refine_messages, told
 from critique_graph.nodes.solve import to_response
 
 
@@ -35,7 +35,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
     """Create the node that repairs every open chain's path from the first error that its critique finds."""
 
     async def repair(state: ActorCriticState) -> dict[str, Any]:
-        call_actor, temperature = players.caller("actor"), players.context().repair_temperature
+        call_actor, context = players.caller("actor"), players.context()
         problem, question = problem_id(state), state["question"]
 
         async def repaired(chain: Chain) -> Chain:
@@ -48,12 +48,15 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
                 return _stopped(chain, "not_located")
             begun = text_before(path, place) if await call_actor.can_continue() else ""
             key = CallKey(problem, "actor", chain.index, number)
+            critique = told(last.critique, call_actor, context.critique_form)
             if begun:
-                messages = repair_messages(question, path, last.critique.text, begun, players.prompts)
-                outcome = await call_actor(messages, key, temperature=temperature, continue_final_message=True)
+                messages = repair_messages(question, path, critique, begun, players.prompts)
+                outcome = await call_actor(
+                    messages, key, temperature=context.repair_temperature, continue_final_message=True
+                )
             else:
-                messages = refine_messages(question, path, last.critique.text, players.prompts)
-                outcome = await call_actor(messages, key, temperature=temperature)
+                messages = refine_messages(question, path, critique, players.prompts)
+                outcome = await call_actor(messages, key, temperature=context.repair_temperature)
             if isinstance(outcome, Failure):
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
             refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.grader)

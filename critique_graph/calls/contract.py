@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from critique_graph.core.critique_json import critique_format, read_critique_json
+from critique_graph.core.critique_json import EXPLANATION_CHARS, critique_format, read_critique_json
 from critique_graph.core.schema import Failure, Reply
 from critique_graph.core.secrets import redacted
 from critique_graph.core.untrusted import is_blank
@@ -62,9 +62,9 @@ async def kept_schema(model: BaseChatModel, ask: Ask) -> KeptSchema:
         return "bounded"
 
     async def probe() -> KeptSchema | None:
-        tried: tuple[tuple[KeptSchema, bool], ...] = (("bounded", True), ("unbounded", False))
-        for kept, is_bounded in tried:
-            outcome = await ask(_JUDGE, **critique_format(1, is_bounded=is_bounded))
+        tried: tuple[tuple[KeptSchema, int | None], ...] = (("bounded", EXPLANATION_CHARS), ("unbounded", None))
+        for kept, max_chars in tried:
+            outcome = await ask(_JUDGE, **critique_format(1, max_chars=max_chars))
             if isinstance(outcome, Reply):
                 is_thinking = is_blank(outcome.text) and outcome.call.is_truncated  # the limit ended its reasoning
                 is_kept = is_thinking or read_critique_json(outcome.text, ["2 + 2 = 4"]) is not None

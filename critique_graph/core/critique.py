@@ -148,6 +148,21 @@ def render_critique(critique: Critique) -> str:
     return "\n\n".join(text for text in texts if text)
 
 
+def critique_in_prose(critique: Critique) -> str:
+    """Say a critique in sentences; one that cannot be read is given as it was written.
+
+    It is shorter than the fixed format, since only the steps that are wrong are repeated.
+    """
+    if not critique.is_readable:
+        return critique.text
+    sentences = [
+        f"Step {1 + (step.step_index or 0)}{f' ({step.text})' if step.verdict == 'wrong' else ''} is {step.verdict}: "
+        f"{step.explanation}"
+        for step in critique.steps
+    ]
+    return "\n".join([*sentences, f"The final answer is {critique.final}: {critique.final_explanation}"])
+
+
 def _blocks(labels: list[Label], warnings: set[str]) -> list[_Block]:
     """Combine the labelled parts into one block for each step and for the final answer."""
     blocks: list[_Block] = []

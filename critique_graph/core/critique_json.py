@@ -21,27 +21,40 @@ _UNESCAPED = re.compile(
 )
 EXPLANATION_CHARS = 500
 """Most characters of one explanation: a small model that repeats itself within one would never come to its verdict."""
+_LEAST_CHARS = 40
+_CHARS_PER_TOKEN = 2.5
+"""Of small vocabularies, in mathematical text."""
+_TOKENS_PER_ITEM = 15
+"""Of an item's names, verdict and punctuation."""
 
 
 GivenVerdicts = Sequence[Verdict | None]
 """What is known of the verdicts: one for every step that is to be judged, then that on the final answer."""
 
 
-def critique_format(steps: int, *, is_bounded: bool = True, given: GivenVerdicts = ()) -> dict[str, Any]:
+def explanation_chars(steps: int, max_tokens: int) -> int:
+    """Give the most characters of one explanation with which a critique of so many steps ends within a token limit."""
+    chars = int(_CHARS_PER_TOKEN * (max_tokens / (steps + 1) - _TOKENS_PER_ITEM))
+    return max(_LEAST_CHARS, min(EXPLANATION_CHARS, chars))
+
+
+def critique_format(
+    steps: int, *, max_chars: int | None = EXPLANATION_CHARS, given: GivenVerdicts = ()
+) -> dict[str, Any]:
     """Give the options of a call for a critique of a response with so many steps.
 
     The schema is in `extra_body`: the OpenAI client itself would refuse JSON that was cut off.
 
     Args:
         steps: Number of steps.
-        is_bounded: Whether the schema bounds explanations (`maxLength`), which some hosted models refuse.
+        max_chars: Most characters of one explanation (`maxLength`); None sets no bound: some hosted models refuse it.
         given: Verdicts that the critique must have. A step whose verdict is given has it before its explanation; the
             steps are then the members of an object, by their numbers, since hosted models take no other schema for
             each item of an array.
     """
 
     def judgement(verdict: Verdict | None = None) -> dict[str, Any]:
-        explanation = {"type": "string"} | ({"maxLength": EXPLANATION_CHARS} if is_bounded else {})
+        explanation = {"type": "string"} | ({} if max_chars is None else {"maxLength": max_chars})
         if verdict is None:
             return _object_of(explanation=explanation, verdict={"type": "string", "enum": ["Correct", "Wrong"]})
         return _object_of(verdict={"type": "string", "enum": [verdict.capitalize()]}, explanation=explanation)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from critique_graph.core.critique import parse_critique, render_critique
+from critique_graph.core.critique import critique_in_prose, parse_critique, render_critique
 from critique_graph.core.schema import Critique, StepVerdict
 
 MATHCRITIQUE = Path(__file__).parents[2] / ".." / "shared" / "data" / "mathcritique"
@@ -37,6 +37,19 @@ STEPS = (
 CRITIQUE = Critique(
     text=NOMINAL, steps=STEPS, final="wrong", final_explanation="5 are left.", first_error=1, quality="nominal"
 )
+
+
+def test_critique_in_prose_repeats_the_wrong_steps_alone():
+    assert critique_in_prose(CRITIQUE).splitlines() == [
+        "Step 1 is correct: 3 + 4 = 7.",
+        "Step 2 (She eats 2, so 6 are left.) is wrong: 7 - 2 = 5:",
+        *("- not 6", "", "Count again."),
+        "The final answer is wrong: 5 are left.",
+    ]
+
+
+def test_unreadable_critique_in_prose_is_the_text():
+    assert critique_in_prose(parse_critique("I like it.", RESPONSE)) == "I like it."
 
 
 def test_nominal_critique_is_read_whole() -> None:

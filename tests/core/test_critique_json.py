@@ -5,7 +5,7 @@ import json
 import pytest
 
 from critique_graph.core.critique import parse_critique
-from critique_graph.core.critique_json import critique_format, read_critique_json
+from critique_graph.core.critique_json import critique_format, explanation_chars, read_critique_json
 
 STEPS = ("2 + 3 = 6.", "6 + 1 = 7.", "The answer is 7.")
 RESPONSE = "\n".join(STEPS)
@@ -38,6 +38,45 @@ def test_critique_until_the_first_error_ends_there() -> None:
     critique = read_critique_json(written("Correct", "Wrong", "Wrong"), STEPS, until_first_error=True)
     assert critique is not None
     assert [step.verdict for step in critique.steps] == ["correct", "wrong"]
+
+
+def test_explanations_of_many_steps_are_shorter_so_that_all_fit_the_token_limit() -> None:
+    assert [explanation_chars(steps, 1536) for steps in (1, 5, 10, 20, 200)] == [500, 500, 311, 145, 40]
+
+
+def test_given_verdicts_come_before_their_explanations_and_are_the_only_ones_possible() -> None:
+    [schema] = [critique_format(3, given=["correct", "wrong", None, "wrong"])["extra_body"]["response_format"]]
+    properties = schema["json_schema"]["schema"]["properties"]
+    steps = properties["steps"]["properties"]
+    assert [(name, *step["properties"]) for name, step in steps.items()] == [
+        ("1", "verdict", "explanation"),
+        ("2", "verdict", "explanation"),
+        ("3", "explanation", "verdict"),
+    ]
+    possible = [step["properties"]["verdict"]["enum"] for step in (*steps.values(), properties["final_answer"])]
+    assert possible == [["Correct"], ["Wrong"], ["Correct", "Wrong"], ["Wrong"]]
+
+
+def test_steps_as_the_members_of_an_object_are_read() -> None:
+    text = json.dumps({"steps": {"1": item("Correct"), "2": item("Wrong")}, "final_answer": item("Wrong")})
+    critique = read_critique_json(text, STEPS)
+    assert critique is not None
+    assert [step.verdict for step in critique.steps] == ["correct", "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.8 \\times 10", "0.8 \\times 10"),
+        ("\\frac{1}{2} \\neq \\boxed{3}", "\\frac{1}{2} \\neq \\boxed{3}"),
+        ("first\\nnot second,\\tthird", "first not second, third"),
+    ],
+)
+def test_command_of_a_formula_that_json_took_for_white_space_is_mended(text: str, expected: str) -> None:
+    written = f'{{"steps": [], "final_answer": {{"explanation": "{text}", "verdict": "Wrong"}}}}'
+    critique = read_critique_json(written, STEPS)
+    assert critique is not None
+    assert critique.final_explanation == expected
 
 
 @pytest.mark.parametrize("before", ["", "\n ", "```json\n", "```\n"])

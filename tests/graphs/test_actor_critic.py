@@ -43,7 +43,13 @@ def test_answer_judged_wrong_is_refined_with_the_critique_and_the_refinement_sta
     assert result["chains"][0]["rounds"][0]["refinement"]["answer"] == "7"
     assert actor.prompts[1][0] == actor.prompts[0][0], "the refine prompt extends the solve prompt"
     assert actor.prompts[1][1].text == solution(8)
-    assert "<critique>\nStep sentence: 3 + 4 = 7." in actor.texts[1]
+    assert "<critique>\nStep 1 (3 + 4 = 7.) is wrong: because." in actor.texts[1]
+
+
+def test_actor_is_told_the_critique_in_the_fixed_format_where_text_is_wanted():
+    actor = ScriptedModel(replies=[solution(8), solution(7)])
+    run(actor, ScriptedModel(replies=[critique_text("Wrong")]), critique_form="text")
+    assert f"<critique>\n{critique_text('Wrong')}\n</critique>" in actor.texts[1]
 
 
 def test_unparsed_critique_leaves_the_response_standing_and_is_recorded():

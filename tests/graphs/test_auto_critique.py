@@ -1,6 +1,7 @@
 """The graphs that make data, with scripted models: how paths come about, and why critiques are kept or dropped."""
 
 import asyncio
+import json
 import random
 from typing import Any, ClassVar
 
@@ -382,6 +383,58 @@ def test_malformed_critique_is_asked_for_once_more():
     )
     assert path["drop"] is None
     assert len(path["calls"]) == len(annotator.prompts) == 2
+
+
+class Keeping(Continuing):
+    """A scripted annotator that keeps to a schema, and that calls correct whatever it may call so."""
+
+    takes_response_format: ClassVar[bool] = True
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any) -> Any:
+        schema = options.get("extra_body", {}).get("response_format", {}).get("json_schema", {}).get("schema")
+        self.answer = lambda _: "not so" if schema is None else json.dumps(self._filled(schema))
+        return super()._generate(messages, stop, run_manager, **options)
+
+    def _filled(self, schema: dict[str, Any]) -> Any:
+        if schema["type"] == "object":
+            return {name: self._filled(member) for name, member in schema["properties"].items()}
+        if schema["type"] == "array":
+            return [self._filled(schema["items"])] * schema["minItems"]
+        return schema.get("enum", ["as it stands"])[0]
+
+
+@pytest.mark.parametrize("form", ["json", "prefill"])
+def test_annotator_that_contradicts_what_is_known_has_to_explain_it(form: str):
+    def answer(messages: Any) -> str:
+        if len(messages) == 1:
+            return RIGHT
+        is_told = ") is wrong: " in messages[-2].text
+        return "\n".join(("", *STEPS, solution(14))) if is_told else "\nSo 15.\nThe answer is \\boxed{15}."
+
+    actor, annotator = Continuing(answer=answer), Keeping()
+    graph = create_auto_critique(actor, annotator, samples=1, paths=1, strategies=("rg3",), critique_form=form)
+    path = paths_of(graph)[-1]
+    assert (path["strategy"], path["drop"]) == ("rg3", None)
+    assert path["critique"]["first_error"] == path["known"]["step"]
+    assert path["critique"]["final"] == "wrong"
+    assert "verdicts_given" in path["critique"]["warnings"]
+    assert "<hints>" in annotator.prompts[0][0].text
+    assert "<hints>" not in annotator.prompts[-1][0].text
+
+
+def test_path_that_ends_without_an_answer_is_asked_for_one():
+    def answer(messages: Any) -> str:
+        if not isinstance(messages[-1], AIMessage):
+            return RIGHT
+        return "99}. So she has many." if messages[-1].text.endswith("\\boxed{") else "\nSo many."
+
+    actor = Continuing(answer=answer)
+    path = paths_of(create_flawed_paths(actor, samples=1, attempts=1, strategies=("rg3",)))[-1]
+    assert path["drop"] is None
+    assert path["response"]["text"].endswith("\nSo many.\nThe answer is \\boxed{99}. So she has many.")
+    assert path["response"]["answer"] == "99"
+    assert path["usage"]["actor"]["calls"] == 2
+    assert actor.settings[-1]["max_tokens"] == 32
 
 
 def test_each_of_several_critiques_of_a_path_is_tried_and_a_repeated_one_once():

@@ -53,7 +53,7 @@ def test_wrong_path_is_cut_before_its_first_wrong_step_and_repaired_with_the_cri
     assert (talk["drop"], talk["response"]["text"]) == (None, TALK)
     assert [turn.type for turn in actor.prompts[1]] == ["human", "ai", "human", "ai"]
     assert actor.prompts[1][-1].text == "3 + 4 = 7."
-    assert "Correctness of the step: Wrong" in actor.prompts[1][2].text
+    assert "Step 2 (7 * 2 = 15.) is wrong: because." in actor.prompts[1][2].text
     assert actor.settings[1]["continue_final_message"]
     assert [settings["temperature"] for settings in actor.settings] == [1.0, 0.7]
     assert {role: used["calls"] for role, used in result["usage"].items()} == {"actor": 2, "critic": 2, "smoother": 0}

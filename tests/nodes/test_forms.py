@@ -56,7 +56,9 @@ class Server(ScriptedModel):
                 self.given_schema == "refuses bounds" and "maxLength" in json.dumps(form)
             ):
                 return REJECTED
-            if self.given_schema in ("keeps", "refuses bounds"):
+            if self.given_schema == "thinks" and "2 + 2" in asked:
+                return reply("", finish_reason="length")
+            if self.given_schema in ("keeps", "refuses bounds", "thinks"):
                 number = form["json_schema"]["schema"]["properties"]["steps"]["minItems"]
                 verdicts = ["Correct"] + ["Wrong"] * (number - 1)
                 return json.dumps({"steps": [*map(judgement, verdicts)], "final_answer": judgement("Wrong")})
@@ -100,6 +102,11 @@ async def test_server_that_keeps_to_a_schema_is_asked_for_json() -> None:
     assert any("extra_body" in options for options in model.settings)
     assert round_["critique"]["text"].startswith("Step sentence: 3 + 4 = 7.\nCorrectness of the step: Correct")
     assert (round_["critique"]["final"], round_["critique"]["quality"]) == ("wrong", "nominal")
+
+
+async def test_model_that_thinks_for_longer_than_the_probe_keeps_its_schema() -> None:
+    result = await play(Server(given_schema="thinks"))
+    assert result["chains"][0]["rounds"][0]["critique"]["final"] == "wrong"
 
 
 async def test_body_that_is_bound_to_a_model_is_kept_beside_the_schema() -> None:

@@ -6,16 +6,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from fakes import ScriptedModel, critique_text, solution
 from hostile_texts import TEXTS, hidden_in
 from journal_rows import row
 from reported_runs import MIXED, XSS, Page, hostile_rows, read_page, texts, with_text, write_run
 
+from critique_graph.calls.caller import CallKey
 from critique_graph.core.errors import InputError, RunError
-from critique_graph.core.schema import Problem, Trace
+from critique_graph.core.schema import Call, Problem, Reply, Trace, Usage
 from critique_graph.metrics.intervals import paired_difference
 from critique_graph.report.page import write_report
+from critique_graph.runs.folder import open_run
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.solve.run import run_problems
@@ -186,6 +189,20 @@ def test_page_says_that_a_run_has_not_ended(tmp_path: Path, state: str):
     run = page.index["runs"][0]
     assert run["summary"]["pending"] == 12
     assert ("has not ended" if state == "running" else "12 problems were not played") in run["gaps"][0]
+
+
+def test_calls_of_a_problem_that_was_cut_off_count(tmp_path: Path):
+    folder = write_run(tmp_path / "run", MIXED)
+    before = reported(tmp_path, folder).index["runs"][0]["summary"]["tokens"]
+    manifest = orjson.loads((folder / "manifest.json").read_bytes())
+    call = Call(model="m", usage=Usage(calls=1, input_tokens=5, output_tokens=2))
+    with (
+        open_run(folder, manifest["configuration"], prompts="abc") as run,
+        run.journal.problem(Problem(id="cut off", question="?"), len(MIXED)),
+    ):
+        run.journal.record(CallKey("cut off", "actor", 0, 0), Reply(text="3 + 4", call=call))
+    after = reported(tmp_path, folder).index["runs"][0]["summary"]["tokens"]
+    assert (after["actor"] - before["actor"], after["total"] - before["total"]) == (7, 7)
 
 
 def test_page_says_that_there_are_no_references(tmp_path: Path):
