@@ -75,7 +75,7 @@ def label_ends(axes: "Axes", ends: Sequence[End]) -> None:
 
         def box(place: _Place, x: float = x, y: float = y, size: Any = size) -> _Box:
             left = x + place.x * pixels - {"left": 0, "center": size.width / 2, "right": size.width}[place.side]
-            half = 0.4 * size.height  # letters do not fill their line
+            half = 0.43 * size.height  # letters do not fill their line
             return _Box(left, y + place.y * pixels - half, left + size.width, y + place.y * pixels + half)
 
         best = min(_places(), key=lambda place: _cost(place, box(place), page, ink, taken))
