@@ -155,7 +155,9 @@ def draw_figure(figure: LineFigure) -> "Figure":
 
 def _line(axes: "Axes", figure: LineFigure, name: str, points: Sequence[Point], number: int) -> End:
     is_finding, is_bound = name in figure.findings, name in figure.bounds
-    color = BOUND if is_bound else COLORS[number % len(COLORS)]
+    others = COLORS[len(figure.findings) :] or COLORS
+    color = COLORS[number % len(COLORS)] if is_finding else others[(number - len(figure.findings)) % len(others)]
+    color = BOUND if is_bound else color
     dashes = BOUND_DASHES if is_bound else DASHES[(number + number // len(COLORS)) % len(DASHES)]
     between = max(1, len(points) // 10)
     (line,) = axes.plot(
@@ -169,7 +171,7 @@ def _line(axes: "Axes", figure: LineFigure, name: str, points: Sequence[Point], 
         markersize=(5 if is_finding else 3.5) if len(points) > 1 else 6,
         markeredgecolor="white",
         markeredgewidth=0.5,
-        zorder=3 if is_finding else 2,
+        zorder=4 if len(points) == 1 else 3 if is_finding else 2,
         gid=escaped(name),
     )
     bounded = [(point.x, point.low, point.high) for point in points if point.low is not None and point.high is not None]

@@ -69,7 +69,7 @@ def label_ends(axes: "Axes", ends: Sequence[End]) -> None:
             fontsize=FONT_SIZE,
             weight="bold" if end.is_finding else "normal",
             parse_math=False,
-            zorder=4,
+            zorder=5,
         )
         size = text.get_window_extent()
 
