@@ -88,13 +88,18 @@ def check_figure(path: Path) -> None:
     """Check that a figure can be drawn, before its content is computed.
 
     Raises:
-        InputError: The ending of the file is not in `ENDINGS`, or its folder does not exist.
+        InputError: The ending of the file is not in `ENDINGS`, its folder is missing, or another's CSV is in the way.
         MissingDependencyError: matplotlib is not installed.
     """
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"--plot {path}: the ending must be one of {', '.join(ENDINGS)}.")
     if not path.parent.is_dir():
         raise InputError(f"--plot {path}: there is no folder {path.parent}.")
+    numbers = path.with_suffix(".csv")
+    if numbers.is_file() and not _is_of_figure(numbers):
+        raise InputError(
+            f"--plot {path}: its numbers would replace {numbers}, which is of no figure; use another name."
+        )
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -209,6 +214,11 @@ def _csv(figure: LineFigure) -> Iterable[str]:
     for point in figure.points:
         writer.writerow((_no_formula(point.line), *point[1:]))
     yield table.getvalue()
+
+
+def _is_of_figure(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(5) == b"line,"
 
 
 def _no_formula(text: str) -> str:

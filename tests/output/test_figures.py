@@ -127,6 +127,16 @@ def test_ending_and_folder_are_checked_first(tmp_path: Path):
         check_figure(tmp_path / "none" / "a.svg")
 
 
+def test_csv_of_others_is_not_replaced(tmp_path: Path):
+    (tmp_path / "problems.csv").write_text("question,answer\n1 + 1,2\n")
+    with pytest.raises(InputError, match="its numbers would replace"):
+        write_figure(TWO, tmp_path / "problems.svg")
+    assert [file.name for file in tmp_path.iterdir()] == ["problems.csv"]
+
+    for _ in range(2):
+        write_figure(TWO, tmp_path / "curve.svg")
+
+
 def test_missing_matplotlib_is_one_line_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
 
