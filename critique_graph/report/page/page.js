@@ -198,14 +198,15 @@ function chipsOf(cell) {
 // --- the search in responses ---------------------------------------------------------------------------------------
 
 // Blocks are read one after another, and the page draws between two of them. Nothing is kept but the one that was read last.
-const SEARCHED = new Set(["text", "explanation", "final_explanation", "reasoning", "answer"]);
+const SEARCHED = new Set(["text", "steps", "explanation", "final_explanation", "reasoning", "answer"]);
 let searches = 0; // a newer search ends the one that goes on
 
-function textsIn(part, texts = []) {
-  for (const [name, value] of Object.entries(part)) {
+function textsIn(part, texts = [], list = "") {
+  for (const [key, value] of Object.entries(part)) {
+    const name = Array.isArray(part) ? list : key;
     if (typeof value === "string") {
       if (SEARCHED.has(name)) texts.push(value);
-    } else if (value !== null && name !== "formulas" && typeof value === "object") textsIn(value, texts);
+    } else if (value !== null && name !== "formulas" && typeof value === "object") textsIn(value, texts, name);
   }
   return texts;
 }
