@@ -7,12 +7,13 @@ from cyclopts import Parameter
 from rich.console import RenderableType
 
 from critique_graph.compare.comparison import Comparison
-from critique_graph.compare.plot import check_plot, plot_comparison
+from critique_graph.compare.plot import plot_comparison
 from critique_graph.compare.pool import compare_run, compare_strategies
 from critique_graph.compare.report import comparison_tables
 from critique_graph.compare.settings import CompareSettings
 from critique_graph.core.errors import InputError, NothingDoneError
 from critique_graph.core.settings import OUTPUT
+from critique_graph.output.figures import check_figure
 from critique_graph.output.terminal import log, plain
 from critique_graph.runs.progress import Progress
 from critique_graph.verbs.output import RunOutput
@@ -34,10 +35,11 @@ def compare(
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, `hf:owner/name[:config[:split]]`, or
             the folder of a saved run.
-        plot: Draw accuracy against tokens into this file: .svg, .png or .pdf (needs the extra `report`).
+        plot: Draw accuracy against tokens, as SVG and PNG with the numbers as CSV, all under the name of this file; it
+            ends in .svg, .png or .pdf, which is then written too (needs the extra `report`).
     """
     if plot is not None:
-        check_plot(plot)
+        check_figure(plot)
     if problems is not None and Path(problems).is_dir():
         given = sorted(settings.model_fields_set) + ["out"] * (output.out is not None) + ["fresh"] * output.fresh
         if given:
@@ -56,8 +58,8 @@ def compare(
 
 def _show(comparison: Comparison, plot: Path | None, output: RunOutput) -> int:
     if plot is not None:
-        plot_comparison(comparison, plot)
-        log.print(f"written: {plot}")
+        written = plot_comparison(comparison, plot)
+        log.print(plain(f"written: {', '.join(map(str, written))}"))
     cost = f"{comparison.tokens:,} tokens, {comparison.seconds:.1f} s"
     shown: list[RenderableType] = [
         comparison_tables(comparison),

@@ -1,4 +1,4 @@
-"""Text for people to read: console output, model text made safe to print, and the Markdown of cards.
+"""Text for people to read: console output, model text made safe to print, the Markdown of cards, and figures.
 
 Imports `core`.
 """

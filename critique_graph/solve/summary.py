@@ -10,6 +10,7 @@ from critique_graph.core.schema import Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore, discriminability
 from critique_graph.runs.record import FinishedRun, RunRecord
+from critique_graph.solve.by_round import RoundChanges, RoundsTally, is_same_answer
 
 
 class Flips(Record):
@@ -53,6 +54,10 @@ class Summary(RunRecord):
     """Final minus first accuracy on the same problems."""
     flips: Flips
     by_level: dict[int, LevelAccuracy]
+    answer_changed: Rate
+    """Share of done problems whose answer is not that of chain 0's first response; needs no reference."""
+    by_round: tuple[RoundChanges, ...]
+    """What every round did on done problems; needs no reference."""
     critic: CriticScore
     """Agreement of the critic's verdicts with the grades of every chain's first response."""
     unparsed_critiques: int
@@ -93,6 +98,8 @@ def summarise(run: FinishedRun) -> Summary:
             level: LevelAccuracy(first=_share([a for a, _ in pairs]), final=_share([b for _, b in pairs]))
             for level, pairs in sorted(tally.levels.items())
         },
+        answer_changed=_share(tally.changed),
+        by_round=tally.rounds.rounds(),
         critic=discriminability(tally.verdicts),
         unparsed_critiques=tally.unparsed_critiques,
         readable_critiques=_share(tally.readable),
@@ -117,6 +124,8 @@ class _Tally:
     first: list[bool] = field(default_factory=list)
     final: list[bool] = field(default_factory=list)
     levels: defaultdict[int, list[tuple[bool, bool]]] = field(default_factory=lambda: defaultdict(list))
+    changed: list[bool] = field(default_factory=list)
+    rounds: RoundsTally = field(default_factory=RoundsTally)
     verdicts: Counter[tuple[bool, Verdict | None]] = field(default_factory=Counter)
     usage: defaultdict[str, Usage] = field(default_factory=lambda: defaultdict(Usage))
     unparsed_critiques: int = 0
@@ -131,6 +140,7 @@ class _Tally:
             self.usage[role] += trace.usage[role]
         if not is_done:
             return
+        self.rounds.add(trace.chains)
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
@@ -140,6 +150,7 @@ class _Tally:
             if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
         first, final = trace.chains[0].response, trace.correct
+        self.changed.append(not is_same_answer(None if first is None else first.answer, trace.answer))
         if first is None or first.is_correct is None or final is None:
             return
         self.first.append(first.is_correct)

@@ -15,10 +15,13 @@ def summary_table(summary: Summary) -> Table:
 
 def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "problems", summary.outcomes_in_words({"ungraded": summary.ungraded})
-    yield "accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final"
-    yield "gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}"
-    flips = summary.flips
-    yield "flips", f"{flips.wrong_to_right} wrong → correct, {flips.right_to_wrong} correct → wrong"
+    if summary.accuracy_final.n or not summary.done:
+        yield "accuracy", f"{summary.accuracy_first.percent()} first → {summary.accuracy_final.percent()} final"
+        yield "gain", f"{summary.gain.percent(sign='+', unit='points')}, paired, n = {summary.gain.n}"
+        flips = summary.flips
+        yield "flips", f"{flips.wrong_to_right} wrong → correct, {flips.right_to_wrong} correct → wrong"
+    else:
+        yield from _without_references(summary)
     for level, accuracy in summary.by_level.items():
         first, final = accuracy.first.percent(), accuracy.final.percent()
         yield f"  level {level}", f"{first} → {final}, n = {accuracy.first.n}"
@@ -43,3 +46,17 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}"
     yield "time", f"{summary.seconds:.1f} s"
     yield "run", summary.run
+
+
+def _without_references(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Say what can be said of a run in which nothing was graded."""
+    yield "accuracy", "unknown: no answer could be graded"
+    yield "changed", f"{summary.answer_changed.percent()} of answers, n = {summary.answer_changed.n}"
+    for changes in summary.by_round:
+        for name, share, words in (
+            (f"  round {changes.round}", changes.critic_said_wrong, "critic: {} of critiques say wrong"),
+            ("", changes.actor_changed_answer, "actor: {} of refinements change the answer"),
+            ("", changes.vote_moved, "vote: moved in {} of problems"),
+        ):
+            if share.n:
+                yield name, f"{words.format(share.percent())}, n = {share.n}"

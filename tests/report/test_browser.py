@@ -11,7 +11,9 @@ from hostile_texts import hidden_in
 from journal_rows import row
 from reported_runs import MIXED, hostile_rows, texts, write_run
 
+from critique_graph.core.schema import Trace
 from critique_graph.report.page import write_report
+from critique_graph.runs.journal import JournalRow
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
@@ -65,6 +67,35 @@ def test_table_is_searched_and_filtered(view: Any, tmp_path: Path):
     view.fill("#search", "nothing like it")
     expect(view.locator("#rows tbody tr")).to_have_count(0)
     assert view.inner_text("#count") == "No problem is like this."
+
+
+def saying(name: str, text: str) -> JournalRow:
+    """A problem whose critique says a text."""
+    made = row(name, "wrong", "right")
+    trace = Trace.model_validate_json(made.trace or b"")
+    judged = trace.chains[0].rounds[0]
+    critique = judged.critique.model_copy(update={"final_explanation": text})
+    chain = trace.chains[0].model_copy(update={"rounds": (judged.model_copy(update={"critique": critique}),)})
+    changed = trace.model_copy(update={"chains": (chain,)})
+    return JournalRow(name, made.outcome, changed.model_dump_json(by_alias=True).encode())
+
+
+def test_search_finds_what_is_in_responses_and_critiques_of_every_block(
+    view: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("critique_graph.report.contents.BLOCK_BYTES", 1)  # every problem in a block of its own
+    rows = [row("a", "right", "right"), saying("b", "The sum of APPLES is off."), *MIXED[2:6], saying("z", "No apples")]
+    opened(view, tmp_path, write_run(tmp_path / "run", rows))
+    view.fill("#search", "apples")
+    expect(view.locator("#count")).to_have_text("No problem is like this.")
+    view.check("#inside")
+    expect(view.locator("#count")).to_have_text("2 of 7 problems")
+    assert ids(view) == ["b", "z"]
+    view.fill("#search", "apples b sum")  # the id, and two words of the critique
+    expect(view.locator("#count")).to_have_text("1 of 7 problems")
+    assert ids(view) == ["b"]
+    view.uncheck("#inside")
+    expect(view.locator("#count")).to_have_text("No problem is like this.")
 
 
 def test_counts_of_the_filters_are_those_of_the_summary(view: Any, tmp_path: Path):

@@ -7,6 +7,7 @@ from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.runs.record import Reason
+from critique_graph.solve.by_round import RoundChanges
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
 
 
@@ -39,6 +40,15 @@ def test_summary_of_a_mixed_run() -> None:
             1: LevelAccuracy(first=wilson(2, 2), final=wilson(1, 2)),
             2: LevelAccuracy(first=wilson(0, 1), final=wilson(1, 1)),
         },
+        answer_changed=wilson(0, 7),
+        by_round=(
+            RoundChanges(
+                round=1,
+                critic_said_wrong=wilson(4, 7),
+                actor_changed_answer=wilson(0, 6),  # one refinement was cut off
+                vote_moved=wilson(0, 7),
+            ),
+        ),
         critic=CriticScore(
             right_called_correct=1,
             right_called_wrong=2,

@@ -28,3 +28,13 @@ def test_table_gives_tokens_by_role_and_what_was_cached_of_the_prompts() -> None
 
 def test_text_from_outside_is_not_read_as_markup() -> None:
     assert "runs/[red]a[/x]" in shown(run="runs/[red]a[/x]")
+
+
+def test_run_without_references_shows_what_changed():
+    text = shown(row("a", None, None), row("b", None, None, verdict="correct"))
+    assert "unknown: no answer could be graded" in text
+    assert "0.0 % [0.0, 65.8] of answers, n = 2" in text
+    assert "round 1  critic: 50.0 % [9.5, 90.5] of critiques say wrong, n = 2" in text
+    assert "actor: 0.0 % [0.0, 65.8] of refinements change the answer, n = 2" in text
+    assert "vote: moved in 0.0 % [0.0, 65.8] of problems, n = 2" in text
+    assert "gain" not in text

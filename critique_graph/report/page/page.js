@@ -138,17 +138,24 @@ function countKinds() {
 
 function filter() {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const kind = byId("kind").value, level = byId("level").value, order = byId("order").value;
+  const kind = byId("kind").value, level = byId("level").value;
+  const rest = []; // what may have the words in its responses
   shown = [];
   problems.forEach((problem, index) => {
     if (level !== "" && String(problem.level) !== level) return;
     if (!passes(problem, kind)) return;
     if (words.length) {
       problem.haystack ??= [problem.id, problem.question, problem.reference, ...problem.cells.map((cell) => cell && cell.answer)].join("\n").toLowerCase();
-      if (!words.every((word) => problem.haystack.includes(word))) return;
+      if (!words.every((word) => problem.haystack.includes(word))) return void rest.push(index);
     }
     shown.push(index);
   });
+  drawShown();
+  searchInside(words, byId("inside").checked ? rest : []);
+}
+
+function drawShown() {
+  const order = byId("order").value;
   if (order) {
     const most = (index) => Math.max(0, ...cellsOf(problems[index]).map((cell) => cell[order] ?? 0));
     shown.sort((a, b) => most(b) - most(a));
@@ -186,6 +193,42 @@ function chipsOf(cell) {
   } else chips.push(el("span", { class: "chip" }, "not graded"));
   for (const flag of CHIPS) if (cell.flags.includes(flag)) chips.push(el("span", { class: "chip" }, FLAGS[flag]));
   return el("div", { class: "chips" }, chips);
+}
+
+// --- the search in responses ---------------------------------------------------------------------------------------
+
+// Blocks are read one after another, and the page draws between two of them. Nothing is kept but the one that was read last.
+const SEARCHED = new Set(["text", "steps", "explanation", "final_explanation", "reasoning", "answer"]);
+let searches = 0; // a newer search ends the one that goes on
+
+function textsIn(part, texts = [], list = "") {
+  for (const [key, value] of Object.entries(part)) {
+    const name = Array.isArray(part) ? list : key;
+    if (typeof value === "string") {
+      if (SEARCHED.has(name)) texts.push(value);
+    } else if (value !== null && name !== "formulas" && typeof value === "object") textsIn(value, texts, name);
+  }
+  return texts;
+}
+
+async function searchInside(words, rest) {
+  const mine = ++searches;
+  const blocks = [];
+  for (const index of rest) for (const cell of cellsOf(problems[index])) if (cell.place) (blocks[cell.place[0]] ??= []).push([index, cell.place[1]]);
+  const found = new Set();
+  const numbers = Object.keys(blocks);
+  for (const [at, block] of numbers.entries()) {
+    if (at % 10 === 0) byId("count").textContent = `${number(shown.length + found.size)} found so far; ${number(100 * at / numbers.length)} % of the responses were searched`;
+    const trees = await treesOf(Number(block));
+    if (mine !== searches) return;
+    for (const [index, place] of blocks[block]) {
+      const text = textsIn(trees[place]).join("\n").toLowerCase();
+      if (words.every((word) => text.includes(word) || problems[index].haystack.includes(word))) found.add(index);
+    }
+  }
+  if (!numbers.length) return;
+  shown = [...shown, ...found].sort((a, b) => a - b);
+  drawShown();
 }
 
 // --- one problem -------------------------------------------------------------------------------------------------
@@ -422,7 +465,8 @@ byId("search").addEventListener("input", () => {
   clearTimeout(waiting);
   waiting = setTimeout(filter, 120);
 });
-for (const id of ["kind", "level", "order"]) byId(id).addEventListener("change", filter);
+byId("in").hidden = !("DecompressionStream" in window);
+for (const id of ["kind", "level", "order", "inside"]) byId(id).addEventListener("change", filter);
 byId("run").addEventListener("change", () => {
   countKinds();
   filter();
