@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from critique_graph.metrics.intervals import Rate
-from critique_graph.report.drawing import Plot, bar_labels, bars, empty, label, legend, percent, plain_ticks, short
+from critique_graph.report.drawing import (
+    LONGEST_NAME,
+    Plot,
+    bar_labels,
+    bars,
+    empty,
+    label,
+    legend,
+    percent,
+    plain_ticks,
+    short,
+)
 from critique_graph.report.svg import INK, MUTED, RUNS, svg_of
 
 if TYPE_CHECKING:
@@ -29,7 +40,16 @@ class Line:
     is_dashed: bool = False
 
 
-def rates_plot(title: str, rates: Sequence[tuple[str, Rate]], *, name: str, unit: str, axis: str) -> Plot:
+def rates_plot(
+    title: str,
+    rates: Sequence[tuple[str, Rate]],
+    *,
+    name: str,
+    unit: str,
+    axis: str,
+    colors: Sequence[str] = (),
+    longest: int = LONGEST_NAME,
+) -> Plot:
     """Draw each rate as a point with its interval; rates without data are left out.
 
     Args:
@@ -38,12 +58,15 @@ def rates_plot(title: str, rates: Sequence[tuple[str, Rate]], *, name: str, unit
         name: Unique name of the plot.
         unit: `%` for shares, `points` for differences.
         axis: What the axis measures.
+        colors: Colour of each rate; by default all have the same.
+        longest: Most characters of a name; longer names make the plot wider.
     """
-    figure, axes = empty(bars=len(rates))
+    figure, axes = empty(bars=len(rates), names=longest)
     known = [(position, rate) for position, (_, rate) in enumerate(rates) if rate.value is not None]
     for position, rate in known:
-        axes.errorbar([percent(rate)], [position], xerr=bars(rate), color=RUNS[0], capsize=3, fmt="o", markersize=5)
-    bar_labels(axes, [name for name, _ in rates], axis)
+        color = colors[position] if colors else RUNS[0]
+        axes.errorbar([percent(rate)], [position], xerr=bars(rate), color=color, capsize=3, fmt="o", markersize=5)
+    bar_labels(axes, [short(name, longest) for name, _ in rates], axis)
     axes.margins(x=0.08, y=0.12)
     if unit == "%":
         axes.set_xlim(-2, 102)
@@ -81,7 +104,7 @@ def bars_plot(
             start += count
         if len(colors) > 1:
             label(axes, f"{start:,}", (start, position), MUTED)
-    bar_labels(axes, [row for row, _ in rows], axis)
+    bar_labels(axes, [short(row) for row, _ in rows], axis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, longest * 1.12)
     if len(colors) > 1:
@@ -111,6 +134,8 @@ def lines_plot(
         is_log: Whether the axis across is logarithmic.
         has_bands: Whether the intervals are drawn as bands.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = empty()
     rows: list[tuple[str, ...]] = []
     ends: list[tuple[float, float, str, str]] = []
@@ -132,6 +157,8 @@ def lines_plot(
     if is_log:
         axes.set_xscale("log")
         plain_ticks(axes)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.02)
     axes.set_xlabel(across)
     axes.set_ylabel(up)

@@ -68,11 +68,11 @@ def bars(rate: Rate) -> list[list[float]]:
     return [[100 * (value - (rate.low or 0))], [100 * ((rate.high or 0) - value)]]
 
 
-def empty(*, bars: int = 0) -> "tuple[Figure, Axes]":
-    """Give empty axes; with a number of bars, high enough for them."""
+def empty(*, bars: int = 0, names: int = LONGEST_NAME) -> "tuple[Figure, Axes]":
+    """Give empty axes: high enough for a number of bars, and wide enough for names of so many characters."""
     from matplotlib.figure import Figure
 
-    size = (SIZE[0], 1.5 + 0.42 * bars) if bars else SIZE
+    size = (SIZE[0] + 0.07 * (names - LONGEST_NAME), 1.5 + 0.42 * bars) if bars else SIZE
     figure = Figure(figsize=size, layout="constrained")
     figure.patch.set_visible(False)
     axes = figure.subplots()
@@ -97,7 +97,7 @@ def label(axes: "Axes", text: str, place: tuple[float, float], color: str, *, is
 
 def bar_labels(axes: "Axes", names: Sequence[str], label: str) -> None:
     """Name bars on the left, the first one on top."""
-    axes.set_yticks(range(len(names)), list(map(short, names)), parse_math=False)
+    axes.set_yticks(range(len(names)), list(names), parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(label)
     axes.tick_params(axis="y", length=0)
@@ -121,10 +121,10 @@ def legend(axes: "Axes", entries: Sequence[tuple[str, str]], *, columns: int) ->
     )
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = LONGEST_NAME) -> str:
     """Give a name that a plot has room for; the table below the plot has the whole one."""
     name = escaped(name)
-    return name if len(name) <= LONGEST_NAME else f"{name[:7]}…{name[-LONGEST_NAME + 8 :]}"
+    return name if len(name) <= longest else f"{name[:7]}…{name[-longest + 8 :]}"
 
 
 def plain_ticks(axes: "Axes") -> None:

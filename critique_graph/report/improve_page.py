@@ -213,7 +213,7 @@ def _loss_plot(losses: Sequence[tuple[int, tuple[float, ...]]]) -> Plot:
         places = [index - 1 + (place + 1) / len(curve) for place in range(len(curve))]
         color = RUNS[(index - 1) % len(RUNS)]
         axes.plot(places, curve, color=color, linewidth=1.5, marker="o" if len(curve) == 1 else "", markersize=5)
-        label(axes, f"{curve[-1]:.3f}", (places[-1], curve[-1]), color, is_left=True)
+        label(axes, f"{curve[-1]:.3f}", (places[-1], curve[-1]), color)
         rows.append((f"{index}", f"{curve[0]:.4f}", f"{curve[-1]:.4f}", ", ".join(f"{loss:.4f}" for loss in curve)))
     axes.set_xticks(range(len(losses) + 1))
     axes.set_xlabel("iteration; within one, the training goes on")

@@ -191,7 +191,7 @@ def _latency(runs: Sequence[Shown]) -> Plot:
 
 
 def _run_names(runs: Sequence[Shown]) -> list[str]:
-    return [run.name if len(runs) > 1 else "" for run in runs]
+    return [short(run.name) if len(runs) > 1 else "" for run in runs]
 
 
 def _first_tokens(run: Shown) -> float:

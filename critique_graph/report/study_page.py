@@ -17,12 +17,14 @@ from critique_graph.report.drawing import Plot, styled
 from critique_graph.report.kinds import STUDY, manifest_of
 from critique_graph.report.layout import Card, Look, Page, Table, recorded_settings, settings_of
 from critique_graph.report.parts import runs_table
+from critique_graph.report.svg import BAD, GOOD, MUTED
 
 HOLDS: dict[str, tuple[str, Look]] = {
     "yes": ("holds", "good"),
     "no": ("does not hold", "bad"),
     "unclear": ("unclear", ""),
 }
+COLORS = {"yes": GOOD, "no": BAD, "unclear": MUTED}
 FIGURES = ("state", "reason", "problems", "failed", "seconds")
 """What the study says of itself."""
 LONGEST_OPEN = 30
@@ -81,7 +83,11 @@ def study_page(folder: Path, *, beside: Path) -> Page:
                 f"{counts['yes']} of {len(findings)}",
                 "statements of the paper hold here",
                 [],
-                [(f"{counts[holds]} {words}", look) for holds, (words, look) in HOLDS.items() if counts[holds]],
+                [
+                    (f"{counts[holds]} {words.replace('holds', 'hold').replace('does not', 'do not')}", look)
+                    for holds, (words, look) in HOLDS.items()
+                    if counts[holds]
+                ],
                 gaps,
             )
         ],
@@ -117,13 +123,15 @@ def _read(file: Path) -> tuple[dict[str, Any], list[ShownPart]]:
 def _plots(findings: Sequence[ShownFinding]) -> Iterator[Plot]:
     known = [finding for finding in findings if finding.value is not None and finding.low is not None]
     if known:
-        held = sum(finding.holds == "yes" for finding in known)
+        held, failed = (sum(finding.holds == holds for finding in known) for holds in ("yes", "no"))
         yield rates_plot(
-            f"{held} of {len(known)} statements with an interval hold",
+            f"{held} of {len(known)} statements with an interval hold (blue), {failed} do not (orange)",
             [(f"{finding.part}: {finding.name.replace('_', ' ')}", _rate(finding)) for finding in known],
             name="findings",
             unit="points",
             axis="our estimate in points",
+            colors=[COLORS[finding.holds] for finding in known],
+            longest=60,
         )
 
 
@@ -137,7 +145,7 @@ def _findings_table(findings: Sequence[ShownFinding]) -> Table:
             finding.part,
             finding.statement,
             finding.estimate,
-            "-" if finding.value is None else f"{finding.value:.3f} [{_cell(finding.low)}, {_cell(finding.high)}]",
+            _rate(finding).percent(sign="+", unit="points"),
             f"{finding.n:,}",
             finding.compute,
             HOLDS[finding.holds][0],

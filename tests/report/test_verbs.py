@@ -13,50 +13,21 @@ import pytest
 from hashed_model import HashedModel, addition_problems
 from learning import FakeTrainer, load
 from reported_runs import MIXED, XSS, Page, read_page, texts, write_run
+from verb_folders import SIGNS, hostile_folder, spoiled
 
 from critique_graph.cli import run_command
-from critique_graph.compare.pool import compare_run, compare_strategies
+from critique_graph.compare.pool import compare_run
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Record
-from critique_graph.eval_critic.score import evaluate_critic
-from critique_graph.generate.make import generate_data
 from critique_graph.improve.run import improve_actor
 from critique_graph.report.eval_critic_page import OUTCOMES
 from critique_graph.report.page import write_report
 from critique_graph.runs.journal import JournalRow, read_journal
 from critique_graph.runs.outcomes import Outcome
-from critique_graph.self_talk.make import make_self_talk
 
 for package in ("jinja2", "latex2mathml", "matplotlib"):
     pytest.importorskip(package)
 
-FREE = frozenset(
-    (
-        *(
-            "id",
-            "question",
-            "answer",
-            "solution",
-            "source",
-            "text",
-            "explanation",
-            "final_explanation",
-            "model",
-            "step",
-        ),
-        *("finish_reason", "reasoning", "description", "refinement", "message", "name", "winner", "warnings", "steps"),
-        *("actor", "critic", "annotator", "smoother"),
-    )
-)
-"""Fields of traces that hold texts of others."""
-SIGNS = {
-    "generate": {"annotator": "m", "actor": "m"},
-    "self-talk": {"smoother": "m"},
-    "compare": {"votes": 6, "seed": 0},
-    "eval-critic": {"sources": ["file.jsonl"], "limit": None, "seed": 0},
-    "improve": {"iterations": 2, "actor": "m", "critic": "m"},
-    "study": {"only": []},
-}
 FINDING = {
     "part": "scaling",
     "name": "critic_beats_votes",
@@ -69,22 +40,6 @@ FINDING = {
     "compute": "matched, by calls",
     "holds": "yes",
 }
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Record]]:
-    """A folder of every verb that plays the miniature, and the summary that the verb gave."""
-    root = tmp_path_factory.mktemp("verbs")
-    small: dict[str, Any] = {"samples": 2, "seed": 3}
-    return {
-        "generate": (
-            root / "generate",
-            generate_data(limit=3, rollouts=2, refinements=2, out=root / "generate", **small),
-        ),
-        "self-talk": (root / "self-talk", make_self_talk(limit=4, out=root / "self-talk", **small)),
-        "compare": (root / "compare", compare_strategies(limit=4, out=root / "compare", **small)),
-        "eval-critic": (root / "eval-critic", evaluate_critic(limit=8, out=root / "eval-critic", seed=3)),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +231,7 @@ def test_findings_and_tables_of_a_study(tmp_path: Path) -> None:
     tables = tables_of(tmp_path)
     assert [row[-1] for row in tables["Findings"]] == ["holds", "unclear"]
     assert tables["Findings"][0][:5] == [
-        *("scaling", FINDING["statement"], FINDING["estimate"], "0.040 [0.01, 0.07]", "200"),
+        *("scaling", FINDING["statement"], FINDING["estimate"], "+4.0 points [+1.0, +7.0]", "200"),
     ]
     assert tables["scaling: by k"] == [["3", "50.0 % [40.0, 60.0], n = 90", "1235", "-"], ["5", "-", "-", "yes"]]
     assert page.index["runs"][0]["gaps"] == ["sizes: one actor alone"]
@@ -287,35 +242,6 @@ def test_findings_and_tables_of_a_study(tmp_path: Path) -> None:
 
 
 # --- hostile texts -----------------------------------------------------------------------------------------------
-
-
-def spoiled(value: Any, text: str, key: str = "") -> Any:
-    """The same JSON with a text in every free field."""
-    match value:
-        case dict():
-            return {name: spoiled(found, text, name) for name, found in value.items()}
-        case list():
-            return [spoiled(found, text, key) for found in value]
-        case str() if key in FREE:
-            return text
-    return value
-
-
-def hostile_folder(folder: Path, verb: str, source: Path, given: list[str]) -> Path:
-    traces = [orjson.loads(row.trace or b"") for row in read_journal(source / "journal.sqlite")]
-    rows = []
-    for number, text in enumerate(given):
-        trace = traces[number % len(traces)]
-        for parts in ("paths", "talks"):
-            if parts in trace:
-                trace = {**trace, parts: sorted(trace[parts], key=lambda part: part["drop"] is not None)[:3]}
-        changed = spoiled(trace, text)
-        changed["problem"]["id"] = f"{number} {text}"
-        if verb == "eval-critic":
-            changed["problem"] |= {"steps": [text, text], "label": 0}
-        rows.append(JournalRow(changed["problem"]["id"], Outcome("done"), orjson.dumps(changed)))
-    configuration = {**SIGNS[verb], "problems": given[0], given[1] or "x": given[2]}
-    return write_run(folder, rows, configuration=configuration, state="stopped_early", reason=given[0], total=1000)
 
 
 def hostile_improvement(folder: Path, source: Path, text: str) -> Path:
