@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hostile_texts import hidden_in
 from journal_rows import row
-from reported_runs import MIXED, hostile_rows, texts, write_run
+from reported_runs import MIXED, hostile_rows, read_page, texts, write_run
 from verb_folders import hostile_folder
 
 from critique_graph.report.page import write_report
@@ -154,13 +154,14 @@ def test_problem_of_every_verb_is_filtered_and_opened(view: Any, tmp_path: Path,
 
 def test_filter_opens_the_paths_that_pass_it(view: Any, tmp_path: Path, made: Any):
     opened(view, tmp_path, made["generate"][0])
-    view.select_option("#filter-0", "correct")
-    view.select_option("#filter-1", "kept")
+    strategy, outcome = read_page(tmp_path / "report.html").index["problems"][-1]["cells"][0]["parts"][-1]
+    view.select_option("#filter-0", strategy)
+    view.select_option("#filter-1", outcome)
     view.click("#rows a")
     view.wait_for_selector("#problem .chain")
     shown = view.locator("#problem .chain[open] > summary").all_inner_texts()
     assert shown
-    assert all("correct" in summary and "kept" in summary for summary in shown)
+    assert all(strategy in summary and outcome.replace("_", " ") in summary for summary in shown)
 
 
 @pytest.mark.parametrize("verb", ["generate", "self-talk", "compare", "eval-critic"])

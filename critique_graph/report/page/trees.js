@@ -5,8 +5,9 @@ const REFINED = { with: "with the critique", without: "without it" };
 // --- filters of the table ----------------------------------------------------------------------------------------
 
 function fillFilters() {
-  byId("show").hidden = data.filters.length > 0;
-  byId("show").after(...data.filters.map(({ name, options }, i) => {
+  const show = byId("kind").parentElement; // it is about runs
+  show.hidden = data.filters.length > 0;
+  show.after(...data.filters.map(({ name, options }, i) => {
     const select = el("select", { id: `filter-${i}` }, el("option", { value: "" }, "any"), ...options.map(([value, label]) => el("option", { value }, label)));
     select.addEventListener("change", filter);
     return el("label", {}, `${name} `, select);
