@@ -34,6 +34,7 @@ EFFECTS = {"gains": "makes more chains correct", "loses": "makes fewer chains co
 def compare_page(folder: Path) -> Page:
     """Make the page of a folder of `compare`; raises as `read_run` and `compare_traces` do."""
     run = read_run(folder, "compare")
+    problems = problems_of(run, "compare", _look)
     traces = [
         trace for row in run.finished.rows() if row.outcome.status == "done" and (trace := read_trace(row, Trace))
     ]
@@ -50,7 +51,6 @@ def compare_page(folder: Path) -> Page:
         )
     )
     del traces
-    problems = problems_of(run, "compare", _look)
     name = folder.resolve().name
     with styled():
         plots = list(_plots(found))

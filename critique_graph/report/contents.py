@@ -109,16 +109,19 @@ def _collect_run(index: int, name: str, run: ReportedRun, rows: "_Rows", blocks:
     costs, seconds = _Costs(), list[float]()
     models: dict[str, str] = {}
     chains = 0
-    for row in run.finished.rows():
-        trace = read_trace(row, Trace)
-        cell = cell_of(trace, row.outcome)
-        if trace is not None:
-            cell = cell.model_copy(update={"place": blocks.add(tree_of(trace).model_dump_json(by_alias=True).encode())})
-            costs.add(trace)
-            models |= _models(trace)
-            seconds.append(trace.seconds)
-            chains = max(chains, len(trace.chains))
-        rows.add(index, row.id, trace, cell)
+    with run.reading() as listed:
+        for row in listed:
+            trace = read_trace(row, Trace)
+            cell = cell_of(trace, row.outcome)
+            if trace is not None:
+                cell = cell.model_copy(
+                    update={"place": blocks.add(tree_of(trace).model_dump_json(by_alias=True).encode())}
+                )
+                costs.add(trace)
+                models |= _models(trace)
+                seconds.append(trace.seconds)
+                chains = max(chains, len(trace.chains))
+            rows.add(index, row.id, trace, cell)
     summary = summarise(run.finished)
     gaps = (*run.gaps, *_gaps(summary))
     return Shown(name, summary, costs.listed(), seconds, run.manifest, models, chains, gaps)

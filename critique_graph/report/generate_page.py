@@ -35,8 +35,8 @@ def generate_page(folder: Path) -> Page:
     run = read_run(folder, "generate")
     dataset = find_dataset(folder)
     count = 0 if dataset is None else sum(1 for _ in read_dataset(folder))
-    summary = summarise_paths(run.finished, dataset=str(folder / "dataset"), dataset_rows=count)
     problems = problems_of(run, "generate", _look)
+    summary = summarise_paths(run.finished, dataset=str(folder / "dataset"), dataset_rows=count)
     name = folder.resolve().name
     reasons = sorted({part[1] for row in problems.rows for part in row.cells[0].parts})  # type: ignore[union-attr]
     with styled():

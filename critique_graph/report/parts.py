@@ -62,30 +62,31 @@ def problems_of(run: ReportedRun, verb: Verb, look: Callable[[Any], Looked]) -> 
         InputError: A trace cannot be read.
     """
     blocks, rows, models = Blocks(), list[Row](), dict[str, str]()
-    for row in run.finished.rows():
-        trace: Any = read_trace(row, TRACE_FORMS[verb].record)
-        outcome = row.outcome
-        if trace is None:
-            cell = PartsCell(status=outcome.status, reason=outcome.reason, chips=((outcome.status, "bad"),))
-            rows.append(Row(id=row.id, question=None, reference=None, level=None, cells=(cell,)))
-            continue
-        looked = look(trace)
-        chips = () if outcome.status == "done" else ((outcome.status, "bad"),)
-        cell = PartsCell(
-            status=outcome.status,
-            reason=outcome.reason,
-            answer=looked.answer,
-            tokens=_tokens(trace.usage),
-            seconds=trace.seconds,
-            place=blocks.add(looked.tree.model_dump_json(by_alias=True).encode()),
-            parts=tuple(dict.fromkeys(looked.parts)),
-            chips=(*chips, *looked.chips),
-        )
-        problem = trace.problem
-        rows.append(
-            Row(id=row.id, question=problem.question, reference=problem.answer, level=problem.level, cells=(cell,))
-        )
-        models |= {role: str(trace.settings[role]) for role in trace.usage if trace.settings.get(role)}
+    with run.reading() as listed:
+        for row in listed:
+            trace: Any = read_trace(row, TRACE_FORMS[verb].record)
+            outcome = row.outcome
+            if trace is None:
+                cell = PartsCell(status=outcome.status, reason=outcome.reason, chips=((outcome.status, "bad"),))
+                rows.append(Row(id=row.id, question=None, reference=None, level=None, cells=(cell,)))
+                continue
+            looked = look(trace)
+            chips = () if outcome.status == "done" else ((outcome.status, "bad"),)
+            cell = PartsCell(
+                status=outcome.status,
+                reason=outcome.reason,
+                answer=looked.answer,
+                tokens=_tokens(trace.usage),
+                seconds=trace.seconds,
+                place=blocks.add(looked.tree.model_dump_json(by_alias=True).encode()),
+                parts=tuple(dict.fromkeys(looked.parts)),
+                chips=(*chips, *looked.chips),
+            )
+            problem = trace.problem
+            rows.append(
+                Row(id=row.id, question=problem.question, reference=problem.answer, level=problem.level, cells=(cell,))
+            )
+            models |= {role: str(trace.settings[role]) for role in trace.usage if trace.settings.get(role)}
     blocks.close()
     return Problems(rows, blocks.closed, models)
 

@@ -1,7 +1,8 @@
 """Reads the folder of a run for its report, also of one that has not ended, or of which only the traces are left."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,22 @@ class ReportedRun:
     manifest: dict[str, Any]
     gaps: tuple[str, ...]
     """What the folder lacks, a sentence each."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Iterable[JournalRow]]:
+        """Give the journal's problems, from the start; see `reading`."""
+        with reading(self.finished.rows()) as rows:
+            yield rows
+
+
+@contextmanager
+def reading(rows: Iterable[JournalRow]) -> Iterator[Iterable[JournalRow]]:
+    """Give rows, and close the journal also after an error: later, another thread may do it, which SQLite refuses."""
+    try:
+        yield rows
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
 
 
 def read_run(folder: Path, verb: Verb = "run") -> ReportedRun:
@@ -67,17 +84,21 @@ def read_run(folder: Path, verb: Verb = "run") -> ReportedRun:
 
 def _checked(folder: Path, rows: Iterable[JournalRow], verb: Verb) -> Iterator[JournalRow]:
     """Give the rows, and refuse the first trace that cannot be shown."""
-    form = TRACE_FORMS[verb]
-    for row in rows:
-        if row.trace is not None:
-            found = orjson.loads(row.trace)
-            schema, graph = found.get("schema"), found.get("graph")
-            if schema != form.schema or graph not in form.graphs:
-                raise InputError(
-                    f"{folder} holds traces of the form {schema}, made by {graph}; its manifest is that of "
-                    f"`critique-graph {verb}` ({form.schema}, made by {form.graphs[0]})."
-                )
-        yield row
+    with reading(rows):
+        for row in rows:
+            if row.trace is not None:
+                _refuse_others(folder, row.trace, verb)
+            yield row
+
+
+def _refuse_others(folder: Path, trace: bytes, verb: Verb) -> None:
+    found, form = orjson.loads(trace), TRACE_FORMS[verb]
+    schema, graph = found.get("schema"), found.get("graph")
+    if schema != form.schema or graph not in form.graphs:
+        raise InputError(
+            f"{folder} holds traces of the form {schema}, made by {graph}; its manifest is that of "
+            f"`critique-graph {verb}` ({form.schema}, made by {form.graphs[0]})."
+        )
 
 
 def _rows_of_traces(file: Path, form: TraceForm) -> Iterator[JournalRow]:

@@ -30,8 +30,8 @@ class TalksTree(Record):
 def talk_page(folder: Path) -> Page:
     """Make the page of a folder of `self-talk`; raises as `read_run` does."""
     run = read_run(folder, "self-talk")
-    summary = summarise_talks(run.finished, dataset=str(folder / "dataset" / TALKS))
     problems = problems_of(run, "self-talk", _look)
+    summary = summarise_talks(run.finished, dataset=str(folder / "dataset" / TALKS))
     name = folder.resolve().name
     with styled():
         plots = list(_plots(summary))
