@@ -35,12 +35,13 @@ from critique_graph.improve.command import improve
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.miniature_training.command import app as miniature
 from critique_graph.output.terminal import log, plain, print_text
-from critique_graph.report.command import report
+from critique_graph.report.command import RunReporter, report
 from critique_graph.runs import drive
 from critique_graph.self_talk.command import self_talk
 from critique_graph.solve.command import run, solve
 from critique_graph.trainers.export_command import export
 from critique_graph.trainers.train_command import train
+from critique_graph.verbs import output
 
 INTERRUPTED = 130
 """Exit code of a command that a signal ended."""
@@ -53,6 +54,8 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
 GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
+
+output.reporter = RunReporter()
 
 app = App(
     name="critique-graph",

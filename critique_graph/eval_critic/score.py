@@ -117,15 +117,7 @@ def evaluate_critic(
     names = [name_of_problems(given)] if given else [str(source) for source in sources]
     job = prepare(EvalCriticSettings, {**settings, "sources": names}, partial(_labelled, given=given))
     chosen, folder = job.settings, run_folder(out, "eval-critic")
-    exercises = miniature_cases(chosen.limit, chosen.seed) if "miniature" in chosen.sources else {}
-
-    def case_of(trace: JudgedTrace) -> Case | None:
-        if trace.problem.label is not None:
-            return Case(trace.problem.steps, trace.problem.label)
-        response = trace.chains[0].response
-        if response is None or response.is_truncated:
-            return None
-        return exact_case(exercises[trace.problem.id], response.text)
+    case_of = cases_of(chosen.sources, limit=chosen.limit, seed=chosen.seed)
 
     return wait_for(
         run_graph(
@@ -157,6 +149,27 @@ def _labelled(settings: EvalCriticSettings, *, given: Sequence[Problem]) -> Prob
     return ProblemSet.of(given[: settings.limit])
 
 
+def cases_of(sources: Sequence[str], *, limit: int | None, seed: int) -> Callable[[JudgedTrace], Case | None]:
+    """Give what gives the steps and the label of a response; it gives None for a response that is left out.
+
+    Args:
+        sources: The sources of the run; responses to the miniature's problems are labelled exactly.
+        limit: Maximum number of responses from every source.
+        seed: Seed for drawing the miniature's problems.
+    """
+    exercises = miniature_cases(limit, seed) if "miniature" in sources else {}
+
+    def case_of(trace: JudgedTrace) -> Case | None:
+        if trace.problem.label is not None:
+            return Case(trace.problem.steps, trace.problem.label)
+        response = trace.chains[0].response
+        if response is None or response.is_truncated:
+            return None
+        return exact_case(exercises[trace.problem.id], response.text)
+
+    return case_of
+
+
 def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> CriticEvaluation:
     """Score the critiques of a run.
 
@@ -175,7 +188,7 @@ def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> Cr
         if (case := case_of(trace)) is None:
             unlabelled += 1
             continue
-        prediction = _prediction(trace, case)
+        _, prediction = judged(trace, case)
         if prediction.reason is not None:
             unreadable[prediction.reason] += 1
         scored.setdefault(str(trace.problem.source), []).append((prediction.step, case.label))
@@ -197,13 +210,20 @@ def _scores(pairs: list[tuple[int | None, int]]) -> FirstErrors:
     return first_errors([predicted for predicted, _ in pairs], [label for _, label in pairs])
 
 
-def _prediction(trace: JudgedTrace, case: Case) -> Prediction:
+def judged(trace: JudgedTrace, case: Case) -> tuple[Critique | None, Prediction]:
+    """Give a response's critique, read against the labelled steps, and its prediction; no critique if the call failed.
+
+    Args:
+        trace: The trace of the response.
+        case: Its steps and its label.
+    """
     chain = trace.chains[0]
     if not chain.rounds or chain.response is None:
-        return Prediction(None, chain.failure.kind if chain.failure else "unparsed")
+        return None, Prediction(None, chain.failure.kind if chain.failure else "unparsed")
     critique = chain.rounds[0].critique
     read = parse_critique(critique.text, chain.response.text, steps=case.steps, has_reasoning=False)
-    return predict(read.model_copy(update={"final": critique.final}))  # None if the critique was cut off
+    read = read.model_copy(update={"final": critique.final})  # None if the critique was cut off
+    return read, predict(read)
 
 
 def _outcome(result: Mapping[str, Any]) -> Outcome:

@@ -1,29 +1,21 @@
-"""All that a page holds: of every run its summary and its cost, and of every problem its row and its tree.
+"""All that the page of runs holds: of every run its summary and its cost, and of every problem its row and its tree.
 
-Trees are most of a page, so they are compressed, in blocks of about half a megabyte of JSON; the page reads a block
-when one of its problems is opened. Rows are kept as plain JSON.
+This is for runs, which can stand side by side; the folders of the other verbs have modules of their own.
 """
 
-import base64
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Call, Record, Role, Trace, Usage
 from critique_graph.metrics.intervals import Rate, paired_difference
-from critique_graph.output.terminal import escaped
+from critique_graph.report.blocks import Blocks, Row
 from critique_graph.report.problems import Cell, cell_of, tree_of
 from critique_graph.report.read_run import ReportedRun, read_run, read_trace
 from critique_graph.solve.summary import Summary, summarise
-
-BLOCK_BYTES = 512 * 1024
-"""Bytes of JSON after which a block is closed."""
 
 
 class Cost(Record):
@@ -34,17 +26,6 @@ class Cost(Record):
     usage: Usage
     seconds: float
     """Sum over the calls, of which many go on at the same time."""
-
-
-class Row(Record):
-    """A problem, and how it went in each run; runs have a problem in common if id and question are the same."""
-
-    id: str
-    question: str | None
-    """None if no run has a trace of it."""
-    reference: str | None
-    level: int | None
-    cells: tuple[Cell | None, ...]
 
 
 @dataclass(frozen=True)
@@ -91,7 +72,7 @@ def collect(folders: Sequence[Path]) -> Contents:
         InputError, RunError: As `read_run` and `read_trace`.
     """
     found = [read_run(folder) for folder in folders]
-    blocks, rows = _Blocks(), _Rows(len(found))
+    blocks, rows = Blocks(), _Rows(len(found))
     runs = [
         _collect_run(index, name, run, rows, blocks)
         for index, (name, run) in enumerate(zip(_names(folders), found, strict=True))
@@ -124,21 +105,24 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path[-depth:]) for path in paths]
 
 
-def _collect_run(index: int, name: str, run: ReportedRun, rows: "_Rows", blocks: "_Blocks") -> Shown:
+def _collect_run(index: int, name: str, run: ReportedRun, rows: "_Rows", blocks: "Blocks") -> Shown:
     costs, seconds = _Costs(), list[float]()
     models: dict[str, str] = {}
     chains = 0
+    with run.reading() as listed:
+        for row in listed:
+            trace = read_trace(row, Trace)
+            cell = cell_of(trace, row.outcome)
+            if trace is not None:
+                cell = cell.model_copy(
+                    update={"place": blocks.add(tree_of(trace).model_dump_json(by_alias=True).encode())}
+                )
+                costs.add(trace)
+                models |= _models(trace)
+                seconds.append(trace.seconds)
+                chains = max(chains, len(trace.chains))
+            rows.add(index, row.id, trace, cell)
     summary = summarise(run.finished)
-    for row in run.finished.rows():
-        trace = read_trace(row)
-        cell = cell_of(trace, row.outcome)
-        if trace is not None:
-            cell = cell.model_copy(update={"place": blocks.add(tree_of(trace).model_dump_json(by_alias=True).encode())})
-            costs.add(trace)
-            models |= _models(trace)
-            seconds.append(trace.seconds)
-            chains = max(chains, len(trace.chains))
-        rows.add(index, row.id, trace, cell)
     gaps = (*run.gaps, *_gaps(summary))
     return Shown(name, summary, costs.listed(), seconds, run.manifest, models, chains, gaps)
 
@@ -189,30 +173,6 @@ class _Costs:
         ]
 
 
-@dataclass
-class _Blocks:
-    """Collects trees into blocks, and compresses each block once it is full."""
-
-    closed: list[str] = field(default_factory=list)
-    open: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, tree: bytes) -> tuple[int, int]:
-        """Add a tree, and give its block and its place there."""
-        if self.open and self.size + len(tree) > BLOCK_BYTES:
-            self.close()
-        self.open.append(tree)
-        self.size += len(tree)
-        return len(self.closed), len(self.open) - 1
-
-    def close(self) -> None:
-        """Compress what was collected."""
-        if self.open:
-            packed = zlib.compress(b"[" + b",".join(self.open) + b"]", level=9)
-            self.closed.append(base64.b64encode(packed).decode())
-        self.open, self.size = [], 0
-
-
 class _Rows:
     """Joins the rows of several runs."""
 
@@ -239,24 +199,3 @@ class _Rows:
                 level=problem.level if problem else None,
                 cells=tuple(cells),
             )
-
-
-def index_of(contents: Contents) -> bytes:
-    """Give everything but the trees as JSON."""
-    return orjson.dumps(
-        {
-            "schema": "critique-graph.report/1",
-            "runs": [
-                {
-                    "name": escaped(run.name),
-                    "summary": run.summary.model_dump(mode="json"),
-                    "costs": [cost.model_dump(mode="json") for cost in run.costs],
-                    "gaps": run.gaps,
-                    "against_first": run.against_first and run.against_first.model_dump(mode="json"),
-                }
-                for run in contents.runs
-            ],
-            "problems": [row.model_dump(mode="json") for row in contents.rows],
-        },
-        option=orjson.OPT_NON_STR_KEYS,
-    )

@@ -2,17 +2,24 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+
+import orjson
 
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
-from critique_graph.metrics.intervals import Rate
 from critique_graph.output.terminal import escaped
-from critique_graph.report.contents import Contents, Shown, collect, index_of
-from critique_graph.report.plots import draw_plots
+from critique_graph.report.compare_page import compare_page
+from critique_graph.report.eval_critic_page import eval_critic_page
+from critique_graph.report.generate_page import generate_page
+from critique_graph.report.improve_page import improve_page
+from critique_graph.report.kinds import verb_of
+from critique_graph.report.layout import Page
+from critique_graph.report.run_page import run_page
+from critique_graph.report.study_page import study_page
+from critique_graph.report.talk_page import talk_page
 
 ENDINGS = (".html", ".htm")
 _PACKAGES = ("jinja2", "latex2mathml", "matplotlib")
@@ -30,18 +37,27 @@ def check_report(path: Path) -> None:
         raise InputError(f"--out {path}: the ending must be .html.")
     if not path.parent.is_dir():
         raise InputError(f"--out {path}: there is no folder {path.parent}.")
+    require_extra("critique-graph report")
+
+
+def require_extra(purpose: str) -> None:
+    """Check that what pages need is installed.
+
+    Raises:
+        MissingDependencyError: Something is not.
+    """
     for package in _PACKAGES:
         try:
             __import__(package)
         except ImportError as error:
-            raise MissingDependencyError(package, extra="report", purpose="critique-graph report") from error
+            raise MissingDependencyError(package, extra="report", purpose=purpose) from error
 
 
-def write_report(folders: Sequence[Path], path: Path) -> Contents:
-    """Write one page that shows runs side by side, and give what it holds.
+def write_report(folders: Sequence[Path], path: Path) -> Page:
+    """Write the page of a folder, or of several runs side by side, and give what it holds.
 
     Args:
-        folders: Folders of `critique-graph run`.
+        folders: Folders of `critique-graph run`, or one of another verb.
         path: The file; one that exists is replaced.
 
     Raises:
@@ -49,34 +65,66 @@ def write_report(folders: Sequence[Path], path: Path) -> Contents:
         MissingDependencyError: The extra is not installed.
     """
     check_report(path)
-    contents = collect(folders)
-    write_atomically(path, (part.encode() for part in _parts(contents)))
-    return contents
+    page = _page_of(folders, path)
+    write_atomically(path, (part.encode() for part in _parts(page)))
+    return page
 
 
-def _parts(contents: Contents) -> Iterator[str]:
+def _page_of(folders: Sequence[Path], path: Path) -> Page:
+    verbs = [verb_of(folder) for folder in folders]
+    for folder, verb in zip(folders, verbs, strict=True):
+        if len(folders) > 1 and verb != "run":
+            raise InputError(f"{folder} is a folder of `{verb}`, of which a page shows one alone; name only this one.")
+    match verbs[0]:
+        case "run":
+            return run_page(folders)
+        case "generate":
+            return generate_page(folders[0])
+        case "self-talk":
+            return talk_page(folders[0])
+        case "compare":
+            return compare_page(folders[0])
+        case "eval-critic":
+            return eval_critic_page(folders[0])
+        case "improve":
+            return improve_page(folders[0], beside=path.parent)
+        case "study":
+            return study_page(folders[0], beside=path.parent)
+
+
+def _parts(page: Page) -> Iterator[str]:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    style, script, template = (
-        (_FILES / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js", "html")
+    style, trees, script, template = (
+        (_FILES / name).read_text(encoding="utf-8") for name in ("page.css", "trees.js", "page.js", "page.html")
     )
+    script = f"{trees}\n{script}"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["visible"] = lambda value: escaped(str(value))
-    runs = contents.runs
     yield from environment.from_string(template).generate(
-        title=" · ".join(run.name for run in runs),
-        runs=runs,
-        figures=_figures(runs),
-        costs=_costs(runs),
-        settings=_settings(runs),
-        plots=[(plot, Markup(plot.svg)) for plot in draw_plots(runs)],  # noqa: S704 - ElementTree escaped its texts
-        index=Markup(_harmless(index_of(contents).decode())),  # noqa: S704 - no `<` is left in it
-        blocks=contents.blocks,
+        title=" · ".join(page.names),
+        page=page,
+        plots=[(plot, Markup(plot.svg)) for plot in page.plots],  # noqa: S704 - ElementTree escaped its texts
+        index=Markup(_harmless(_index_of(page).decode())),  # noqa: S704 - no `<` is left in it
         style=Markup(style),  # noqa: S704 - a file of this package
-        script=Markup(script),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704 - files of this package
         style_hash=_hash(style),
         script_hash=_hash(script),
+    )
+
+
+def _index_of(page: Page) -> bytes:
+    """Give everything but the trees as JSON."""
+    return orjson.dumps(
+        {
+            "schema": "critique-graph.report/1",
+            "verb": page.verb,
+            **page.data,
+            "filters": [{"name": found.name, "options": found.options} for found in page.filters],
+            "problems": [row.model_dump(mode="json") for row in page.rows],
+        },
+        option=orjson.OPT_NON_STR_KEYS,
     )
 
 
@@ -87,98 +135,3 @@ def _harmless(json: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _figures(runs: Sequence[Shown]) -> list[tuple[str, list[str]]]:
-    """Give the figures of all runs: a name, and for every run a text; those that no run has are left out."""
-    columns = [dict(_figures_of(run, runs[0])) for run in runs]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    return [(name, [column.get(name, "-") for column in columns]) for name in names]
-
-
-def _figures_of(run: Shown, first: Shown) -> Iterator[tuple[str, str]]:
-    summary = run.summary
-    yield "state", {"running": "not ended", "stopped_early": "stopped early"}.get(summary.state, summary.state)
-    yield "problems", summary.outcomes_in_words({"ungraded": summary.ungraded})
-    if summary.accuracy_final.n:
-        yield "accuracy of first responses", _rate(summary.accuracy_first)
-        yield "accuracy of final answers", _rate(summary.accuracy_final)
-        against = run.against_first
-        if against is not None and against.n:
-            yield f"final answers against {first.name}, paired", _points(against)
-        yield "gain over first responses, paired", _points(summary.gain)
-        flips = summary.flips
-        yield "wrong → correct", f"{flips.wrong_to_right} problems"
-        yield "correct → wrong", f"{flips.right_to_wrong} problems"
-    critic = summary.critic
-    for name, rate in (
-        ("verdicts as the reference", critic.discriminability),
-        ("verdicts on correct responses", critic.discriminability_on_right),
-        ("verdicts on wrong responses", critic.discriminability_on_wrong),
-    ):
-        if rate.n:
-            yield name, _rate(rate)
-    if summary.readable_critiques.n:
-        yield "readable critiques", _rate(summary.readable_critiques)
-    if summary.bare_refinements.value:
-        yield "refinements of an answer alone", _rate(summary.bare_refinements)
-    yield "truncated responses", f"{summary.truncated_responses}"
-    tokens = summary.tokens
-    yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}"
-    if tokens.cached:
-        yield "prompts from the cache", f"{tokens.cached / tokens.prompts:.0%} of {tokens.prompts:,} tokens"
-    yield "time", f"{summary.seconds:,.1f} s"
-
-
-def _points(rate: Rate) -> str:
-    return f"{rate.percent(sign='+', unit='points')}, n = {rate.n}"
-
-
-def _rate(rate: Rate) -> str:
-    return f"{rate.percent()}, n = {rate.n}"
-
-
-def _costs(runs: Sequence[Shown]) -> list[tuple[str, str, list[dict[str, str] | None]]]:
-    """Give role, round and the cost of every run, in the order of the loop."""
-    found = [{(cost.round, cost.role): cost for cost in run.costs} for run in runs]
-    keys = sorted({key for costs in found for key in costs}, key=lambda key: (key[0], key[1] != "critic"))
-    return [
-        (
-            key[1],
-            "first responses" if key[0] == 0 else f"round {key[0]}",
-            [
-                {
-                    "calls": f"{cost.usage.calls:,}",
-                    "tokens": "unknown"
-                    if cost.usage.calls and cost.usage.calls == cost.usage.unknown_calls
-                    else f"{cost.usage.total_tokens:,}",
-                    "seconds": f"{cost.seconds:,.1f}",
-                }
-                if cost
-                else None
-                for cost in (costs.get(key) for costs in found)
-            ],
-        )
-        for key in keys
-    ]
-
-
-def _settings(runs: Sequence[Shown]) -> list[tuple[str, list[str], bool]]:
-    """Give name, values and whether they differ, of everything that was set or installed; what differs comes first."""
-    columns = [dict(_settings_of(run.manifest, run.models)) for run in runs]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    found = [(name, [column.get(name, "-") for column in columns]) for name in names]
-    listed = [(name, values, len(set(values)) > 1) for name, values in found]
-    return sorted(listed, key=lambda row: not row[2])
-
-
-def _settings_of(manifest: Mapping[str, Any], models: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, value in manifest["configuration"].items():
-        if value is not None:
-            yield name.replace("_", " "), str(value)
-    for role, model in models.items():
-        yield f"{role}, as it answered", model
-    yield "hash of the prompts", str(manifest["prompts"])
-    for name, version in manifest.get("versions", {}).items():
-        if version is not None:
-            yield f"version of {name}", str(version)

@@ -1,58 +1,27 @@
-"""The plots of a page: matplotlib draws, and its SVG is put into the page, with the page's own colours and letters.
-
-Every plot comes with a table of the numbers that it shows.
-"""
+"""The plots of runs: accuracy against tokens, flips, levels, cost, time; every plot comes with its numbers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from critique_graph.core.schema import Usage
-from critique_graph.metrics.intervals import Rate
 from critique_graph.report.contents import Shown
-from critique_graph.report.svg import BAD, GOOD, GRID, INK, MOST_RUNS, MUTED, PALE, PLAIN, RUNS, svg_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-SIZE = (5.0, 3.1)
-"""Inches; small, so that letters can still be read where a phone shrinks the plot."""
-LONGEST_NAME = 22
-"""Most characters of a run's name in a plot."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot, and the numbers that it shows."""
-
-    title: str
-    """Says what was found."""
-    svg: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+from critique_graph.report.drawing import (
+    Plot,
+    bar_labels,
+    bars,
+    empty,
+    label,
+    legend,
+    percent,
+    plain_ticks,
+    short,
+    styled,
+)
+from critique_graph.report.svg import BAD, GOOD, INK, MOST_RUNS, MUTED, PALE, PLAIN, RUNS, svg_of
 
 
 def draw_plots(runs: Sequence[Shown]) -> list[Plot]:
     """Draw everything that can be drawn of the runs."""
-    import matplotlib
-
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "critique-graph",
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": MUTED,
-        "axes.labelcolor": MUTED,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "text.color": INK,
-        "grid.color": GRID,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-    }
-    with matplotlib.rc_context(style):
+    with styled():
         return list(_plots(runs[:MOST_RUNS]))
 
 
@@ -71,25 +40,25 @@ def _plots(runs: Sequence[Shown]) -> Iterator[Plot]:
 
 
 def _accuracy(runs: Sequence[Shown]) -> Plot:
-    figure, axes = _empty()
+    figure, axes = empty()
     rows = []
     for run, color in zip(runs, RUNS, strict=False):
         first, final = run.summary.accuracy_first, run.summary.accuracy_final
         costs = [_first_tokens(run), _mean_tokens(run)]
         for rate, cost, marker in ((first, costs[0], "o"), (final, costs[1], "D")):
-            axes.errorbar([cost], [_percent(rate)], _bars(rate), color=color, capsize=3, alpha=0.5, elinewidth=1)
-            axes.plot([cost], [_percent(rate)], marker, color=color, markersize=6)
-        axes.plot(costs, [_percent(first), _percent(final)], color=color, linewidth=1.5)
-        name = "final answer" if len(runs) == 1 else _short(run.name)
-        _label(axes, name, (costs[1], _percent(final)), color, is_left=True)
+            axes.errorbar([cost], [percent(rate)], bars(rate), color=color, capsize=3, alpha=0.5, elinewidth=1)
+            axes.plot([cost], [percent(rate)], marker, color=color, markersize=6)
+        axes.plot(costs, [percent(first), percent(final)], color=color, linewidth=1.5)
+        name = "final answer" if len(runs) == 1 else short(run.name)
+        label(axes, name, (costs[1], percent(final)), color, is_left=True)
         if len(runs) == 1:
-            _label(axes, "first response", (costs[0], _percent(first)), color)
+            label(axes, "first response", (costs[0], percent(first)), color)
         rows += [
             (run.name, "first responses alone", f"{costs[0]:.0f}", first.percent(), str(first.n)),
             (run.name, "final", f"{costs[1]:.0f}", final.percent(), str(final.n)),
         ]
     axes.set_xscale("log")
-    _plain_ticks(axes)
+    plain_ticks(axes)
     axes.set_xlabel("tokens per problem (log scale)")
     axes.set_ylabel("accuracy, %")
     axes.margins(x=0.25, y=0.15)
@@ -103,14 +72,14 @@ def _gain_in_words(runs: Sequence[Shown]) -> str:
         if len(runs) > 2 or against is None or not against.n:
             return "Accuracy for tokens"
         difference = against.percent(sign="+", unit="points")
-        return f"{_short(runs[1].name)} against {_short(runs[0].name)}: {difference}"
+        return f"{short(runs[1].name)} against {short(runs[0].name)}: {difference}"
     gain = runs[0].summary.gain
     word = "No clear gain" if (gain.low or 0) <= 0 <= (gain.high or 0) else "Gain" if (gain.value or 0) > 0 else "Loss"
     return f"{word} by {runs[0].gains_by}: {gain.percent(sign='+', unit='points')}"
 
 
 def _flips(runs: Sequence[Shown]) -> Plot:
-    figure, axes = _empty(bars=len(runs))
+    figure, axes = empty(bars=len(runs))
     rows = []
     kinds = (
         ("stayed correct", "right_to_right", PLAIN),
@@ -130,8 +99,8 @@ def _flips(runs: Sequence[Shown]) -> Plot:
             start += share
         counts = [getattr(run.summary.flips, name) for _, name, _ in kinds]
         rows.append((run.name, *(str(count) for count in counts)))
-    _bar_labels(axes, runs, "share of graded problems, %")
-    _legend(axes, [(name, color) for name, _, color in kinds], columns=2)
+    bar_labels(axes, _run_names(runs), "share of graded problems, %")
+    legend(axes, [(name, color) for name, _, color in kinds], columns=2)
     won, lost = (sum(getattr(run.summary.flips, name) for run in runs) for name in ("wrong_to_right", "right_to_wrong"))
     title = f"{won} problems became correct, {lost} became wrong" if len(runs) == 1 else "What became of the answers"
     return Plot(title, svg_of(figure, "flips"), ("run", *(name for name, *_ in kinds)), rows)
@@ -140,20 +109,20 @@ def _flips(runs: Sequence[Shown]) -> Plot:
 def _levels(runs: Sequence[Shown]) -> Plot:
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _empty()
+    figure, axes = empty()
     rows, ends = [], []
     for run, color in zip(runs, RUNS, strict=False):
         levels = run.summary.by_level
         places = list(levels)
         for name, line, paint in (("first", "--", MUTED if len(runs) == 1 else color), ("final", "-", color)):
             rates = [getattr(levels[level], name) for level in places]
-            values = [_percent(rate) for rate in rates]
+            values = [percent(rate) for rate in rates]
             axes.plot(places, values, line, color=paint, marker="o", markersize=4, linewidth=1.5)
             if len(runs) == 1:
                 lows, highs = ([100 * (getattr(rate, end) or 0) for rate in rates] for end in ("low", "high"))
                 axes.fill_between(places, lows, highs, color=paint, alpha=0.15, linewidth=0)
             if name == "final" or len(runs) == 1:
-                ends.append((values[-1], places[-1], name if len(runs) == 1 else _short(run.name), paint))
+                ends.append((values[-1], places[-1], name if len(runs) == 1 else short(run.name), paint))
         rows += [
             (run.name, str(level), both.first.percent(), both.final.percent(), str(both.first.n))
             for level, both in levels.items()
@@ -161,7 +130,7 @@ def _levels(runs: Sequence[Shown]) -> Plot:
     lowest = -100.0
     for value, place, name, paint in sorted(ends):
         lowest = max(value, lowest + 7)  # names of lines that end at the same place stand above one another
-        _label(axes, name, (place, lowest), paint)
+        label(axes, name, (place, lowest), paint)
     axes.set_xlabel("level")
     axes.set_ylabel("accuracy, %")
     axes.set_ylim(-4, 104)
@@ -172,7 +141,7 @@ def _levels(runs: Sequence[Shown]) -> Plot:
 
 
 def _cost(runs: Sequence[Shown]) -> Plot:
-    figure, axes = _empty(bars=len(runs))
+    figure, axes = empty(bars=len(runs))
     rows = []
     for position, run in enumerate(runs):
         start = 0.0
@@ -185,8 +154,8 @@ def _cost(runs: Sequence[Shown]) -> Plot:
             start += tokens
             name = "first responses" if cost.round == 0 else f"round {cost.round}"
             rows.append((run.name, cost.role, name, f"{cost.usage.calls:,}", f"{cost.usage.total_tokens:,}"))
-    _bar_labels(axes, runs, "tokens per problem (paler: later rounds)")
-    _legend(axes, [("actor", RUNS[0]), ("critic", RUNS[1])], columns=2)
+    bar_labels(axes, _run_names(runs), "tokens per problem (paler: later rounds)")
+    legend(axes, [("actor", RUNS[0]), ("critic", RUNS[1])], columns=2)
     critic = sum(run.summary.tokens.critic for run in runs)
     share = critic / max(1, sum(run.summary.tokens.total for run in runs))
     title = f"The critic uses {share:.0%} of the tokens" if len(runs) == 1 else "Tokens by role and round"
@@ -194,7 +163,7 @@ def _cost(runs: Sequence[Shown]) -> Plot:
 
 
 def _latency(runs: Sequence[Shown]) -> Plot:
-    figure, axes = _empty()
+    figure, axes = empty()
     rows = []
     for run, color in zip(runs, RUNS, strict=False):
         times = sorted(run.seconds)
@@ -209,7 +178,7 @@ def _latency(runs: Sequence[Shown]) -> Plot:
             linewidth=1.5,
         )
         if len(runs) > 1:
-            _label(axes, _short(run.name), (times[len(times) // 2], 50.0), color)
+            label(axes, short(run.name), (times[len(times) // 2], 50.0), color)
         rows.append((run.name, *(f"{_quantile(times, q):.2f}" for q in (0.5, 0.9, 1.0)), str(len(times))))
     axes.set_xlabel("seconds from the first call of a problem to its answer")
     axes.set_ylabel("problems, %")
@@ -219,6 +188,10 @@ def _latency(runs: Sequence[Shown]) -> Plot:
     if len(runs) > 1:
         title = "How long problems take"
     return Plot(title, svg_of(figure, "latency"), ("run", "median, s", "90 % below, s", "longest, s", "problems"), rows)
+
+
+def _run_names(runs: Sequence[Shown]) -> list[str]:
+    return [short(run.name) if len(runs) > 1 else "" for run in runs]
 
 
 def _first_tokens(run: Shown) -> float:
@@ -234,76 +207,3 @@ def _mean_tokens(run: Shown) -> float:
 
 def _quantile(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(share * len(values)))]
-
-
-def _percent(rate: Rate) -> float:
-    return 100 * (rate.value or 0)
-
-
-def _bars(rate: Rate) -> list[list[float]]:
-    value = rate.value or 0
-    return [[100 * (value - (rate.low or 0))], [100 * ((rate.high or 0) - value)]]
-
-
-def _empty(*, bars: int = 0) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-
-    size = (SIZE[0], 1.5 + 0.42 * bars) if bars else SIZE
-    figure = Figure(figsize=size, layout="constrained")
-    figure.patch.set_visible(False)
-    axes = figure.subplots()
-    axes.patch.set_visible(False)
-    return figure, axes
-
-
-def _label(axes: "Axes", text: str, place: tuple[float, float], color: str, *, is_left: bool = False) -> None:
-    """Write at a place what ends there: on its right, or above it on the left."""
-    axes.annotate(
-        text,
-        place,
-        xytext=(-5, 5) if is_left else (7, 0),
-        textcoords="offset points",
-        ha="right" if is_left else "left",
-        va="bottom" if is_left else "center",
-        color=color,
-        fontsize=9,
-        parse_math=False,
-    )
-
-
-def _bar_labels(axes: "Axes", runs: Sequence[Shown], label: str) -> None:
-    axes.set_yticks(range(len(runs)), [_short(run.name) if len(runs) > 1 else "" for run in runs], parse_math=False)
-    axes.invert_yaxis()
-    axes.set_xlabel(label)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False)
-    axes.margins(x=0)
-
-
-def _legend(axes: "Axes", entries: Sequence[tuple[str, str]], *, columns: int) -> None:
-    from matplotlib.patches import Patch
-
-    axes.legend(
-        handles=[Patch(color=color, label=name) for name, color in entries],
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        borderaxespad=0.2,
-        handlelength=1,
-    )
-
-
-def _short(name: str) -> str:
-    """Give a name that a plot has room for; the table below the plot has the whole one."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:7]}…{name[-LONGEST_NAME + 8 :]}"
-
-
-def _plain_ticks(axes: "Axes") -> None:
-    """Write numbers such as 200 and 1,000 on a log axis, in place of powers of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())

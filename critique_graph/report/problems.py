@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from critique_graph.core.schema import Chain, Record, Response, Trace
+from critique_graph.core.schema import Chain, Critique, Problem, Record, Response, Trace
 from critique_graph.core.steps import split_steps
 from critique_graph.report.differences import Piece, differences
 from critique_graph.report.formulas import MathElement, find_formulas
@@ -74,7 +74,7 @@ def tree_of(trace: Trace) -> Tree:
     """Give the tree of a problem."""
     return Tree(
         trace=trace.model_copy(update={"settings": {}}),
-        responses=tuple(tuple(_responses(chain)) for chain in trace.chains),
+        responses=tuple(tuple(responses_of(chain)) for chain in trace.chains),
         formulas=find_formulas(_texts(trace)),
     )
 
@@ -113,19 +113,21 @@ def _flags(trace: Trace) -> Iterator[Flag]:
         yield "changed"
 
 
-def _responses(chain: Chain) -> Iterator[ShownResponse]:
+def responses_of(chain: Chain) -> Iterator[ShownResponse]:
+    """Give a chain's first response and its refinements, in order."""
     critiqued = chain.response
     if critiqued is not None:
-        yield _shown(critiqued, None)
+        yield shown_response(critiqued)
     for round_ in chain.rounds:
         if round_.refinement is None:
             continue
-        yield _shown(round_.refinement, critiqued)
+        yield shown_response(round_.refinement, critiqued)
         if round_.is_refined:
             critiqued = round_.refinement
 
 
-def _shown(response: Response, critiqued: Response | None) -> ShownResponse:
+def shown_response(response: Response, critiqued: Response | None = None) -> ShownResponse:
+    """Give what is worked out about a response; of a refinement, what it changed of the response `critiqued`."""
     return ShownResponse(
         steps=tuple(split_steps(response.text)),
         is_correct=response.is_correct,
@@ -136,14 +138,30 @@ def _shown(response: Response, critiqued: Response | None) -> ShownResponse:
 
 def _texts(trace: Trace) -> Iterator[str]:
     """Give the texts in which the page draws formulas."""
-    problem = trace.problem
-    yield from (text for text in (problem.question, problem.answer, problem.solution, trace.answer) if text)
+    yield from problem_texts(trace.problem)
+    yield trace.answer or ""
     yield from (entry.answer for entry in trace.ballot.entries)
+    yield from (response.text for response in (trace.greedy, *trace.retries, *trace.uncritiqued) if response)
     for chain in trace.chains:
-        yield from (response.text for response in chain.responses)
-        for round_ in chain.rounds:
-            yield from (response.text for response in round_.discarded)
-            yield round_.critique.final_explanation
-            for step in round_.critique.steps:
-                yield step.text
-                yield step.explanation
+        yield from chain_texts(chain)
+
+
+def problem_texts(problem: Problem) -> Iterator[str]:
+    """Give the texts of a problem."""
+    yield from (text for text in (problem.question, problem.answer, problem.solution) if text)
+
+
+def chain_texts(chain: Chain) -> Iterator[str]:
+    """Give the texts of a chain in which the page draws formulas."""
+    yield from (response.text for response in chain.responses)
+    for round_ in chain.rounds:
+        yield from (response.text for response in round_.discarded)
+        yield from critique_texts(round_.critique)
+
+
+def critique_texts(critique: Critique) -> Iterator[str]:
+    """Give the texts of a critique in which the page draws formulas."""
+    yield critique.final_explanation
+    for step in critique.steps:
+        yield step.text
+        yield step.explanation

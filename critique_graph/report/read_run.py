@@ -1,7 +1,8 @@
 """Reads the folder of a run for its report, also of one that has not ended, or of which only the traces are left."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,13 @@ import orjson
 from pydantic import ValidationError
 
 from critique_graph.core.errors import InputError
-from critique_graph.core.json_lines import read_records
-from critique_graph.core.schema import TRACE_SCHEMA, Trace
-from critique_graph.runs.folder import JOURNAL, TRACES, read_manifest
+from critique_graph.core.json_lines import read_json_lines, read_records
+from critique_graph.report.kinds import TRACE_FORMS, TraceForm, Verb, manifest_of
+from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import JournalRow, read_journal, read_untraced_usage
-from critique_graph.runs.outcomes import STATUSES, outcome_of
+from critique_graph.runs.outcomes import STATUSES, outcome_of, outcome_of_parts
 from critique_graph.runs.record import FinishedRun
-
-GRAPH = "actor_critic"
-"""Name of the graph whose traces can be shown."""
+from critique_graph.runs.traces import AnyTrace
 
 
 @dataclass(frozen=True)
@@ -30,30 +29,39 @@ class ReportedRun:
     gaps: tuple[str, ...]
     """What the folder lacks, a sentence each."""
 
+    @contextmanager
+    def reading(self) -> Iterator[Iterable[JournalRow]]:
+        """Give the journal's problems, from the start; see `reading`."""
+        with reading(self.finished.rows()) as rows:
+            yield rows
 
-def read_run(folder: Path) -> ReportedRun:
-    """Read a folder of `critique-graph run`: its problems are checked, and read again when they are asked for.
+
+@contextmanager
+def reading(rows: Iterable[JournalRow]) -> Iterator[Iterable[JournalRow]]:
+    """Give rows, and close the journal also after an error: later, another thread may do it, which SQLite refuses."""
+    try:
+        yield rows
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()
+
+
+def read_run(folder: Path, verb: Verb = "run") -> ReportedRun:
+    """Read the run folder of a verb: its problems are checked, and read again when they are asked for.
 
     Raises:
-        InputError: There is no such folder, no run or no ended problem in it, or its traces are of another verb or
-            version.
+        InputError: There is no run or no ended problem in it, or its traces are of another verb or version.
         RunError: The manifest or the journal is damaged.
     """
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: there is no such folder. Give the folder of a run (--out of `critique-graph run`)."
-        )
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise InputError(f"{folder}: there is no manifest.json, so this is not the folder of a run.")
+    manifest, form = manifest_of(folder), TRACE_FORMS[verb]
     has_journal = (folder / JOURNAL).exists()
     if not has_journal and not (folder / TRACES).exists():
         raise InputError(f"{folder}: there is neither {JOURNAL} nor {TRACES}; nothing can be shown.")
 
     def rows() -> Iterable[JournalRow]:
-        return read_journal(folder / JOURNAL) if has_journal else _rows_of_traces(folder / TRACES)
+        return read_journal(folder / JOURNAL) if has_journal else _rows_of_traces(folder / TRACES, form)
 
-    counts = Counter(row.outcome.status for row in _checked(folder, rows()))
+    counts = Counter(row.outcome.status for row in _checked(folder, rows(), verb))
     if not counts:
         raise InputError(f"{folder}: no problem of this run has been begun; nothing can be shown.")
     recorded = sum(manifest["outcomes"].values())
@@ -74,34 +82,30 @@ def read_run(folder: Path) -> ReportedRun:
     )
 
 
-def _checked(folder: Path, rows: Iterable[JournalRow]) -> Iterator[JournalRow]:
+def _checked(folder: Path, rows: Iterable[JournalRow], verb: Verb) -> Iterator[JournalRow]:
     """Give the rows, and refuse the first trace that cannot be shown."""
-    for row in rows:
-        if row.trace is not None:
-            _refuse_others(folder, row)
-        yield row
+    with reading(rows):
+        for row in rows:
+            if row.trace is not None:
+                _refuse_others(folder, row.trace, verb)
+            yield row
 
 
-def _refuse_others(folder: Path, row: JournalRow) -> None:
-    found = orjson.loads(row.trace or b"{}")
+def _refuse_others(folder: Path, trace: bytes, verb: Verb) -> None:
+    found, form = orjson.loads(trace), TRACE_FORMS[verb]
     schema, graph = found.get("schema"), found.get("graph")
-    if (schema, graph) != (TRACE_SCHEMA, GRAPH):
+    if schema != form.schema or graph not in form.graphs:
         raise InputError(
-            f"{folder} holds traces of the form {schema}, made by {graph}; `report` reads folders of "
-            f"`critique-graph run` ({TRACE_SCHEMA}, made by {GRAPH})."
+            f"{folder} holds traces of the form {schema}, made by {graph}; its manifest is that of "
+            f"`critique-graph {verb}` ({form.schema}, made by {form.graphs[0]})."
         )
 
 
-def _rows_of_traces(file: Path) -> Iterator[JournalRow]:
-    for trace in read_records(file, Trace, "a trace"):
-        if trace.graph != GRAPH:
-            raise InputError(
-                f"{file} holds traces made by {trace.graph}; `report` reads those of `critique-graph run`."
-            )
-        chains = [chain.model_dump(include={"failure"}) for chain in trace.chains]
-        yield JournalRow(
-            trace.problem.id, outcome_of({"chains": chains}), trace.model_dump_json(by_alias=True).encode()
-        )
+def _rows_of_traces(file: Path, form: TraceForm) -> Iterator[JournalRow]:
+    for trace, (_, found) in zip(read_records(file, form.record, "a trace"), read_json_lines(file), strict=True):
+        parts = [{"failure": None, **part} for part in found[form.parts]]
+        outcome = outcome_of({"chains": parts}) if form.parts == "chains" else outcome_of_parts(parts)
+        yield JournalRow(trace.problem.id, outcome, orjson.dumps(found))  # type: ignore[attr-defined]  # every form has
 
 
 def _gaps(manifest: dict[str, Any], outcomes: dict[Any, int], *, has_journal: bool) -> Iterator[str]:
@@ -117,7 +121,7 @@ def _gaps(manifest: dict[str, Any], outcomes: dict[Any, int], *, has_journal: bo
         )
 
 
-def read_trace(row: JournalRow) -> Trace | None:
+def read_trace(row: JournalRow, form: type[AnyTrace]) -> AnyTrace | None:
     """Give the trace of a row, if it has one.
 
     Raises:
@@ -126,7 +130,7 @@ def read_trace(row: JournalRow) -> Trace | None:
     if row.trace is None:
         return None
     try:
-        return Trace.model_validate_json(row.trace)
+        return form.model_validate_json(row.trace)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

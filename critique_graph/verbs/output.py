@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -17,6 +17,22 @@ from critique_graph.runs.record import Ended, Reason
 Shown = TypeVar("Shown", bound=Progress)
 
 
+class Reporter(Protocol):
+    """Writes the page of a run."""
+
+    def check(self) -> None:
+        """Check that pages can be written."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write the page into the folder of a run."""
+        ...
+
+
+reporter: Reporter | None = None
+"""Set by the command line, because a page needs the verbs, which need this module."""
+
+
 @dataclass(frozen=True)
 class RunOutput:
     """Where a run is stored, and what is printed about it.
@@ -26,12 +42,18 @@ class RunOutput:
         fresh: Start over in a folder that holds a run.
         json: Print the result as one JSON object.
         quiet: Print the result alone, without progress.
+        report: Write what was found as one HTML file, `report.html` in the folder of the run.
     """
 
     out: Annotated[Path | None, OUTPUT] = None
     fresh: Annotated[Flag, OUTPUT] = False
     json: Annotated[Flag, OUTPUT] = False
     quiet: Annotated[Flag, OUTPUT] = False
+    report: Annotated[Flag, OUTPUT] = False
+
+    def __post_init__(self) -> None:
+        if self.report and reporter is not None:
+            reporter.check()
 
     def keywords(self) -> dict[str, Any]:
         """Give `out` and `fresh` as keyword arguments of the function that a verb calls."""
@@ -56,6 +78,8 @@ class RunOutput:
                 stdout.print(part)
             if found.reasons:
                 stdout.print(reasons_table(found.reasons))
+        if self.report and reporter is not None:
+            reporter.write(Path(found.run))
         if found.reason:
             log.print(plain(f"critique-graph: stopped early: {found.reason}"), style="red")
         return found.exit_code(failed)

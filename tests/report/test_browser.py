@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hostile_texts import hidden_in
 from journal_rows import row
-from reported_runs import MIXED, hostile_rows, texts, write_run
+from reported_runs import MIXED, hostile_rows, read_page, texts, write_run
+from verb_folders import hostile_folder
 
 from critique_graph.core.schema import Trace
 from critique_graph.report.page import write_report
@@ -159,6 +160,46 @@ def test_page_fits_a_phone(browser: Any, tmp_path: Path, scheme: str):
 def test_hostile_texts_run_nothing_load_nothing_and_hide_nothing(view: Any, tmp_path: Path):
     opened(view, tmp_path, write_run(tmp_path / "run", hostile_rows(texts())))
     for number in range(len(texts())):
+        view.evaluate(f"location.hash = '#/{number}'")
+        expect(view.locator("#problem .facts span").first).to_contain_text(re.compile(f"^{number} "))
+        view.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    assert hidden_in(view.inner_text("body")) == []
+    assert view.evaluate("[...document.querySelectorAll('script')].filter((s) => !s.type).length") == 1
+    assert view.locator("img, iframe, object, embed, [onload], [onerror], [onclick], [style]").count() == 0
+
+
+@pytest.mark.parametrize("verb", ["generate", "self-talk", "compare", "eval-critic"])
+def test_problem_of_every_verb_is_filtered_and_opened(view: Any, tmp_path: Path, made: Any, verb: str):
+    opened(view, tmp_path, made[verb][0])
+    choice = view.locator(".controls select[id^=filter-]").last
+    options = choice.locator("option")
+    for value in [options.nth(number).get_attribute("value") for number in range(options.count())]:
+        choice.select_option(value)
+        for number in range(view.locator("#rows tbody tr").count()):
+            view.locator("#rows tbody a").nth(number).click()
+            view.wait_for_selector("#problem .chain")
+            assert view.locator("#problem .chain").first.is_visible()
+            view.keyboard.press("Escape")
+            view.wait_for_selector("#rows tbody tr")
+
+
+def test_filter_opens_the_paths_that_pass_it(view: Any, tmp_path: Path, made: Any):
+    opened(view, tmp_path, made["generate"][0])
+    strategy, outcome = read_page(tmp_path / "report.html").index["problems"][-1]["cells"][0]["parts"][-1]
+    view.select_option("#filter-0", strategy)
+    view.select_option("#filter-1", outcome)
+    view.click("#rows a")
+    view.wait_for_selector("#problem .chain")
+    shown = view.locator("#problem .chain[open] > summary").all_inner_texts()
+    assert shown
+    assert all(strategy in summary and outcome.replace("_", " ") in summary for summary in shown)
+
+
+@pytest.mark.parametrize("verb", ["generate", "self-talk", "compare", "eval-critic"])
+def test_hostile_texts_of_every_verb_run_nothing_and_load_nothing(view: Any, tmp_path: Path, made: Any, verb: str):
+    given = texts()
+    opened(view, tmp_path, hostile_folder(tmp_path / "run", verb, made[verb][0], given))
+    for number in range(len(given)):
         view.evaluate(f"location.hash = '#/{number}'")
         expect(view.locator("#problem .facts span").first).to_contain_text(re.compile(f"^{number} "))
         view.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")

@@ -165,7 +165,8 @@ def test_hostile_texts_in_every_field_leave_no_markup(tmp_path: Path):
             total=1000,
         ),
     )
-    assert page.texts[""] == plain_page.texts[""] == (files("critique_graph.report") / "page/page.js").read_text()
+    script = "\n".join((files("critique_graph.report") / f"page/{name}.js").read_text() for name in ("trees", "page"))
+    assert page.texts[""] == plain_page.texts[""] == script
     assert set(page.texts) == {"", "style", "index", *(f"block-{i}" for i in range(len(page.texts) - 3))}
     assert {a.get("type") for tag, a in page.tags if tag == "script" and a.get("id")} == {"application/json"}
     assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain_page.tags}
@@ -274,7 +275,7 @@ def test_a_folder_that_cannot_be_shown_is_one_clear_line(tmp_path: Path, spoil: 
 def test_traces_of_another_verb_are_refused(tmp_path: Path):
     trace = Trace.model_validate_json(MIXED[0].trace or b"").model_copy(update={"graph": "comparison_pool"})
     rows = [JournalRow("a", Outcome("done"), trace.model_dump_json(by_alias=True).encode())]
-    with pytest.raises(InputError, match="made by comparison_pool; `report` reads folders of `critique-graph run`"):
+    with pytest.raises(InputError, match="made by comparison_pool; its manifest is that of `critique-graph run`"):
         reported(tmp_path, write_run(tmp_path / "run", rows))
 
 

@@ -24,6 +24,8 @@ const STOPS = {
   truncated: "a response was cut off",
   budget: "the token budget was spent",
   recursion_limit: "the graph's limit of steps was reached",
+  not_located: "the critic called the path wrong, but none of its steps",
+  not_continued: "the repair changed steps before the one to repair",
   failed: "a model call failed",
 };
 
@@ -116,6 +118,7 @@ function passes(problem, kind) {
 }
 
 function fillControls() {
+  fillFilters();
   byId("run").append(el("option", { value: "" }, "any run"), ...runs.map((run, i) => el("option", { value: i }, run.name)));
   byId("of").hidden = runs.length < 2;
   const levels = [...new Set(problems.map((problem) => problem.level))].filter((level) => level !== null).sort((a, b) => a - b);
@@ -143,7 +146,7 @@ function filter() {
   shown = [];
   problems.forEach((problem, index) => {
     if (level !== "" && String(problem.level) !== level) return;
-    if (!passes(problem, kind)) return;
+    if (!passes(problem, kind) || !passesFilters(problem)) return;
     if (words.length) {
       problem.haystack ??= [problem.id, problem.question, problem.reference, ...problem.cells.map((cell) => cell && cell.answer)].join("\n").toLowerCase();
       if (!words.every((word) => problem.haystack.includes(word))) return void rest.push(index);
@@ -185,6 +188,7 @@ function rowOf(index) {
 }
 
 function chipsOf(cell) {
+  if (cell.chips) return el("div", { class: "chips" }, cell.chips.map(([text, look]) => el("span", { class: `chip ${look}` }, plain(text))));
   const chips = [];
   if (cell.status !== "done") chips.push(el("span", { class: "chip bad" }, cell.status));
   else if (cell.change) {
@@ -259,13 +263,8 @@ async function showProblem(index, run) {
     factsOf(problem, cell, tree, write),
   ];
   if (cell && cell.reason) parts.push(el("p", { class: "gap text" }, `${cell.status}: `, plain(cell.reason)));
-  if (tree) {
-    const trace = tree.trace;
-    if (trace.problem.solution) parts.push(details("The worked solution of the problem set", el("div", { class: "text" }, write(trace.problem.solution))));
-    parts.push(ballotOf(trace, write));
-    const one = trace.chains.length === 1;
-    trace.chains.forEach((chain, i) => parts.push(chainOf(chain, tree.responses[i], trace, write, one || i === 0)));
-  } else if (isTooOld) parts.push(el("p", { class: "gap" }, "This browser is too old to unpack the problem: it has no DecompressionStream."));
+  if (tree) parts.push(...treeOf(tree, write));
+  else if (isTooOld) parts.push(el("p", { class: "gap" }, "This browser is too old to unpack the problem: it has no DecompressionStream."));
   else parts.push(el("p", { class: "gap" }, cell ? "There is no trace: nothing was written, or the graph raised an error." : "This run does not have the problem."));
   const view = byId("problem");
   view.replaceChildren(...parts);
@@ -273,6 +272,11 @@ async function showProblem(index, run) {
   view.hidden = false;
   window.scrollTo(0, 0);
   view.focus({ preventScroll: true });
+}
+
+function loopOf(tree, write) {
+  const { trace } = tree;
+  return [ballotOf(trace, write), ...trace.chains.map((chain, i) => chainOf(chain, tree.responses[i], trace, write, trace.chains.length === 1 || i === 0))];
 }
 
 function barOf(index, run, place) {
@@ -291,10 +295,10 @@ function factsOf(problem, cell, tree, write) {
   if (problem.level !== null) facts.push(el("span", {}, `level ${problem.level}`));
   facts.push(el("span", {}, "reference ", el("b", {}, problem.reference === null ? "none" : write(problem.reference))));
   if (!cell) return el("p", { class: "facts" }, facts);
-  facts.push(el("span", {}, "answer ", el("b", {}, cell.answer === null ? "none" : write(cell.answer))));
+  if (!cell.parts || cell.answer !== null) facts.push(el("span", {}, "answer ", el("b", {}, cell.answer === null ? "none" : write(cell.answer))));
   if (cell.tokens !== null) facts.push(el("span", {}, `${number(cell.tokens)} tokens`));
   if (cell.seconds !== null) facts.push(el("span", {}, `${number(cell.seconds, 1)} s`));
-  if (tree && tree.trace.grade && tree.trace.grade.reason) facts.push(el("span", {}, "graded by ", plain(tree.trace.grade.reason)));
+  if (tree && tree.trace && tree.trace.grade && tree.trace.grade.reason) facts.push(el("span", {}, "graded by ", plain(tree.trace.grade.reason)));
   return el("div", {}, el("p", { class: "facts" }, facts), chipsOf(cell));
 }
 
