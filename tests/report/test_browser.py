@@ -84,7 +84,7 @@ def saying(name: str, text: str) -> JournalRow:
 def test_search_finds_what_is_in_responses_and_critiques_of_every_block(
     view: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("critique_graph.report.contents.BLOCK_BYTES", 1)  # every problem in a block of its own
+    monkeypatch.setattr("critique_graph.report.blocks.BLOCK_BYTES", 1)  # every problem in a block of its own
     rows = [row("a", "right", "right"), saying("b", "The sum of APPLES is off."), *MIXED[2:6], saying("z", "No apples")]
     opened(view, tmp_path, write_run(tmp_path / "run", rows))
     view.fill("#search", "apples")

@@ -202,7 +202,7 @@ function chipsOf(cell) {
 // --- the search in responses ---------------------------------------------------------------------------------------
 
 // Blocks are read one after another, and the page draws between two of them. Nothing is kept but the one that was read last.
-const SEARCHED = new Set(["text", "steps", "explanation", "final_explanation", "reasoning", "answer"]);
+const SEARCHED = new Set(["text", "steps", "explanation", "final_explanation", "reasoning", "answer", "step", "refinement", "description"]);
 let searches = 0; // a newer search ends the one that goes on
 
 function textsIn(part, texts = [], list = "") {
