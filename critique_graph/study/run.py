@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError, MissingDependencyError, NothingDoneError, first_line
 from critique_graph.core.files import write_atomically
+from critique_graph.core.schema import Problem
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.models.roles import name_of, plain_model
 from critique_graph.output.cards import CARD
@@ -21,17 +22,27 @@ from critique_graph.problems.problem_set import Problems, find_problems
 from critique_graph.runs.folder import MANIFEST, RunFolder, RunState, open_run, read_manifest
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended
+from critique_graph.study.critics import critics
 from critique_graph.study.difficulty import difficulty
 from critique_graph.study.part import PartResult, StudyJob
 from critique_graph.study.readme import readme
+from critique_graph.study.scaling import scaling
+from critique_graph.study.sequential import sequential
 from critique_graph.study.settings import PartName, StudySettings
 from critique_graph.study.shared_runs import RUNS, UnfinishedRunError
+from critique_graph.study.sizes import sizes
+from critique_graph.study.stability import stability
 from critique_graph.verbs.job import prepare_problems
 from critique_graph.verbs.output import run_folder
 
 Part = Callable[[StudyJob], PartResult | Awaitable[PartResult]]
 PARTS: Mapping[PartName, Part] = {
     "difficulty": difficulty,
+    "scaling": scaling,
+    "stability": stability,
+    "sequential": sequential,
+    "sizes": sizes,
+    "critics": critics,
 }
 """The parts in their order."""
 RESULT = "study.json"
@@ -79,9 +90,8 @@ def run_study(
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     keywords, models = _named(settings)
-    job = prepare_problems(StudySettings, problems, keywords, find_problems)
-    chosen, folder = job.settings, run_folder(out, "study")
-    every = list(job.problems.read())
+    chosen, every = _prepared(problems, keywords)
+    folder = run_folder(out, "study")
     shown = progress or Progress(quiet=True)
     hashed = prompts_hash(loop_prompts(chosen.prompts))
     with open_run(folder, chosen.recorded(), prompts=hashed, fresh=fresh, problems=every) as run:
@@ -115,6 +125,12 @@ def run_study(
                 break
             save()
         return save()
+
+
+def _prepared(problems: Problems, keywords: Mapping[str, Any]) -> tuple[StudySettings, list[Problem]]:
+    """Check settings, problems and models; the runs load the models again, so that their memory can be freed."""
+    job = prepare_problems(StudySettings, problems, keywords, find_problems)
+    return job.settings, list(job.problems.read())
 
 
 def _run_part(part: Part, name: str, job: StudyJob) -> PartResult:

@@ -2,7 +2,7 @@
 
 OUT/pool      `samples` responses per problem, each critiqued and refined once, whatever the verdict (the paper's rule)
 OUT/samples   twice as many responses without a critic, from other seeds
-OUT/chains    `chains` chains of `rounds` rounds, which begin with responses of the pool
+OUT/chains    `chains` chains of `rounds` rounds, from other seeds
 OUT/greedy/*  one greedy response, critiqued and refined, for a pair of actor and critic
 """
 
@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from critique_graph.calls.caller import CallKey, derive_seed
 from critique_graph.compare.cost import SharedTime
@@ -22,7 +23,9 @@ from critique_graph.core.schema import Reply, Trace
 from critique_graph.grading.grader import default_grader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
-from critique_graph.models.roles import load_roles
+from critique_graph.models.load import release_models
+from critique_graph.models.roles import check_servers, load_role
+from critique_graph.nodes.chat_vllm import share_device
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.folder import JOURNAL
@@ -83,8 +86,8 @@ def pool_of(job: StudyJob, *, graded: bool = True) -> list[PooledProblem]:
     )
 
 
-def chains_of(job: StudyJob, known: Sequence[PooledProblem] = ()) -> list[PooledProblem]:
-    """Give chains of many rounds for every problem; their first responses are those of the pool, where it has them."""
+def chains_of(job: StudyJob) -> list[PooledProblem]:
+    """Give chains of many rounds for every problem, drawn apart from the pool."""
     settings = job.settings
     return pooled(
         run_loop(
@@ -93,8 +96,8 @@ def chains_of(job: StudyJob, known: Sequence[PooledProblem] = ()) -> list[Pooled
             samples=settings.chains,
             rounds=settings.rounds,
             temperature=settings.actor_temperature,
+            seed=derive_seed(settings.seed, "chains"),
             is_graded=True,
-            firsts=_firsts(known),
         )
     )
 
@@ -110,10 +113,19 @@ def greedy_of(
         critic: The critic.
         known: Problems of an earlier greedy run of the actor, whose first responses are taken over.
     """
-    name = f"greedy/{_name(actor)}_{_name(critic)}"
-    return pooled(
-        run_loop(job, name, actor=actor, critic=critic, temperature=0.0, is_graded=True, firsts=_firsts(known))
+    if (actor, critic) != (job.settings.actor, job.settings.critic):
+        release_models()  # those of the pair before need their memory no more
+    traces = run_loop(
+        job,
+        f"greedy/{_name(actor)}_{_name(critic)}",
+        actor=actor,
+        critic=critic,
+        temperature=0.0,
+        seed=derive_seed(job.settings.seed, "greedy"),
+        is_graded=True,
+        firsts=_firsts(known),
     )
+    return pooled(traces)
 
 
 def run_loop(
@@ -145,10 +157,14 @@ def run_loop(
     shared = {name: getattr(settings, name) for name in _COMMON}
     roles = {"actor": actor or settings.actor, "critic": critic or settings.critic}
     chosen = RunSettings.model_validate({**shared, **given, **roles, **_servers(job)})
-    models = load_roles({role: job.models.get(str(model), model) for role, model in chosen.roles().items()})
+    models: dict[str, Any] = {
+        role: job.models.get(str(model)) or load_role(role, model) for role, model in chosen.roles().items()
+    }
     problems = [problem for problem in job.problems if problem.answer is not None or not is_graded]
     if not problems:
         return []
+    check_servers(model for model in chosen.roles().values() if str(model) not in job.models)
+    share_device(models.values())
     folder = job.folder.parent / name
     run = wait_for(
         run_graph(
