@@ -23,7 +23,7 @@ class _Critic(Measured):
     """One critic with the study's actor."""
 
     def __init__(self, job: StudyJob, critic: RoleModel, first: "_Critic | None") -> None:
-        known = list(first.problems.values()) if first else []
+        known = first.listed if first else []
         super().__init__(job.settings.actor, greedy_of(job, job.settings.actor, critic, known))
         self.critic = critic
         self.verdicts: dict[str, Verdict | None] = {
@@ -62,7 +62,7 @@ def critics(job: StudyJob) -> PartResult:
     named = settings.critics or (settings.actor,)
     different = [critic for index, critic in enumerate(named) if critic not in (settings.critic, *named[:index])]
     others = [other for critic in different if (other := _Critic(job, critic, first)).problems]
-    pool = list(first.problems.values())
+    pool = first.listed
     spent_with = spent(mean_cost(map(SEQUENTIAL.draws, pool)), pool)
     compute = f"not matched: with the critic {spent_with} a problem, without it one call"
     helps = finding(
@@ -89,14 +89,14 @@ def _against(first: _Critic, others: list[_Critic]) -> tuple[Finding, Finding]:
     guided = paired_difference(
         [guide.with_critic[name] for name in common], [first.with_critic[name] for name in common]
     )
-    compute = "matched: three calls a problem on both sides; critiques differ in length"
     return (
-        _better(first, judge, judged, "judges_better_than_others", "Discriminability", compute),
-        _better(first, guide, guided, "accuracy_is_higher_than_with_others", "Accuracy", compute),
+        _better(first, judge, judged, "judges_better_than_others", "Discriminability"),
+        _better(first, guide, guided, "accuracy_is_higher_than_with_others", "Accuracy"),
     )
 
 
-def _better(first: _Critic, other: _Critic, lead: Rate, name: str, measure: str, compute: str) -> Finding:
+def _better(first: _Critic, other: _Critic, lead: Rate, name: str, measure: str) -> Finding:
+    costs = [spent(mean_cost(map(SEQUENTIAL.draws, its)), its) for its in (first.listed, other.listed)]
     statements = {
         "Discriminability": "A trained critic tells correct responses from wrong ones better than models that were not "
         "trained for it",
@@ -108,5 +108,5 @@ def _better(first: _Critic, other: _Critic, lead: Rate, name: str, measure: str,
         f"{statements[measure]} (test time, table of critics).",
         f"{measure} of {first.critic} minus that of {other.critic}, the best other: {points(lead)}.",
         lead,
-        compute=compute,
+        compute=f"not matched: {costs[0]} a problem with the first, {costs[1]} with the other",
     )

@@ -58,7 +58,7 @@ def difficulty(job: StudyJob) -> PartResult:
                 "critic_helps_at_almost_every_level",
                 "A critic at test time raises accuracy at almost every level of difficulty (test time, accuracy by "
                 "level).",
-                f"Gain by level: {in_words}. The second lowest of these gains decides, for `almost every`: "
+                f"Gain by level: {in_words}. The second lowest of them decides, since the statement says almost: "
                 f"{points(second_lowest)}.",
                 second_lowest,
                 compute=compute,

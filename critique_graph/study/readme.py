@@ -36,7 +36,7 @@ def readme(study: "Study", settings: StudySettings) -> str:
             f"\n\n**The study is not finished** ({_plain(study.reason or study.state)}): the same command resumes it."
         )
     if study.failed:
-        lead += f"\n\n{study.failed} problems failed in one of the runs, and are left out there."
+        lead += f"\n\n{study.failed} times a problem failed in one of the runs; it is left out there."
     overview = table(
         ("part", "finding", "difference", "n", "holds"),
         [(part.part, f"`{f.name}`", _difference(f), f.n, f.holds) for part in study.parts for f in part.findings],

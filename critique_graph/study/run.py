@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError, MissingDependencyError, NothingDoneError, first_line
 from critique_graph.core.files import write_atomically
-from critique_graph.core.schema import Problem
+from critique_graph.core.schema import Problem, Trace
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.models.roles import name_of, plain_model
 from critique_graph.output.cards import CARD
@@ -57,7 +57,7 @@ class Study(Ended):
     problems: int
     """Number of problems of the set."""
     failed: int
-    """Number of problems that failed in some run of the study, and were left out there."""
+    """Number of failures: problems that failed in a run of the study, and are left out there, over all of its runs."""
     parts: tuple[PartResult, ...]
     """The parts that have run, those of earlier commands in this folder included."""
 
@@ -98,7 +98,8 @@ def run_study(
         if fresh:
             _remove_parts(folder)
         found = {} if fresh else _earlier(folder)
-        state: RunState = "complete"
+        state: RunState = "running"
+        shared: dict[str, list[Trace]] = {}
         reason: str | None = None
 
         def save() -> Study:
@@ -119,11 +120,13 @@ def run_study(
                 continue
             announce(name)
             try:
-                found[name] = _run_part(part, name, StudyJob(chosen, every, folder / name, shown, models))
+                found[name] = _run_part(part, name, StudyJob(chosen, every, folder / name, shown, models, shared))
             except UnfinishedRunError as error:
                 state, reason = error.run.state, error.run.reason
                 break
             save()
+        else:
+            state = "complete"
         return save()
 
 

@@ -152,6 +152,8 @@ def run_loop(
     Raises:
         UnfinishedRunError: The run was interrupted, or stopped early.
     """
+    if name in job.shared:
+        return job.shared[name]
     settings = job.settings
     given = {"seed": settings.seed, "limit": settings.problem_limit, "gate": "always", **changes}
     shared = {name: getattr(settings, name) for name in _COMMON}
@@ -183,7 +185,8 @@ def run_loop(
     )
     if run.state != "complete":
         raise UnfinishedRunError(run)
-    return list(finished_traces(read_journal(folder / JOURNAL), Trace, "run"))
+    job.shared[name] = list(finished_traces(read_journal(folder / JOURNAL), Trace, "run"))
+    return job.shared[name]
 
 
 def pooled(traces: Sequence[Trace], *, graded: bool = True) -> list[PooledProblem]:

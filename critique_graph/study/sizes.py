@@ -30,6 +30,11 @@ class Measured:
         return {name: strategy.draws(p)[0].answer in p.right for name, p in self.problems.items()}
 
     @property
+    def listed(self) -> list[PooledProblem]:
+        """The problems."""
+        return list(self.problems.values())
+
+    @property
     def gain(self) -> Rate:
         """With the critic minus without."""
         return paired_difference(list(self.without.values()), list(self.with_critic.values()))
@@ -63,7 +68,7 @@ def sizes(job: StudyJob) -> PartResult:
     common = [name for name in measured[0].problems if all(name in actor.problems for actor in measured)]
     small, large = measured[0], measured[-1]
     shrinking = paired_bootstrap(large.gains(common), small.gains(common), seed=job.settings.seed)
-    pool = [problem for actor in measured for problem in actor.problems.values()]
+    pool = [problem for actor in measured for problem in actor.listed]
     spent_with = spent(mean_cost(map(SEQUENTIAL.draws, pool)), pool)
     compute = f"not matched: with the critic {spent_with} a problem, without it one call"
     return PartResult(

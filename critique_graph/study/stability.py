@@ -86,7 +86,7 @@ def _compute(problems: Sequence[PooledProblem]) -> str:
     refined, first = (mean_cost(map(side, problems)) for side in (SEQUENTIAL.draws, _firsts))
     return (
         f"not matched, as in the paper: a response with the critic {spent(refined, problems)}, without "
-        f"{spent(first, problems)}; `scaling` has the vote at equal compute"
+        f"{spent(first, problems)}; the part scaling has the vote at equal compute"
     )
 
 
