@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from rich.console import RenderableType
 from rich.table import Table
 
-from critique_graph.output.terminal import log, plain
+from critique_graph.core.settings import OUTPUT
+from critique_graph.output.terminal import Flag, log, plain
 from critique_graph.runs.progress import Progress
 from critique_graph.study.run import Study, run_study
 from critique_graph.study.settings import StudySettings
@@ -22,6 +23,7 @@ def study(
     *,
     settings: Annotated[StudySettings, Parameter(name="*")] = StudySettings(),  # noqa: B008 - frozen
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
+    plot: Annotated[Flag, OUTPUT] = False,
 ) -> int:
     """Measure the findings of the paper for your models: does each hold, with what interval, at what compute?
 
@@ -30,6 +32,8 @@ def study(
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
+        plot: Draw the figures of the parts into OUT/figures, as SVG and PNG with the numbers as CSV (needs the extra
+            `report`).
     """
 
     def announce(part: str) -> None:
@@ -37,7 +41,11 @@ def study(
             log.print(plain(part), style="bold")
 
     found = run_study(
-        **settings.naming(problems), **output.keywords(), progress=output.progress(Progress), announce=announce
+        **settings.naming(problems),
+        **output.keywords(),
+        plot=plot,
+        progress=output.progress(Progress),
+        announce=announce,
     )
     return output.show(found, list(_shown(found)), failed=found.failed)
 

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from critique_graph.output.cards import card, settings_section, table
+from critique_graph.study.figures import FIGURES
 from critique_graph.study.part import Finding, PartResult
 from critique_graph.study.settings import StudySettings
 
@@ -42,11 +44,13 @@ def readme(study: "Study", settings: StudySettings) -> str:
         [(part.part, f"`{f.name}`", _difference(f), f.n, f.holds) for part in study.parts for f in part.findings],
     )
     sections = {"Findings": overview if findings else ""}
-    sections |= {_heading(part.part): "\n\n".join(_paragraphs(part)) for part in study.parts}
+    for part in study.parts:
+        drawn = (Path(study.run) / FIGURES / f"{part.part}.svg").is_file()
+        sections[_heading(part.part)] = "\n\n".join(_paragraphs(part, drawn=drawn))
     return card("Study", lead, {**sections, "Settings": settings_section(settings.recorded())})
 
 
-def _paragraphs(part: PartResult) -> Iterator[str]:
+def _paragraphs(part: PartResult, *, drawn: bool) -> Iterator[str]:
     if part.left_out is not None:
         yield f"Left out: {_plain(part.left_out)}"
     for finding in part.findings:
@@ -54,6 +58,8 @@ def _paragraphs(part: PartResult) -> Iterator[str]:
             f"**{finding.holds}** · {_plain(finding.statement)} *Measured:* {_plain(finding.estimate)} "
             f"n = {finding.n}; compute {_plain(finding.compute)}."
         )
+    if drawn:
+        yield f"![{_heading(part.part)}]({FIGURES}/{part.part}.svg)"
     for name, rows in part.tables.items():
         if len(rows) > MOST_ROWS or name == BY_PROBLEM:
             yield f"Table `{name}` of {len(rows):,} rows is in `study.json`."

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Literal, get_args
@@ -24,6 +25,7 @@ from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended
 from critique_graph.study.critics import critics
 from critique_graph.study.difficulty import difficulty
+from critique_graph.study.figures import FIGURES, write_figures
 from critique_graph.study.part import PartResult, StudyJob
 from critique_graph.study.readme import readme
 from critique_graph.study.scaling import scaling
@@ -67,6 +69,7 @@ def run_study(
     *,
     out: Path | str | None = None,
     fresh: bool = False,
+    plot: bool = False,
     progress: Progress | None = None,
     announce: Callable[[str], None] = lambda part: None,
     **settings: Any,
@@ -81,6 +84,7 @@ def run_study(
         problems: `miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves.
         out: Folder of the study; by default a new one under `runs/`.
         fresh: Start over in a folder that holds a study.
+        plot: Draw the figures of the parts, too (needs the extra `report`).
         progress: Shows how each run goes; nothing by default.
         announce: Called with the name of each part before it runs.
         settings: Fields of `StudySettings`; models are strings or chat models.
@@ -89,6 +93,8 @@ def run_study(
         CritiqueGraphError: Bad input, or a folder that cannot be written; nothing finished before is lost.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
+    if plot and find_spec("matplotlib") is None:
+        raise MissingDependencyError("matplotlib", extra="report", purpose="--plot")
     keywords, models = _named(settings)
     chosen, every = _prepared(problems, keywords)
     folder = run_folder(out, "study")
@@ -97,7 +103,9 @@ def run_study(
     with open_run(folder, chosen.recorded(), prompts=hashed, fresh=fresh, problems=every) as run:
         if fresh:
             _remove_parts(folder)
-        found = {} if fresh else _earlier(folder)
+        earlier = _earlier(folder)
+        found: dict[str, PartResult] = {part.part: part for part in earlier.parts} if earlier else {}
+        before = earlier.seconds if earlier else 0.0
         state: RunState = "running"
         shared: dict[str, list[Trace]] = {}
         reason: str | None = None
@@ -106,7 +114,7 @@ def run_study(
             study = Study(
                 state=state,
                 reason=reason,
-                seconds=round(run.journal.seconds(), 3),
+                seconds=round(before + run.journal.seconds(), 3),
                 run=str(folder),
                 problems=len(every),
                 failed=_failed(folder),
@@ -127,6 +135,8 @@ def run_study(
             save()
         else:
             state = "complete"
+        if plot:
+            write_figures(list(found.values()), folder / FIGURES)  # before the README, which shows them
         return save()
 
 
@@ -172,17 +182,16 @@ def _named(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseC
     return given, models
 
 
-def _earlier(folder: Path) -> dict[str, PartResult]:
-    """Give the parts that earlier commands in this folder have measured."""
+def _earlier(folder: Path) -> Study | None:
+    """Give what earlier commands in this folder have measured."""
     try:
-        study = Study.model_validate_json((folder / RESULT).read_bytes())
+        return Study.model_validate_json((folder / RESULT).read_bytes())
     except FileNotFoundError:
-        return {}
+        return None
     except ValidationError:
         raise InputError(
             f"{folder / RESULT} is no result of a study. Remove it: the same command makes it again."
         ) from None
-    return {result.part: result for result in study.parts}
 
 
 def _write(run: RunFolder, study: Study, settings: StudySettings) -> None:
@@ -200,7 +209,7 @@ def _failed(folder: Path) -> int:
 
 def _remove_parts(folder: Path) -> None:
     """Remove what the parts left."""
-    for name in (*RUNS, *get_args(PartName)):
+    for name in (*RUNS, FIGURES, *get_args(PartName)):
         if (folder / name).is_dir() and not (folder / name).is_symlink():
             rmtree(folder / name)
     for name in (RESULT, CARD):

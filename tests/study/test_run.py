@@ -100,6 +100,7 @@ def test_same_command_again_asks_no_model_and_other_parts_are_added(tmp_path: Pa
     assert broken.prompts == []
     assert [part.part for part in again.parts] == ["difficulty", "scaling", "stability"]
     assert part(again, "difficulty") == part(first, "difficulty")
+    assert again.seconds > first.seconds
 
 
 def test_more_problems_are_added_to_the_runs(tmp_path: Path):
