@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from critique_graph.problems.labelled import LabelledProblem
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.run import run_problems
+    from critique_graph.study.run import run_study
     from critique_graph.trainers.export import export_rows
     from critique_graph.trainers.train_task import train_task
 
@@ -74,6 +75,7 @@ __all__ = [
     "read_traces",
     "render_critique",
     "run_problems",
+    "run_study",
     "split_steps",
     "train_task",
 ]
@@ -91,6 +93,7 @@ _LOADED_LATER = {
     "improve_actor": "critique_graph.improve.run",
     "make_self_talk": "critique_graph.self_talk.make",
     "run_problems": "critique_graph.solve.run",
+    "run_study": "critique_graph.study.run",
     "train_task": "critique_graph.trainers.train_task",
 }
 

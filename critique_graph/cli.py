@@ -39,6 +39,7 @@ from critique_graph.report.command import RunReporter, report
 from critique_graph.runs import drive
 from critique_graph.self_talk.command import self_talk
 from critique_graph.solve.command import run, solve
+from critique_graph.study.command import study
 from critique_graph.trainers.export_command import export
 from critique_graph.trainers.train_command import train
 from critique_graph.verbs import output
@@ -82,6 +83,7 @@ app.command(
     eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
 )
 app.command(report, help_epilogue="Example: critique-graph report runs/first runs/second --out report.html")
+app.command(study, help_epilogue="Example: critique-graph study problems.jsonl --only difficulty,scaling --samples 50")
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")

@@ -35,7 +35,7 @@ FIELDS = {
 
 def test_all_verbs_have_settings():
     verbs = {"SolveSettings", "RunSettings", "CompareSettings", "EvalCriticSettings", "GenerateSettings"}
-    verbs |= {"SelfTalkSettings", "TrainSettings", "ImproveSettings"}
+    verbs |= {"SelfTalkSettings", "TrainSettings", "ImproveSettings", "StudySettings"}
     assert verbs <= {name.partition(".")[0] for name in FIELDS}
 
 

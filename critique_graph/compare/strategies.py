@@ -82,8 +82,10 @@ class Strategy:
     """Whether the strategy looks at the reference, so that it is not a method."""
 
 
-async def pooled_problem(trace: Trace, grader: Grader, time: SharedTime) -> PooledProblem | None:
-    """Group the answers of a trace by mathematical equivalence; None if one of them could not be graded."""
+async def pooled_problem(
+    trace: Trace, grader: Grader, time: SharedTime, *, graded: bool = True
+) -> PooledProblem | None:
+    """Group the answers of a trace by mathematical equivalence; None if `graded` and one could not be graded."""
     representatives: list[str] = []
     groups: dict[str, int] = {}
     outcomes: defaultdict[int, set[str]] = defaultdict(set)
@@ -100,7 +102,7 @@ async def pooled_problem(trace: Trace, grader: Grader, time: SharedTime) -> Pool
                 representatives.append(response.answer)
         if response.grade is not None:
             outcomes[groups[response.answer]].add(response.grade.outcome)
-    if any(not outcomes[group] & {"correct", "incorrect"} for group in groups.values()):
+    if graded and any(not outcomes[group] & {"correct", "incorrect"} for group in groups.values()):
         return None
     right = frozenset(group for group, found in outcomes.items() if "correct" in found)
     return PooledProblem(trace, groups, right, time)

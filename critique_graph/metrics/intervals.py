@@ -113,6 +113,22 @@ def paired_bootstrap(
     return Rate(value=fmean(differences), low=means[floor(outside)], high=means[ceil(resamples - outside) - 1], n=n)
 
 
+def independent_difference(before: Rate, after: Rate) -> Rate:
+    """Difference of two figures of different problems, from their intervals; `n` counts the problems of both.
+
+    The distances of the limits are squared and added (Zou and Donner 2008, "Construction of confidence limits about
+    effect measures: a general approach", Statistics in Medicine 27).
+    """
+    n = before.n + after.n
+    if before.value is None or after.value is None:
+        return Rate(value=None, low=None, high=None, n=n)
+    assert None not in (before.low, before.high, after.low, after.high)
+    value = after.value - before.value
+    below = _distance(after.value - after.low, before.high - before.value, 0.0)  # type: ignore[operator]
+    above = _distance(after.high - after.value, before.value - before.low, 0.0)  # type: ignore[operator]
+    return Rate(value=value, low=value - below, high=value + above, n=n)
+
+
 def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float = 0.95) -> Rate:
     """Share of items that are hits, where items come in clusters, such as rows by problem; `n` counts the clusters.
 

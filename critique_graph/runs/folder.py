@@ -57,6 +57,7 @@ _FREE_FIELDS = frozenset(
         "target",
         "ratio",
         "iterations",
+        *("only", "actors", "critics"),  # of a study, whose parts and models have folders of their own
     }
 )
 """Settings that may change between sessions: no problem's result depends on them (a server's address may change)."""

@@ -24,7 +24,7 @@ clock = time.monotonic
 
 
 class Progress:
-    """Counts outcomes as they come in, and shows them while it is entered."""
+    """Counts outcomes as they come in, and shows them while it is entered; it can show one run after another."""
 
     def __init__(self, *, console: Console | None = None, quiet: bool = False) -> None:
         self.total: int | None = None
@@ -40,6 +40,8 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._started = self._shown = clock()
+        self._statuses.clear()  # of an earlier run that it showed
+        self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0
         if self._console.is_terminal and not self._quiet:
             live = Live(get_renderable=self.line, console=self._console, redirect_stdout=False, refresh_per_second=4)
             self._stack.enter_context(live)

@@ -43,6 +43,16 @@ def test_line_counts_outcomes_accuracy_and_tokens() -> None:
     assert shown.line().plain.startswith("4/10 problems · 1 failed · accuracy 50.0% → 100.0% · 3,702 tokens · ")
 
 
+def test_counts_begin_anew_with_each_run_that_is_shown() -> None:
+    shown = Progress(console=console())
+    for _ in range(2):
+        with shown:
+            shown.skip("done")
+            shown.update(DONE, result("correct", "correct"))
+            line = shown.line().plain
+        assert line.startswith("2/? problems · accuracy 100.0% → 100.0% · 1,234 tokens")
+
+
 def test_skipped_problems_count_but_not_for_the_rate() -> None:
     shown = Progress(console=console())
     shown.skip("done")
