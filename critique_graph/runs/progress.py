@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -21,6 +21,7 @@ PLAIN_SECONDS = 10.0
 IDLE_SECONDS = 50.0
 """Seconds between two lines where there is no terminal, while no problem ends."""
 clock = time.monotonic
+Kind = TypeVar("Kind", bound="Progress")
 
 
 class Progress:
@@ -37,6 +38,10 @@ class Progress:
         """The calls of the run."""
         self._started = self._shown = clock()
         self._stack = ExitStack()
+
+    def another(self, kind: type[Kind]) -> Kind:
+        """Give a display for another run, in the same place."""
+        return kind(console=self._console, quiet=self._quiet)
 
     def __enter__(self) -> Self:
         self._started = self._shown = clock()
