@@ -1,0 +1,275 @@
+"""What the parts with trained actors share: settings, problems to learn from, trainings, and paired findings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import Field
+
+from critique_graph.core.errors import InputError, RunError
+from critique_graph.core.json_lines import write_json_lines
+from critique_graph.core.role_model import RoleModel
+from critique_graph.core.schema import Problem
+from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
+from critique_graph.improve.problems import ImprovementProblems
+from critique_graph.improve.stages import MODEL, ROWS, trainable
+from critique_graph.metrics.intervals import Rate, paired_difference
+from critique_graph.models.load import release_models
+from critique_graph.models.model_string import ModelString
+from critique_graph.problems.held_out import refuse_test_split
+from critique_graph.problems.load import load_problems
+from critique_graph.problems.problem_set import ProblemSet, without_test_questions
+from critique_graph.runs.progress import Progress
+from critique_graph.runs.record import Ended
+from critique_graph.runs.traces import read_traces
+from critique_graph.solve.run import run_problems
+from critique_graph.study.part import Finding, Holds, StudyJob
+from critique_graph.trainers.candidates import Candidate
+from critique_graph.trainers.selection import select
+from critique_graph.trainers.settings import TrainSettings
+from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrder
+
+MINIATURE_TRAINING = 200
+"""Number of the miniature's training problems, if no limit is given."""
+TEMPERATURE = 0.7
+"""Sampling temperature where several responses are drawn, if none is given: the paper's."""
+
+
+class LearningSettings(Settings):
+    """What the parts `training` and `self_talk` add to the settings of a study."""
+
+    train: Annotated[str | None, PROBLEMS] = None
+    """Problem set that `training` and `self_talk` learn from, named like PROBLEMS; empty: the miniature's own training
+    problems; beside any other set, these parts are left out without it."""
+    train_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
+    """Maximum number of problems to learn from; empty: 200 of the miniature, all of a set."""
+    iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
+    """Number of iterations of self-improvement in `training`."""
+    explored: Annotated[tuple[int, ...], SAMPLING] = Field(default=(2, 4), min_length=1)
+    """Numbers of responses per problem and iteration with which `training` repeats self-improvement; the table of
+    trained actors takes the last number."""
+    refinements: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=1024)
+    """Maximum number of refinements that self-improvement draws with one critique."""
+    talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
+    """Number of responses per problem from which `self_talk` gives pass@k and maj@k."""
+    learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); for the miniature
+    3e-4, and 1e-3 in `self_talk`."""
+    batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows per optimizer step; empty: 32, of the miniature 16."""
+    rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
+    epochs: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Number of passes over the rows; empty: 1, the paper's; of the miniature 2, and 4 in `self_talk`."""
+    lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Rank of the adapters to train and merge into the weights; empty: all weights are trained."""
+
+
+def recipe(settings: LearningSettings, actor: str, part: Literal["training", "self_talk"]) -> dict[str, Any]:
+    """Give the settings of a part's trainings; the miniature's are those of its benchmarks."""
+    named = settings.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"})
+    chosen = {name: value for name, value in named.items() if value is not None}
+    if not actor.startswith("miniature:") or settings.lora_rank is not None:
+        return chosen
+    rate, epochs = (3e-4, 2.0) if part == "training" else (1e-3, 4.0)
+    return {"learning_rate": rate, "batch_size": 16, "epochs": epochs, **chosen}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A study's actor and critic, the problems to learn from and to test on, and how actors are trained."""
+
+    job: StudyJob
+    settings: LearningSettings
+    sets: ImprovementProblems
+    trainer: Trainer
+    part: Literal["training", "self_talk"]
+
+    @property
+    def actor(self) -> str:
+        """Model string of the actor before any training."""
+        return str(self.job.settings.actor)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Settings of every training."""
+        return recipe(self.settings, self.actor, self.part)
+
+    def critic(self) -> RoleModel | BaseChatModel:
+        """Give the critic, with its server."""
+        role = self.job.settings.roles()["critic"]
+        return self.job.models.get(role.model, role)
+
+    def keywords(self) -> dict[str, Any]:
+        """Give the settings that every run of the part shares."""
+        names = {"max_tokens", "critic_max_tokens", "seed", "concurrency", "call_timeout", "outage"}
+        return {name: getattr(self.job.settings, name) for name in sorted(names)} | {
+            "prompts": self.job.settings.prompts,
+            "critic": self.critic(),
+        }
+
+    @property
+    def temperature(self) -> float:
+        """Sampling temperature where several responses are drawn."""
+        given = self.job.settings.temperature
+        return TEMPERATURE if given is None else given
+
+    def progress(self) -> Progress:
+        """Give the display of another run."""
+        return self.job.progress.another(Progress)
+
+    def play(
+        self, problems: Sequence[Problem], folder: Path, *, actor: str, rounds: int, samples: int = 1
+    ) -> "Measured":
+        """Let an actor answer problems, with a critic if there are rounds; greedily if it answers once."""
+        role = self.job.settings.actor if actor == self.actor else RoleModel(model=actor)
+        end = run_problems(
+            problems,
+            out=folder,
+            progress=self.progress(),
+            actor=self.job.models.get(actor, role),
+            rounds=rounds,
+            samples=samples,
+            temperature=0.0 if samples == 1 else self.temperature,
+            **self.keywords(),
+        )
+        refuse_unfinished(end, folder)
+        return Measured.read(folder)
+
+    def teach(self, candidates: Iterable[Candidate], folder: Path) -> tuple[str, Trained]:
+        """Train the actor on rows; gives the trained model and the record of the training.
+
+        Raises:
+            InputError: There is nothing to learn.
+            RunError: The training failed.
+        """
+        seed = self.job.settings.seed
+        rows = select(candidates, per_problem=None, seed=seed).rows
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_lines(folder / ROWS, rows)
+        release_models()
+        settings = TrainSettings(**self.recipe, seed=seed)
+        done = self.trainer(TrainingOrder(folder / ROWS, trainable(self.actor), folder / MODEL, settings))
+        return ModelString.parse(self.actor).trained_into(folder / MODEL), done
+
+
+def find_learner(job: StudyJob, trainer: Trainer, part: Literal["training", "self_talk"]) -> Learner | str:
+    """Prepare a part with trained actors, or say why it cannot run."""
+    settings, chosen = job.settings, job.settings
+    assert isinstance(settings, LearningSettings)
+    if find_spec("trl") is None:
+        return 'trainings need the extra "train".'
+    if (open_problem := next((problem for problem in job.problems if problem.answer is None), None)) is not None:
+        return f"problem {open_problem.id!r} has no reference answer, by which trained actors are compared."
+    try:
+        trainable(str(chosen.actor))
+    except InputError:
+        return f"{chosen.actor} cannot be trained here: that needs hf:NAME_OR_PATH, vllm:NAME_OR_PATH or the miniature."
+    is_miniature = chosen.problems == "miniature"
+    spec = settings.train or ("miniature" if is_miniature else None)
+    if spec is None:
+        return "there are no problems to learn from: name some with --train."
+    limit = settings.train_limit or (MINIATURE_TRAINING if spec == "miniature" else None)
+    try:
+        refuse_test_split(spec)
+        found = load_problems(spec, limit=limit, seed=chosen.seed, split="train", with_solutions=True)
+        training = list(without_test_questions(ProblemSet.of(list(found))).read())
+        if (unknown := next((problem for problem in training if problem.answer is None), None)) is not None:
+            return f"problem {unknown.id!r} of {spec} has no reference answer, by which what is learned is chosen."
+        sets = ImprovementProblems(training, (), job.problems)
+    except InputError as error:
+        return str(error)
+    return Learner(job, settings, sets, trainer, part)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an actor answered to problems, and what it cost."""
+
+    alone: dict[str, bool]
+    """Whether the first response to each problem is correct."""
+    final: dict[str, bool]
+    """Whether the answer to each problem is correct in the end: after the critic, if there is one."""
+    tokens: int
+    """Tokens of all models, prompts included."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "Measured":
+        """Read a run; problems without a graded answer are left out."""
+        alone, final, tokens = {}, {}, 0
+        for trace in read_traces(folder):
+            tokens += trace.usage["total"].total_tokens
+            first = trace.chains[0].response if trace.chains else None
+            if first is not None and first.is_correct is not None and trace.correct is not None:
+                alone[trace.problem.id], final[trace.problem.id] = first.is_correct, trace.correct
+        return cls(alone, final, tokens)
+
+
+def refuse_unfinished(end: Ended, folder: Path) -> None:
+    """Raise `RunError` if a run stopped before its end: the same command goes on."""
+    if end.state != "complete":
+        raise RunError(f"{folder}: {end.reason or end.state}. The same command goes on.")
+
+
+def finding(
+    part: str,
+    name: str,
+    statement: str,
+    difference: Rate,
+    *,
+    what: str,
+    compute: str,
+    side: Literal["above", "below"] = "above",
+) -> Finding:
+    """Make a finding of a difference.
+
+    Args:
+        part: The part.
+        name: Name of the finding.
+        statement: The paper's statement.
+        difference: The difference, with its paired interval.
+        what: What was measured, as the beginning of a sentence.
+        compute: What was spent on each side.
+        side: Side of zero on which the statement puts the difference.
+    """
+    return Finding(
+        part=part,
+        name=name,
+        statement=statement,
+        estimate=f"{what}: {difference.percent(sign='+', unit='points')}, n = {difference.n}.",
+        value=difference.value,
+        low=difference.low,
+        high=difference.high,
+        n=difference.n,
+        compute=compute,
+        holds=_holds(difference, side),
+    )
+
+
+def shared(*answers: dict[str, bool]) -> list[list[bool]]:
+    """Give the answers to the problems that all have, in one order."""
+    ids = [problem for problem in answers[0] if all(problem in other for other in answers)]
+    return [[answer[problem] for problem in ids] for answer in answers]
+
+
+def paired(before: dict[str, bool], after: dict[str, bool]) -> Rate:
+    """Give the difference of two shares of correct answers, on the problems that both have."""
+    first, last = shared(before, after)
+    return paired_difference(first, last)
+
+
+def cells(rate: Rate) -> dict[str, Any]:
+    """Give a rate as cells of a table of numbers."""
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
+
+
+def _holds(difference: Rate, side: Literal["above", "below"]) -> Holds:
+    if difference.low is None or difference.high is None:
+        return "unclear"
+    above, below = difference.low > 0, difference.high < 0
+    if not above and not below:
+        return "unclear"
+    return "yes" if above == (side == "above") else "no"
