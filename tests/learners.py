@@ -9,7 +9,7 @@ from learning import FakeTrainer, load
 
 from critique_graph.core.schema import Problem
 from critique_graph.runs.progress import Progress
-from critique_graph.study.learning import LearningSettings
+from critique_graph.study.learning_settings import LearningSettings
 from critique_graph.study.part import StudyJob
 from critique_graph.study.settings import StudySettings
 from critique_graph.trainers.train_process import Trained, TrainingOrder

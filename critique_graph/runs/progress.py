@@ -39,10 +39,6 @@ class Progress:
         self._started = self._shown = clock()
         self._stack = ExitStack()
 
-    def another(self, kind: type[Kind]) -> Kind:
-        """Give a display for another run, in the same place."""
-        return kind(console=self._console, quiet=self._quiet)
-
     def __enter__(self) -> Self:
         self._started = self._shown = clock()
         if self._console.is_terminal and not self._quiet:
@@ -61,6 +57,10 @@ class Progress:
         """Count a problem that an earlier session finished."""
         self._statuses[status] += 1
         self._skipped += 1
+
+    def another(self, kind: type[Kind]) -> Kind:
+        """Give a display of another kind, in the same place."""
+        return kind(console=self._console, quiet=self._quiet)
 
     def update(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
         """Count a problem that ended; `result` is the graph's result, or None where it gave none."""

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import Field
 
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Problem
-from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.stages import MODEL, ROWS, trainable
 from critique_graph.metrics.intervals import Rate, paired_difference
@@ -22,10 +20,10 @@ from critique_graph.models.model_string import ModelString
 from critique_graph.problems.held_out import refuse_test_split
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet, without_test_questions
-from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.run import run_problems
+from critique_graph.study.learning_settings import LearningPart, LearningSettings, recipe
 from critique_graph.study.part import Finding, Holds, StudyJob
 from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.selection import select
@@ -36,46 +34,8 @@ MINIATURE_TRAINING = 200
 """Number of the miniature's training problems, if no limit is given."""
 TEMPERATURE = 0.7
 """Sampling temperature where several responses are drawn, if none is given: the paper's."""
-
-
-class LearningSettings(Settings):
-    """What the parts `training` and `self_talk` add to the settings of a study."""
-
-    train: Annotated[str | None, PROBLEMS] = None
-    """Problem set that `training` and `self_talk` learn from, named like PROBLEMS; empty: the miniature's own training
-    problems; beside any other set, these parts are left out without it."""
-    train_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
-    """Maximum number of problems to learn from; empty: 200 of the miniature, all of a set."""
-    iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
-    """Number of iterations of self-improvement in `training`."""
-    explored: Annotated[tuple[int, ...], SAMPLING] = Field(default=(2, 4), min_length=1)
-    """Numbers of responses per problem and iteration with which `training` repeats self-improvement; the table of
-    trained actors takes the last number."""
-    refinements: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=1024)
-    """Maximum number of refinements that self-improvement draws with one critique."""
-    talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
-    """Number of responses per problem from which `self_talk` gives pass@k and maj@k."""
-    learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); for the miniature
-    3e-4, and 1e-3 in `self_talk`."""
-    batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows per optimizer step; empty: 32, of the miniature 16."""
-    rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
-    epochs: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Number of passes over the rows; empty: 1, the paper's; of the miniature 2, and 4 in `self_talk`."""
-    lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Rank of the adapters to train and merge into the weights; empty: all weights are trained."""
-
-
-def recipe(settings: LearningSettings, actor: str, part: Literal["training", "self_talk"]) -> dict[str, Any]:
-    """Give the settings of a part's trainings; the miniature's are those of its benchmarks."""
-    named = settings.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"})
-    chosen = {name: value for name, value in named.items() if value is not None}
-    if not actor.startswith("miniature:") or settings.lora_rank is not None:
-        return chosen
-    rate, epochs = (3e-4, 2.0) if part == "training" else (1e-3, 4.0)
-    return {"learning_rate": rate, "batch_size": 16, "epochs": epochs, **chosen}
+FEWEST = 5
+"""Number of problems below which an interval says too little for a finding to hold or not."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +46,7 @@ class Learner:
     settings: LearningSettings
     sets: ImprovementProblems
     trainer: Trainer
-    part: Literal["training", "self_talk"]
+    part: LearningPart
 
     @property
     def actor(self) -> str:
@@ -117,10 +77,6 @@ class Learner:
         given = self.job.settings.temperature
         return TEMPERATURE if given is None else given
 
-    def progress(self) -> Progress:
-        """Give the display of another run."""
-        return self.job.progress.another(Progress)
-
     def play(
         self, problems: Sequence[Problem], folder: Path, *, actor: str, rounds: int, samples: int = 1
     ) -> "Measured":
@@ -129,7 +85,7 @@ class Learner:
         end = run_problems(
             problems,
             out=folder,
-            progress=self.progress(),
+            progress=self.job.progress,
             actor=self.job.models.get(actor, role),
             rounds=rounds,
             samples=samples,
@@ -156,7 +112,7 @@ class Learner:
         return ModelString.parse(self.actor).trained_into(folder / MODEL), done
 
 
-def find_learner(job: StudyJob, trainer: Trainer, part: Literal["training", "self_talk"]) -> Learner | str:
+def find_learner(job: StudyJob, trainer: Trainer, part: LearningPart) -> Learner | str:
     """Prepare a part with trained actors, or say why it cannot run."""
     settings, chosen = job.settings, job.settings
     assert isinstance(settings, LearningSettings)
@@ -267,7 +223,7 @@ def cells(rate: Rate) -> dict[str, Any]:
 
 
 def _holds(difference: Rate, side: Literal["above", "below"]) -> Holds:
-    if difference.low is None or difference.high is None:
+    if difference.low is None or difference.high is None or difference.n < FEWEST:
         return "unclear"
     above, below = difference.low > 0, difference.high < 0
     if not above and not below:

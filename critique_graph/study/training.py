@@ -91,7 +91,7 @@ def _improved(learner: Learner, kind: str, samples: int, missing: list[str]) -> 
         summary = improve_actor(
             learner.sets,
             out=folder,
-            progress=lambda title: learner.progress(),
+            progress=lambda title: job.progress,
             trainer=learner.trainer,
             load=lambda model: (isinstance(model, str) and job.models.get(model)) or load_model(model),
             actor=learner.actor,

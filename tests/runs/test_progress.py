@@ -88,7 +88,7 @@ def test_quiet_prints_nothing(is_terminal: bool) -> None:
     assert output(target) == ""
 
 
-def test_display_of_another_run_begins_at_nothing_in_the_same_place() -> None:
+def test_display_of_another_kind_is_in_the_same_place() -> None:
     where = console()
     shown = Progress(console=where)
     shown.update(DONE, result("incorrect", "correct"))

@@ -11,7 +11,8 @@ from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Problem
 from critique_graph.metrics.intervals import Rate, paired_difference
 from critique_graph.runs.traces import read_traces
-from critique_graph.study.learning import Measured, finding, recipe, shared
+from critique_graph.study.learning import Measured, finding, shared
+from critique_graph.study.learning_settings import recipe
 from critique_graph.study.part import PartResult
 from critique_graph.study.training import training
 

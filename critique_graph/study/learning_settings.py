@@ -1,0 +1,49 @@
+"""What the parts with trained actors add to the settings of a study."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
+
+LearningPart = Literal["training", "self_talk"]
+
+
+class LearningSettings(Settings):
+    """What the parts `training` and `self_talk` add to the settings of a study."""
+
+    train: Annotated[str | None, PROBLEMS] = None
+    """Problem set that `training` and `self_talk` learn from, named like PROBLEMS; empty: the miniature's own training
+    problems; beside any other set, these parts are left out without it."""
+    train_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
+    """Maximum number of problems to learn from; empty: 200 of the miniature, all of a set."""
+    iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
+    """Number of iterations of self-improvement in `training`."""
+    explored: Annotated[tuple[int, ...], SAMPLING] = Field(default=(2, 4), min_length=1)
+    """Numbers of responses per problem and iteration with which `training` repeats self-improvement; the table of
+    trained actors takes the last number."""
+    refinements: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=1024)
+    """Maximum number of refinements that self-improvement draws with one critique."""
+    talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
+    """Number of responses per problem from which `self_talk` gives pass@k and maj@k."""
+    learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); for the miniature
+    3e-4, and 1e-3 in `self_talk`."""
+    batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows per optimizer step; empty: 32, of the miniature 16."""
+    rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
+    epochs: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
+    """Number of passes over the rows; empty: 1, the paper's; of the miniature 2, and 4 in `self_talk`."""
+    lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
+    """Rank of the adapters to train and merge into the weights; empty: all weights are trained."""
+
+
+def recipe(settings: LearningSettings, actor: str, part: LearningPart) -> dict[str, Any]:
+    """Give the settings of a part's trainings; the miniature's are those of its benchmarks."""
+    named = settings.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"})
+    chosen = {name: value for name, value in named.items() if value is not None}
+    if not actor.startswith("miniature:") or settings.lora_rank is not None:
+        return chosen
+    rate, epochs = (3e-4, 2.0) if part == "training" else (1e-3, 4.0)
+    return {"learning_rate": rate, "batch_size": 16, "epochs": epochs, **chosen}
