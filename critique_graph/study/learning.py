@@ -1,5 +1,6 @@
 """What the parts with trained actors share: settings, problems to learn from, trainings, and paired findings."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from critique_graph.improve.stages import MODEL, ROWS, trainable
 from critique_graph.metrics.intervals import Rate, paired_difference
 from critique_graph.models.load import release_models
 from critique_graph.models.model_string import ModelString
-from critique_graph.problems.held_out import refuse_test_split
+from critique_graph.problems.held_out import question_key, refuse_test_split
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet, without_test_questions
 from critique_graph.runs.record import Ended
@@ -29,6 +30,8 @@ from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.selection import select
 from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrder
+
+logger = logging.getLogger(__name__)
 
 MINIATURE_TRAINING = 200
 """Number of the miniature's training problems, if no limit is given."""
@@ -118,8 +121,9 @@ def find_learner(job: StudyJob, trainer: Trainer, part: LearningPart) -> Learner
     assert isinstance(settings, LearningSettings)
     if find_spec("trl") is None:
         return 'trainings need the extra "train".'
-    if (open_problem := next((problem for problem in job.problems if problem.answer is None), None)) is not None:
-        return f"problem {open_problem.id!r} has no reference answer, by which trained actors are compared."
+    test = [problem for problem in job.problems if problem.answer is not None]
+    if not test:
+        return "it needs reference answers, and no problem has one."
     try:
         trainable(str(chosen.actor))
     except InputError:
@@ -132,13 +136,17 @@ def find_learner(job: StudyJob, trainer: Trainer, part: LearningPart) -> Learner
     try:
         refuse_test_split(spec)
         found = load_problems(spec, limit=limit, seed=chosen.seed, split="train", with_solutions=True)
-        training = list(without_test_questions(ProblemSet.of(list(found))).read())
-        if (unknown := next((problem for problem in training if problem.answer is None), None)) is not None:
-            return f"problem {unknown.id!r} of {spec} has no reference answer, by which what is learned is chosen."
-        sets = ImprovementProblems(training, (), job.problems)
+        allowed = list(without_test_questions(ProblemSet.of(list(found))).read())
     except InputError as error:
         return str(error)
-    return Learner(job, settings, sets, trainer, part)
+    asked = {question_key(problem.question) for problem in test}
+    training = [p for p in allowed if p.answer is not None and question_key(p.question) not in asked]
+    if len(training) < len(allowed):
+        left_out = len(allowed) - len(training)
+        logger.warning("%d training problems are left out: they are tested on, or have no reference", left_out)
+    if not training:
+        return f"{spec}: every problem is one to test on, or has no reference answer."
+    return Learner(job, settings, ImprovementProblems(training, (), test), trainer, part)
 
 
 @dataclass(frozen=True)

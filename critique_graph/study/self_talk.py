@@ -149,7 +149,7 @@ def _findings(arms: dict[str, Arm], k: int) -> Iterator[Finding]:
             f"pass_at_{k}": (_difference(other.passed[k], one.passed[k]), sampled),
             f"maj_at_{k}": (_difference(other.voted[k], one.voted[k]), sampled),
         }
-        name = "_beats_".join(arm.replace(" ", "_").replace("-", "_") for arm in (ahead, behind))
+        name = "_ahead_of_".join(arm.replace(" ", "_").replace("-", "_") for arm in (ahead, behind))
         for measure, (difference, tokens) in measures.items():
             said = measure.replace("_at_", "@")
             yield finding(

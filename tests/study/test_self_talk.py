@@ -51,13 +51,13 @@ def test_curves_are_exact_means_over_subsets(result: PartResult, folder: Path) -
 def test_findings_are_the_order_of_the_paper_by_three_measures(result: PartResult) -> None:
     assert [found.name for found in result.findings] == [
         f"{places}_{measure}"
-        for places in ("two_players_beats_self_talk", "self_talk_beats_self_correction")
+        for places in ("two_players_ahead_of_self_talk", "self_talk_ahead_of_self_correction")
         for measure in ("accuracy", "pass_at_4", "maj_at_4")
     ]
     values = {(row["arm"], row["measure"]): row["value"] for row in result.tables["arms"]}
     by_name = {found.name: found for found in result.findings}
     for measure in ("accuracy", "pass@4", "maj@4"):
-        found = by_name[f"two_players_beats_self_talk_{measure.replace('@', '_at_')}"]
+        found = by_name[f"two_players_ahead_of_self_talk_{measure.replace('@', '_at_')}"]
         assert found.value == pytest.approx(values["two players", measure] - values["self-talk", measure])
         assert found.low is not None
         assert found.high is not None
@@ -85,7 +85,7 @@ def test_training_that_fails_is_left_out_and_the_others_run(tmp_path: Path) -> N
     found = self_talk(job(tmp_path / "talk"), trainer=FailingTrainer("self-correction", RunError("out of memory.")))
     assert found.left_out == "self-correction: out of memory."
     assert [row["arm"] for row in found.tables["arms"][::3]] == [arm for arm in ARMS if arm != "self-correction"]
-    assert {one.name.rpartition("_beats_")[0] for one in found.findings} == {"two_players"}
+    assert {one.name.rpartition("_ahead_of_")[0] for one in found.findings} == {"two_players"}
 
 
 def test_server_model_cannot_be_trained(tmp_path: Path) -> None:

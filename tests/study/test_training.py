@@ -1,5 +1,6 @@
 """The part `training` of a study."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Problem
 from critique_graph.metrics.intervals import Rate, paired_difference
 from critique_graph.runs.traces import read_traces
-from critique_graph.study.learning import Measured, finding, shared
+from critique_graph.study.learning import Learner, Measured, find_learner, finding, shared
 from critique_graph.study.learning_settings import recipe
 from critique_graph.study.part import PartResult
 from critique_graph.study.training import training
@@ -148,10 +149,26 @@ def test_part_that_cannot_run_says_why(settings: dict[str, Any], reason: str, tm
 
 
 @pytest.mark.parametrize("problems", [TEST[:3], [Problem(id="open", question="Why?")]], ids=["tested", "no reference"])
-def test_problems_that_nothing_can_be_learned_from_are_a_reason(problems: list[Problem], tmp_path: Path) -> None:
-    found = training(job(tmp_path / "training", training=[*TRAINING, *problems]))
-    assert found.left_out is not None
-    assert "validation or test problem" in found.left_out or "no reference answer" in found.left_out
+def test_problems_that_are_tested_on_or_have_no_reference_are_not_learned(
+    problems: list[Problem], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    learner = find_learner(job(tmp_path / "training", training=[*TRAINING, *problems]), FakeTrainer(), "training")
+    assert isinstance(learner, Learner)
+    assert [problem.id for problem in learner.sets.training] == [problem.id for problem in TRAINING]
+    assert f"{len(problems)} training problems are left out" in caplog.text
+    given = job(tmp_path / "training", training=problems)
+    assert find_learner(given, FakeTrainer(), "training") == (
+        f"{given.settings.train}: every problem is one to test on, or has no reference answer."
+    )
+
+
+def test_problems_without_reference_are_not_tested_on(tmp_path: Path) -> None:
+    asked = replace(job(tmp_path / "training"), problems=[*TEST, Problem(id="open", question="Why?")])
+    learner = find_learner(asked, FakeTrainer(), "training")
+    assert isinstance(learner, Learner)
+    assert learner.sets.test == TEST
+    nothing = replace(asked, problems=[Problem(id="open", question="Why?")])
+    assert training(nothing).left_out == "it needs reference answers, and no problem has one."
 
 
 @pytest.mark.parametrize(
