@@ -33,8 +33,8 @@ from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrde
 
 logger = logging.getLogger(__name__)
 
-MINIATURE_TRAINING = 200
-"""Number of the miniature's training problems, if no limit is given."""
+MINIATURE_TRAINING: dict[LearningPart, int] = {"training": 200, "self_talk": 800}
+"""Number of the miniature's training problems, if no limit is given: the form of self-talk needs more of them."""
 TEMPERATURE = 0.7
 """Sampling temperature where several responses are drawn, if none is given: the paper's."""
 FEWEST = 5
@@ -132,7 +132,7 @@ def find_learner(job: StudyJob, trainer: Trainer, part: LearningPart) -> Learner
     spec = settings.train or ("miniature" if is_miniature else None)
     if spec is None:
         return "there are no problems to learn from: name some with --train."
-    limit = settings.train_limit or (MINIATURE_TRAINING if spec == "miniature" else None)
+    limit = settings.train_limit or (MINIATURE_TRAINING[part] if spec == "miniature" else None)
     try:
         refuse_test_split(spec)
         found = load_problems(spec, limit=limit, seed=chosen.seed, split="train", with_solutions=True)

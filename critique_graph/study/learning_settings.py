@@ -7,6 +7,11 @@ from pydantic import Field
 from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
 
 LearningPart = Literal["training", "self_talk"]
+MINIATURE_RECIPES: dict[LearningPart, dict[str, Any]] = {
+    "training": {"learning_rate": 3e-4, "batch_size": 16, "epochs": 2.0},
+    "self_talk": {"learning_rate": 1e-3, "batch_size": 32, "epochs": 4.0},
+}
+"""Settings of trainings that suit the miniature: those of its benchmarks."""
 
 
 class LearningSettings(Settings):
@@ -16,10 +21,11 @@ class LearningSettings(Settings):
     """Problem set that `training` and `self_talk` learn from, named like PROBLEMS; empty: the miniature's own training
     problems; beside any other set, these parts are left out without it."""
     train_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
-    """Maximum number of problems to learn from; empty: 200 of the miniature, all of a set."""
+    """Maximum number of problems to learn from; empty: of the miniature 200 in `training` and 800 in `self_talk`, of
+    another set all."""
     iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
     """Number of iterations of self-improvement in `training`."""
-    explored: Annotated[tuple[int, ...], SAMPLING] = Field(default=(2, 4), min_length=1)
+    explored: Annotated[tuple[Annotated[int, Field(ge=1)], ...], SAMPLING] = Field(default=(2, 4), min_length=1)
     """Numbers of responses per problem and iteration with which `training` repeats self-improvement; the table of
     trained actors takes the last number."""
     refinements: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=1024)
@@ -30,7 +36,7 @@ class LearningSettings(Settings):
     """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); for the miniature
     3e-4, and 1e-3 in `self_talk`."""
     batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows per optimizer step; empty: 32, of the miniature 16."""
+    """Number of rows per optimizer step; empty: 32; of the miniature 16 in `training`."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
     epochs: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
@@ -45,5 +51,4 @@ def recipe(settings: LearningSettings, actor: str, part: LearningPart) -> dict[s
     chosen = {name: value for name, value in named.items() if value is not None}
     if not actor.startswith("miniature:") or settings.lora_rank is not None:
         return chosen
-    rate, epochs = (3e-4, 2.0) if part == "training" else (1e-3, 4.0)
-    return {"learning_rate": rate, "batch_size": 16, "epochs": epochs, **chosen}
+    return MINIATURE_RECIPES[part] | chosen

@@ -193,4 +193,4 @@ def test_recipe_of_the_miniature_is_that_of_its_benchmarks(tmp_path: Path) -> No
     assert recipe(settings, "hf:PATH", "training") == {}
     assert recipe(settings, "miniature:actor", "training")["learning_rate"] == 3e-4
     chosen = settings.model_copy(update={"learning_rate": 1e-5, "epochs": 1.0})
-    assert recipe(chosen, "miniature:actor", "self_talk") == {"learning_rate": 1e-5, "batch_size": 16, "epochs": 1.0}
+    assert recipe(chosen, "miniature:actor", "self_talk") == {"learning_rate": 1e-5, "batch_size": 32, "epochs": 1.0}
