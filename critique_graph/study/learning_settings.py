@@ -8,10 +8,12 @@ from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
 
 LearningPart = Literal["training", "self_talk"]
 MINIATURE_RECIPES: dict[LearningPart, dict[str, Any]] = {
-    "training": {"learning_rate": 3e-4, "batch_size": 16, "epochs": 2.0},
+    "training": {"learning_rate": 1e-4, "batch_size": 16, "epochs": 2.0},
     "self_talk": {"learning_rate": 1e-3, "batch_size": 32, "epochs": 4.0},
 }
-"""Settings of trainings that suit the miniature: those of its benchmarks."""
+"""Settings of trainings that suit the miniature's actor. That of `self_talk` is the benchmark's. For `training`, rates
+were compared on 300 validation problems (seed 11), after training on 170 correct responses to 200 problems: 68.0 %
+before, 69.0 % with 1e-4, 65.0 % with 3e-4."""
 
 
 class LearningSettings(Settings):
@@ -33,8 +35,8 @@ class LearningSettings(Settings):
     talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
     """Number of responses per problem from which `self_talk` gives pass@k and maj@k."""
     learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); for the miniature
-    3e-4, and 1e-3 in `self_talk`."""
+    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); of the miniature
+    1e-4, and 1e-3 in `self_talk`."""
     batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Number of rows per optimizer step; empty: 32; of the miniature 16 in `training`."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
@@ -46,7 +48,7 @@ class LearningSettings(Settings):
 
 
 def recipe(settings: LearningSettings, actor: str, part: LearningPart) -> dict[str, Any]:
-    """Give the settings of a part's trainings; the miniature's are those of its benchmarks."""
+    """Give the settings of a part's trainings."""
     named = settings.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"})
     chosen = {name: value for name, value in named.items() if value is not None}
     if not actor.startswith("miniature:") or settings.lora_rank is not None:

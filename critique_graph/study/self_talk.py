@@ -155,7 +155,7 @@ def _findings(arms: dict[str, Arm], k: int) -> Iterator[Finding]:
             yield finding(
                 PART,
                 f"{name}_{measure}",
-                f"{statement}, by {said} (section 6).",
+                f"{statement}, by {said} (self-talk).",
                 difference,
                 what=f"{said[0].upper()}{said[1:]} of {ahead} over {behind}",
                 compute=f"not matched: {tokens[0]:,} tokens against {tokens[1]:,} on the test problems.",

@@ -1,4 +1,4 @@
-"""What the part `training` measured, and what the paper's statements on training come to by it (section 4)."""
+"""What the part `training` measured, and what the paper's statements on training come to by it (self-improvement)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +71,8 @@ def training_findings(
     if vanilla is not None:
         yield from _plateau(vanilla)
     if vanilla is not None and critic is not None:
-        yield _steadier(vanilla, critic)
+        if min(len(vanilla.tested), len(critic.tested)) > 2:
+            yield _steadier(vanilla, critic)
         if hard:
             yield _long_tail(vanilla, critic, hard)
     if critic is not None:
@@ -87,7 +88,7 @@ def _beats(vanilla: Improvement, critic: Improvement, samples: int) -> Finding:
         PART,
         f"critic_beats_vanilla_self_improvement_at_{samples}",
         "Self-improvement with a critic in the loop leads to a more accurate actor than vanilla self-improvement, at "
-        "several numbers of responses per problem (section 4).",
+        "several numbers of responses per problem (self-improvement).",
         paired(vanilla.tested[last].alone, critic.tested[last].alone),
         what=f"With {samples} responses per problem, after iteration {last}, with the critic over vanilla",
         compute=_spent(vanilla, critic),
@@ -97,11 +98,11 @@ def _beats(vanilla: Improvement, critic: Improvement, samples: int) -> Finding:
 def _plateau(vanilla: Improvement) -> Iterator[Finding]:
     start, first, last = vanilla.tested[0].alone, vanilla.tested[1].alone, vanilla.tested[-1].alone
     iterations = len(vanilla.tested) - 1
-    equal = "matched: the same number of responses and of passes in every iteration, each trained from the base"
+    equal = "matched: the same number of responses and of passes in every iteration, each trained from the base."
     yield finding(
         PART,
         "vanilla_self_improvement_gains_at_first",
-        "Vanilla self-improvement makes the actor more accurate at first (section 4).",
+        "Vanilla self-improvement makes the actor more accurate at first (self-improvement).",
         paired(start, first),
         what="Vanilla iteration 1 over the start",
         compute=f"not matched: the start was not trained; {vanilla.summary.iterations[0].training_tokens:,} tokens.",
@@ -110,7 +111,7 @@ def _plateau(vanilla: Improvement) -> Iterator[Finding]:
         yield finding(
             PART,
             "vanilla_self_improvement_drops_later",
-            "Vanilla self-improvement soon reaches a plateau, and then even loses accuracy (section 4).",
+            "Vanilla self-improvement soon reaches a plateau, and then even loses accuracy (self-improvement).",
             paired(first, last),
             what=f"Vanilla iteration {iterations} over iteration 1",
             compute=equal,
@@ -127,10 +128,8 @@ def _steadier(vanilla: Improvement, critic: Improvement) -> Finding:
         PART,
         "critic_self_improvement_is_steadier",
         "With a critic in the loop, self-improvement goes on longer than vanilla self-improvement before it levels off "
-        "(section 4).",
-        paired_bootstrap(changes[0], changes[1])
-        if last > 1
-        else Rate(value=None, low=None, high=None, n=len(changes[0])),
+        "(self-improvement).",
+        paired_bootstrap(changes[0], changes[1]),
         what=f"Change from iteration 1 to iteration {last}, with the critic over vanilla",
         compute=_spent(vanilla, critic),
     )
@@ -151,7 +150,7 @@ def _long_tail(vanilla: Improvement, critic: Improvement, hard: frozenset[int]) 
         PART,
         "critic_adds_hard_problems_to_the_training_set",
         "With a critic in the loop, more of the training set comes from hard problems than without: the long tail is "
-        "better covered (section 4).",
+        "better covered (self-improvement).",
         paired_shares(counted(sides[0]), counted(sides[1])),
         what=f"Share of hard problems among the rows of iteration {last}, from vanilla to critic {shares}; difference",
         compute=_spent(vanilla, critic),
@@ -168,7 +167,7 @@ def _hard_levels(critic: Improvement, levels: Mapping[str, int | None], hard: fr
         PART,
         "critic_self_improvement_gains_on_hard_problems",
         "After self-improvement with a critic in the loop, the actor alone solves more of the hard test problems "
-        "(section 4).",
+        "(self-improvement).",
         paired(sides[0], sides[1]),
         what=f"Hard test problems, iteration {last} with the critic over the start",
         compute=f"not matched: the start was not trained; {_tokens(critic):,} tokens of exploration and training.",
@@ -180,16 +179,16 @@ def _internalised(critic: Improvement) -> Finding:
     start, start_final, last, last_final = shared(*sides)
     gains = [_minus(start_final, start), _minus(last_final, last)]
     said = " and ".join(
-        paired_difference(*pair).percent(sign="+") for pair in ((start, start_final), (last, last_final))
+        paired_difference(*pair).percent(sign="+", unit="points") for pair in ((start, start_final), (last, last_final))
     )
     return finding(
         PART,
         "test_time_critic_adds_less_after_training_with_it",
         "After self-improvement with a critic in the loop, a critic at test time adds only little more: the actor has "
-        "taken up what it says (section 4).",
+        "taken up what it says (training and test strategies).",
         paired_bootstrap(gains[0], gains[1]),
         what=f"The critic adds {said} before and after self-improvement with it; difference",
-        compute="matched: one round of the critic on both sides",
+        compute="matched: one round of the critic on both sides.",
         side="below",
     )
 
@@ -206,7 +205,7 @@ def _best(actors: Mapping[str, Trained]) -> Iterator[Finding]:
         PART,
         "critic_self_improvement_with_critic_is_best",
         "Of all ways to train and to test, self-improvement with a critic in the loop, tested with the critic, is the "
-        "most accurate (section 4).",
+        "most accurate (training and test strategies).",
         paired(answers, mine),
         what=f"Over the best other cell of the table ({rival[0]}, {rival[1]})",
         compute="not matched: `rows` and `tokens` of the table say what each actor learned from and cost.",

@@ -188,9 +188,9 @@ def test_statement_holds_by_the_interval(low: float | None, high: float | None, 
     assert found.holds == holds
 
 
-def test_recipe_of_the_miniature_is_that_of_its_benchmarks(tmp_path: Path) -> None:
+def test_miniature_has_a_recipe_of_its_own(tmp_path: Path) -> None:
     settings = job(tmp_path / "training").settings
     assert recipe(settings, "hf:PATH", "training") == {}
-    assert recipe(settings, "miniature:actor", "training")["learning_rate"] == 3e-4
+    assert recipe(settings, "miniature:actor", "training")["learning_rate"] == 1e-4
     chosen = settings.model_copy(update={"learning_rate": 1e-5, "epochs": 1.0})
     assert recipe(chosen, "miniature:actor", "self_talk") == {"learning_rate": 1e-5, "batch_size": 32, "epochs": 1.0}
