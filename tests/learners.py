@@ -42,7 +42,7 @@ class Models(dict[str, Any]):
 class FailingTrainer(FakeTrainer):
     """Fails where the folder of the model has a certain name."""
 
-    def __init__(self, name: str, error: Exception) -> None:
+    def __init__(self, name: str, error: BaseException) -> None:
         super().__init__()
         self._name, self._error = name, error
 

@@ -4,7 +4,7 @@ FOLDER/talks/                                        a run of `self-talk` on the
 FOLDER/self-talk/, self-correction/, solutions/      rows and model of each training on these talks
 FOLDER/ARM/greedy/, FOLDER/ARM/sampled/              what every arm answers to the test problems
 
-The paper compares the first three arms (section 6): two players, then step-level self-talk, then self-correction of
+The paper compares the first three arms: two players, then step-level self-talk, then self-correction of
 whole trajectories. Ours besides: `solutions`, an actor that learns the correct paths without any talk, and `actor`,
 as it is before any training.
 """

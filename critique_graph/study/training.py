@@ -5,7 +5,7 @@ FOLDER/data/                           a run on the training problems: what the 
 FOLDER/direct/, refinement/, self-correction/    rows, model and test of these
 
 The paper trains actors on solutions and refinements, on solutions and self-corrections, by vanilla self-improvement,
-and by self-improvement with a critic in the loop (section 4). We differ in these points:
+and by self-improvement with a critic in the loop. We differ in these points:
 
 1. `direct` learns worked solutions where the training problems have them, and else the actor's own correct responses.
 2. `self-correction` learns whole texts of response, critique and refinement, which hold the solutions, too.

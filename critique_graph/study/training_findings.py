@@ -1,4 +1,4 @@
-"""What the part `training` measured, and what the paper's statements on training come to by it (self-improvement)."""
+"""What the part `training` measured, and what the paper's statements on training come to by it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -112,6 +112,18 @@ def test_same_job_again_asks_no_model(result: PartResult, folder: Path) -> None:
     assert models.calls == 0
 
 
+@pytest.mark.parametrize("place", ["critic-2/iteration-2", "vanilla-3/iteration-1", "refinement"])
+def test_part_that_was_stopped_goes_on_where_it_was(place: str, result: PartResult, tmp_path: Path) -> None:
+    stopped = FailingTrainer(place, KeyboardInterrupt("stopped"))
+    with pytest.raises(KeyboardInterrupt):
+        training(job(tmp_path / "training"), trainer=stopped)
+    models, trainer = Models(), FakeTrainer()
+    assert training(job(tmp_path / "training", models=models), trainer=trainer) == result
+    again = {order.out.relative_to(tmp_path / "training") for order in trainer.orders}
+    done = {order.out.relative_to(tmp_path / "training") for order in stopped.orders}
+    assert not {order for order in again & done if order.parts[0].partition("-")[0] in ("critic", "vanilla")}
+
+
 def test_worked_solutions_are_learned_where_there_are_some(tmp_path: Path) -> None:
     solved = [problem.model_copy(update={"solution": f"Worked: {problem.answer}."}) for problem in TRAINING]
     trainer = FakeTrainer()
@@ -186,6 +198,11 @@ def test_statement_holds_by_the_interval(low: float | None, high: float | None, 
     rate = Rate(value=0.0, low=low, high=high, n=9)
     found = finding("training", "name", "A statement.", rate, what="It", compute="matched", side=side)  # type: ignore[arg-type]
     assert found.holds == holds
+
+
+def test_few_problems_say_too_little() -> None:
+    rate = Rate(value=0.5, low=0.1, high=0.9, n=4)
+    assert finding("training", "name", "A statement.", rate, what="It", compute="matched").holds == "unclear"
 
 
 def test_miniature_has_a_recipe_of_its_own(tmp_path: Path) -> None:
