@@ -8,7 +8,7 @@ from typing import Any, Literal
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field
 
-from critique_graph.core.schema import Problem, Record
+from critique_graph.core.schema import Problem, Record, Trace
 from critique_graph.runs.progress import Progress
 from critique_graph.study.settings import StudySettings
 
@@ -58,3 +58,5 @@ class StudyJob:
     progress: Progress
     models: Mapping[str, BaseChatModel] = field(default_factory=dict)
     """Chat models that were given as such, by the name that the settings record."""
+    shared: dict[str, list[Trace]] = field(default_factory=dict)
+    """Finished problems of the runs so far, by the run's name, so that parts need not read them again."""
