@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from cyclopts import Parameter
 from pydantic import Field
 
 from critique_graph.core.settings import PROBLEMS, SAMPLING, TRAINING, Settings
@@ -27,9 +28,11 @@ class LearningSettings(Settings):
     another set all."""
     iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
     """Number of iterations of self-improvement in `training`."""
-    explored: Annotated[tuple[Annotated[int, Field(ge=1)], ...], SAMPLING] = Field(default=(2, 4), min_length=1)
-    """Numbers of responses per problem and iteration with which `training` repeats self-improvement; the table of
-    trained actors takes the last number."""
+    explored: Annotated[tuple[Annotated[int, Field(ge=1)], ...], SAMPLING, Parameter(negative="")] = Field(
+        default=(2, 4), min_length=1
+    )
+    """Numbers of responses per problem and iteration with which `training` repeats self-improvement, one a flag; the
+    table of trained actors takes the last number."""
     refinements: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=1024)
     """Maximum number of refinements that self-improvement draws with one critique."""
     talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
