@@ -155,6 +155,38 @@ def clustered_share(hits: Sequence[int], sizes: Sequence[int], confidence: float
     return Rate(value=share, low=max(0.0, share - spread), high=min(1.0, share + spread), n=n)
 
 
+def paired_shares(
+    before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]], confidence: float = 0.95
+) -> Rate:
+    """Share of hits `after` minus share of hits `before`, among items of the same clusters, such as rows by problem.
+
+    The linearised interval of `clustered_share` for the difference of two ratios; there is none if no cluster varies.
+    `n` counts the clusters with items on either side.
+
+    Args:
+        before: Number of hits and number of items in every cluster.
+        after: The same clusters, in the same order.
+        confidence: Intended coverage, between 0 and 1.
+    """
+    if len(before) != len(after):
+        raise ValueError(f"before and after must be of the same clusters, got {len(before)} and {len(after)}.")
+    z = _normal_quantile(confidence)
+    totals = [sum(size for _, size in side) for side in (before, after)]
+    n = sum(first[1] + last[1] > 0 for first, last in zip(before, after, strict=True))
+    if not all(totals):
+        return Rate(value=None, low=None, high=None, n=n)
+    shares = [sum(hits for hits, _ in side) / total for side, total in zip((before, after), totals, strict=True)]
+    value = shares[1] - shares[0]
+    offsets = [
+        (last[0] - shares[1] * last[1]) / totals[1] - (first[0] - shares[0] * first[1]) / totals[0]
+        for first, last in zip(before, after, strict=True)
+    ]
+    spread = z * sqrt(sum(offset * offset for offset in offsets) * n / (n - 1)) if n > 1 else 0.0
+    if spread == 0:
+        return Rate(value=value, low=None, high=None, n=n)
+    return Rate(value=value, low=max(-1.0, value - spread), high=min(1.0, value + spread), n=n)
+
+
 def _wilson_limits(successes: float, n: int, z: float) -> tuple[float, float]:
     centre = successes + z * z / 2
     spread = z * sqrt(successes * (n - successes) / n + z * z / 4)

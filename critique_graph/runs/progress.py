@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -21,6 +21,7 @@ PLAIN_SECONDS = 10.0
 IDLE_SECONDS = 50.0
 """Seconds between two lines where there is no terminal, while no problem ends."""
 clock = time.monotonic
+Kind = TypeVar("Kind", bound="Progress")
 
 
 class Progress:
@@ -58,6 +59,10 @@ class Progress:
         """Count a problem that an earlier session finished."""
         self._statuses[status] += 1
         self._skipped += 1
+
+    def another(self, kind: type[Kind]) -> Kind:
+        """Give a display of another kind, in the same place."""
+        return kind(console=self._console, quiet=self._quiet)
 
     def update(self, outcome: Outcome, result: Mapping[str, Any] | None) -> None:
         """Count a problem that ended; `result` is the graph's result, or None where it gave none."""

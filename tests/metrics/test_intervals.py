@@ -3,7 +3,14 @@ import random
 import pytest
 from scipy import stats
 
-from critique_graph.metrics.intervals import Rate, clustered_share, paired_bootstrap, paired_difference, wilson
+from critique_graph.metrics.intervals import (
+    Rate,
+    clustered_share,
+    paired_bootstrap,
+    paired_difference,
+    paired_shares,
+    wilson,
+)
 
 
 def paired(both: int, first_only: int, last_only: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -190,3 +197,28 @@ def test_rate_is_written_in_percent(rate: Rate, text: str) -> None:
 def test_difference_is_written_in_points_with_its_sign() -> None:
     gain = Rate(value=0.05, low=-0.1, high=0.2, n=10)
     assert gain.percent(sign="+", unit="points") == "+5.0 points [-10.0, +20.0]"
+
+
+def test_difference_of_shares_of_other_items_is_that_of_two_proportions() -> None:
+    rate = paired_shares([(1, 1)] * 30 + [(0, 1)] * 70 + [(0, 0)] * 100, [(0, 0)] * 100 + [(1, 1)] * 50 + [(0, 1)] * 50)
+    spread = 1.96 * (0.3 * 0.7 / 100 + 0.5 * 0.5 / 100) ** 0.5
+    assert rate.value == pytest.approx(0.2)
+    assert (rate.low, rate.high) == (pytest.approx(0.2 - spread, abs=1e-3), pytest.approx(0.2 + spread, abs=1e-3))
+    assert rate.n == 200
+
+
+def test_difference_of_shares_is_sharper_where_both_sides_share_their_clusters() -> None:
+    sides = [(3, 4), (0, 4), (4, 4), (1, 4)], [(4, 4), (0, 4), (4, 4), (2, 4)]
+    paired_rate = paired_shares(*sides)
+    apart = paired_shares([*sides[0], *[(0, 0)] * 4], [*[(0, 0)] * 4, *sides[1]])
+    assert paired_rate.value == apart.value == pytest.approx(2 / 16)
+    assert paired_rate.low is not None
+    assert apart.low is not None
+    assert paired_rate.low > apart.low
+
+
+def test_difference_of_shares_that_never_vary_has_no_interval() -> None:
+    assert paired_shares([(2, 2), (1, 1)], [(0, 1), (0, 3)]) == Rate(value=-1.0, low=None, high=None, n=2)
+    assert paired_shares([(0, 0)], [(1, 1)]) == Rate(value=None, low=None, high=None, n=1)
+    with pytest.raises(ValueError, match="of the same clusters"):
+        paired_shares([], [(1, 1)])

@@ -98,6 +98,17 @@ def test_quiet_prints_nothing(is_terminal: bool) -> None:
     assert output(target) == ""
 
 
+def test_display_of_another_kind_is_in_the_same_place() -> None:
+    where = console()
+    shown = Progress(console=where)
+    shown.update(DONE, result("incorrect", "correct"))
+    other = shown.another(DataProgress)
+    assert other.line().plain.startswith("0/? problems")
+    with other:
+        pass
+    assert "0/? problems" in output(where)
+
+
 def test_line_of_a_run_that_makes_data_counts_paths_by_strategy() -> None:
     progress = DataProgress(console=Console(file=io.StringIO()))
     paths = [{"strategy": "rg1", "drop": None}, {"strategy": "rg2", "drop": None}, {"strategy": "rg2", "drop": {}}]
