@@ -29,11 +29,13 @@ from critique_graph.study.figures import FIGURES, write_figures
 from critique_graph.study.part import PartResult, StudyJob
 from critique_graph.study.readme import readme
 from critique_graph.study.scaling import scaling
+from critique_graph.study.self_talk import self_talk
 from critique_graph.study.sequential import sequential
 from critique_graph.study.settings import PartName, StudySettings
 from critique_graph.study.shared_runs import RUNS, UnfinishedRunError
 from critique_graph.study.sizes import sizes
 from critique_graph.study.stability import stability
+from critique_graph.study.training import training
 from critique_graph.verbs.job import prepare_problems
 from critique_graph.verbs.output import run_folder
 
@@ -45,6 +47,8 @@ PARTS: Mapping[PartName, Part] = {
     "sequential": sequential,
     "sizes": sizes,
     "critics": critics,
+    "training": training,
+    "self_talk": self_talk,
 }
 """The parts in their order."""
 RESULT = "study.json"

@@ -9,6 +9,7 @@ from critique_graph.core.context import ChainContext
 from critique_graph.core.role_model import RoleModel, read_role
 from critique_graph.core.settings import MODELS, PROBLEMS, SAMPLING
 from critique_graph.problems.settings import ProblemSettings
+from critique_graph.study.learning_settings import LearningSettings
 from critique_graph.verbs.settings import PairSettings
 
 PartName = Literal["difficulty", "scaling", "stability", "sequential", "sizes", "critics", "training", "self_talk"]
@@ -37,7 +38,7 @@ RoleSettings = Annotated[tuple[RoleModel, ...], BeforeValidator(_roles), MODELS,
 """A setting that takes several models."""
 
 
-class StudySettings(PairSettings, ChainContext, ProblemSettings):
+class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSettings):
     """Settings of `critique-graph study`."""
 
     only: Annotated[tuple[PartName, ...], BeforeValidator(_split), PROBLEMS, _LIST] = ()

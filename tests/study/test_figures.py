@@ -2,10 +2,10 @@ import csv
 from pathlib import Path
 
 import pytest
-from critique_graph.study.figures import DRAWN, write_figures
 from hashed_model import addition_problems
 from improving import Improving
 
+from critique_graph.study.figures import DRAWN, write_figures
 from critique_graph.study.run import run_study
 
 
