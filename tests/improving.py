@@ -10,6 +10,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 CERTAIN = 256
+ANSWERED = re.compile(r"boxed\{\d")
+"""Found in prompts that hold a response, as those of refinements do."""
 
 
 class Improving(HashedModel):
@@ -39,6 +41,6 @@ class Improving(HashedModel):
             is_correct = f"boxed{{{total}}}" in prompt
             text = critique_text("Correct" if is_correct == (luck < self.judgement) else "Wrong")
         else:
-            skill = self.refined_skill if "Correctness of the final answer" in prompt else self.skill
+            skill = self.refined_skill if ANSWERED.search(prompt) else self.skill
             text = solution(total if luck < skill else total + 1)
         return ChatResult(generations=[ChatGeneration(message=reply(text, output_tokens=luck))])
