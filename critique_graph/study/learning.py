@@ -203,7 +203,7 @@ def finding(
         part=part,
         name=name,
         statement=statement,
-        estimate=f"{what}: {difference.percent(sign='+', unit='points')}, n = {difference.n}.",
+        estimate=f"{what}: {difference.percent(sign='+', unit='points')}.",
         value=difference.value,
         low=difference.low,
         high=difference.high,
