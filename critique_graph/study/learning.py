@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from critique_graph.core.errors import InputError, RunError
+from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Problem
@@ -26,6 +26,7 @@ from critique_graph.runs.traces import read_traces
 from critique_graph.solve.run import run_problems
 from critique_graph.study.learning_settings import LearningPart, LearningSettings, recipe
 from critique_graph.study.part import Finding, Holds, StudyJob
+from critique_graph.study.shared_runs import UnfinishedRunError
 from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.selection import select
 from critique_graph.trainers.settings import TrainSettings
@@ -95,7 +96,7 @@ class Learner:
             temperature=0.0 if samples == 1 else self.temperature,
             **self.keywords(),
         )
-        refuse_unfinished(end, folder)
+        refuse_unfinished(end)
         return Measured.read(folder)
 
     def teach(self, candidates: Iterable[Candidate], folder: Path) -> tuple[str, Trained]:
@@ -172,10 +173,10 @@ class Measured:
         return cls(alone, final, tokens)
 
 
-def refuse_unfinished(end: Ended, folder: Path) -> None:
-    """Raise `RunError` if a run stopped before its end: the same command goes on."""
+def refuse_unfinished(end: Ended) -> None:
+    """Raise `UnfinishedRunError` if a run stopped before its end."""
     if end.state != "complete":
-        raise RunError(f"{folder}: {end.reason or end.state}. The same command goes on.")
+        raise UnfinishedRunError(end)
 
 
 def finding(

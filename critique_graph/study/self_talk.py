@@ -97,7 +97,7 @@ def _talks(learner: Learner, folder: Path) -> TalkSummary:
         actor=learner.job.models.get(learner.actor, learner.job.settings.actor),
         **learner.keywords(),
     )
-    refuse_unfinished(made, folder)
+    refuse_unfinished(made)
     return made
 
 

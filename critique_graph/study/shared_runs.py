@@ -30,7 +30,7 @@ from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import Journal, read_journal
-from critique_graph.runs.record import RunRecord
+from critique_graph.runs.record import Ended
 from critique_graph.runs.traces import finished_traces
 from critique_graph.solve.settings import RunSettings
 from critique_graph.solve.summary import summarise
@@ -49,7 +49,7 @@ Responses = Mapping[CallKey, Reply]
 class UnfinishedRunError(CritiqueGraphError):
     """A run of the study that was interrupted or stopped early; the same command resumes it."""
 
-    def __init__(self, run: RunRecord) -> None:
+    def __init__(self, run: Ended) -> None:
         super().__init__(f"{run.run}: {run.reason or run.state}")
         self.run = run
 

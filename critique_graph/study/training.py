@@ -29,6 +29,7 @@ from critique_graph.nodes.solve import solve_messages
 from critique_graph.runs.traces import read_traces
 from critique_graph.study.learning import Learner, Measured, cells, find_learner, shared
 from critique_graph.study.part import PartResult, StudyJob
+from critique_graph.study.shared_runs import UnfinishedRunError
 from critique_graph.study.training_findings import (
     CRITIC,
     VANILLA,
@@ -108,7 +109,7 @@ def _improved(learner: Learner, kind: str, samples: int, missing: list[str]) -> 
         missing.append(f"{kind} self-improvement with {samples} responses: {error}")
         return None
     if summary.state == "interrupted":
-        raise RunError(f"{folder}: interrupted. The same command goes on.")
+        raise UnfinishedRunError(summary)
     if summary.state != "complete":
         missing.append(f"{kind} self-improvement with {samples} responses ended early: {summary.reason}.")
     if summary.start is None or not summary.iterations:
