@@ -159,6 +159,8 @@ def disagreement(path: ReasoningPath) -> PathDropReason | None:
         return "verdict_disagrees"
     if critique.first_error is not None and response.is_correct:
         return "verdict_disagrees"
+    if critique.first_error is None and not response.is_correct:
+        return "step_disagrees"
     if path.known.step is not None and critique.first_wrong_step != path.known.step:
         return "step_disagrees"
     return "leak" if _LEAK.search(critique.text) else None

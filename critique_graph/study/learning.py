@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -24,8 +24,9 @@ from critique_graph.problems.problem_set import ProblemSet, without_test_questio
 from critique_graph.runs.record import Ended
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.run import run_problems
+from critique_graph.study import findings
 from critique_graph.study.learning_settings import LearningPart, LearningSettings, recipe
-from critique_graph.study.part import Finding, Holds, StudyJob
+from critique_graph.study.part import Finding, StudyJob
 from critique_graph.study.shared_runs import UnfinishedRunError
 from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.selection import select
@@ -38,8 +39,6 @@ MINIATURE_TRAINING: dict[LearningPart, int] = {"training": 200, "self_talk": 800
 """Number of the miniature's training problems, if no limit is given: the form of self-talk needs more of them."""
 TEMPERATURE = 0.7
 """Sampling temperature where several responses are drawn, if none is given: the paper's."""
-FEWEST = 5
-"""Number of problems below which an interval says too little for a finding to hold or not."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def finding(
     *,
     what: str,
     compute: str,
-    side: Literal["above", "below"] = "above",
+    below: bool = False,
 ) -> Finding:
     """Make a finding of a difference.
 
@@ -198,20 +197,10 @@ def finding(
         difference: The difference, with its paired interval.
         what: What was measured, as the beginning of a sentence.
         compute: What was spent on each side.
-        side: Side of zero on which the statement puts the difference.
+        below: Whether the statement says that the difference is below zero, not above.
     """
-    return Finding(
-        part=part,
-        name=name,
-        statement=statement,
-        estimate=f"{what}: {difference.percent(sign='+', unit='points')}.",
-        value=difference.value,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        compute=compute,
-        holds=_holds(difference, side),
-    )
+    estimate = f"{what}: {findings.points(difference)}."
+    return findings.finding(part, name, statement, estimate, difference, compute=compute, below=below)
 
 
 def shared(*answers: dict[str, bool]) -> list[list[bool]]:
@@ -229,12 +218,3 @@ def paired(before: dict[str, bool], after: dict[str, bool]) -> Rate:
 def cells(rate: Rate) -> dict[str, Any]:
     """Give a rate as cells of a table of numbers."""
     return {"value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
-
-
-def _holds(difference: Rate, side: Literal["above", "below"]) -> Holds:
-    if difference.low is None or difference.high is None or difference.n < FEWEST:
-        return "unclear"
-    above, below = difference.low > 0, difference.high < 0
-    if not above and not below:
-        return "unclear"
-    return "yes" if above == (side == "above") else "no"

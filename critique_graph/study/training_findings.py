@@ -115,7 +115,7 @@ def _plateau(vanilla: Improvement) -> Iterator[Finding]:
             paired(first, last),
             what=f"Vanilla iteration {iterations} over iteration 1",
             compute=equal,
-            side="below",
+            below=True,
         )
 
 
@@ -189,7 +189,7 @@ def _internalised(critic: Improvement) -> Finding:
         paired_bootstrap(gains[0], gains[1]),
         what=f"The critic adds {said} before and after self-improvement with it; difference",
         compute="matched: one round of the critic on both sides.",
-        side="below",
+        below=True,
     )
 
 

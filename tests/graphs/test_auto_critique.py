@@ -367,6 +367,7 @@ def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
     ("annotation", "reason"),
     [
         (critique_text("Correct"), "verdict_disagrees"),
+        (critique_text("Wrong", ("3 + 4 = 7.", "Correct"), ("7 + 2 = 9.", "Correct")), "step_disagrees"),
         ("It is wrong.", "unreadable"),
         (JUDGED_WRONG.replace("7 + 2 = 9.", "Cats chase mice at night."), "unreadable"),
         (JUDGED_WRONG.replace("Explanation: ", "Explanation: By the reference answer, ", 1), "leak"),

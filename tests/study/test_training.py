@@ -195,7 +195,7 @@ def test_problems_without_reference_are_not_tested_on(tmp_path: Path) -> None:
 )
 def test_statement_holds_by_the_interval(low: float | None, high: float | None, side: str, holds: str) -> None:
     rate = Rate(value=0.0, low=low, high=high, n=9)
-    found = finding("training", "name", "A statement.", rate, what="It", compute="matched", side=side)  # type: ignore[arg-type]
+    found = finding("training", "name", "A statement.", rate, what="It", compute="matched", below=side == "below")
     assert found.holds == holds
 
 
