@@ -100,6 +100,8 @@ def counted(trial: Trial, arm: Arm, tried: int, correct: list[str]) -> Trial:
 
 def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> PathDropReason | Literal["kept"] | None:
     """Decide about a path as soon as no further refinement can change the decision; None until then."""
+    if trial.asked == 0:
+        return "kept"
     rest, rest_without = trial.asked - trial.tried, trial.asked - trial.tried_without
     if path.strategy == "correct":
         if trial.right_with >= trial.asked - 1:

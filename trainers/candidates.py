@@ -113,7 +113,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
         refuse_test_question(trace.problem.id, trace.problem.question)
         tried: defaultdict[str, list[ReasoningPath]] = defaultdict(list)
         for path in trace.paths:
-            if path.trial is not None and path.critique is not None:
+            if path.trial is not None and path.trial.tried and path.critique is not None:
                 tried[path.path_name].append(path)
         for paths in tried.values():
             best, worst = max(paths, key=_worth), min(paths, key=_worth)

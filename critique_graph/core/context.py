@@ -197,9 +197,10 @@ class GenerationContext(GraphSettings):
     critiques: Annotated[int, DATA] = Field(default=1, ge=1, le=16)
     """Number of critiques per path, each a record of its own: several show which ones help more (`train
     critic-preference`). They differ by `annotator_temperature`."""
-    refinements: Annotated[int, DATA] = Field(default=8, ge=1, le=512)
+    refinements: Annotated[int, DATA] = Field(default=8, ge=0, le=512)
     """Maximum number of refinements with the critique, and as many without, by which a critique is kept or dropped;
-    they stop once that is certain."""
+    they stop once that is certain. 0: every critique that agrees with what is known is kept, unlike in the paper, for
+    an actor that is too weak to refine."""
     refine_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
     """Sampling temperature of refinements, of the continuations of `rg3`, and of the rollouts of `rg2`."""
     min_right: Annotated[int, DATA] = Field(default=2, ge=1)
@@ -218,7 +219,7 @@ class GenerationContext(GraphSettings):
 
     @model_validator(mode="after")
     def _check_min_right(self) -> Self:
-        if self.min_right > self.refinements:
+        if self.min_right > self.refinements > 0:
             raise ValueError(f"min_right ({self.min_right}) must not be more than refinements ({self.refinements})")
         if self.critiques > 1 and self.annotator_temperature == 0:
             raise ValueError(f"{self.critiques} critiques of a path need an annotator_temperature above 0")

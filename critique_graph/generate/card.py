@@ -27,6 +27,10 @@ from critique_graph.output.cards import (
     table,
 )
 
+FILTERED = """\
+A critique of a wrong response was kept because the actor's refinements with it came out correct, and more often than
+refinements without it. A critique of a correct response was kept because refinements with it stayed correct."""
+UNFILTERED = "No critique was tried by refinements, so none is known to help."
 NODES = ("solve", "critique", "refine", "annotate", "corrupt")
 
 
@@ -46,9 +50,7 @@ def write_card(folder: Path, summary: GenerationSummary, settings: Mapping[str, 
         f"""\
 `critique-graph generate` made this data set from {settings["problems"]}. It kept {summary.kept} critiques ({kept});
 {summary.rows} of them are in the data set.
-Every verdict agrees with the reference answer. A critique of a wrong response was kept because the actor's refinements
-with it came out correct, and more often than refinements without it. A critique of a correct response was kept because
-refinements with it stayed correct.
+Every verdict agrees with the reference answer. {FILTERED if settings["refinements"] else UNFILTERED}
 
 - Actor: {model_name(settings["actor"])}. Annotator: {model_name(settings["annotator"])}.
 - Corruptor, which inserts the errors of rg3: {model_name(settings["corruptor"])}.""",

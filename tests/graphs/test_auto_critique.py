@@ -353,6 +353,13 @@ def test_critique_that_does_not_help_is_dropped(refined: Any, reason: str, tried
     assert len(actor.prompts) == 1 + tried + tried_without
 
 
+def test_without_refinements_every_critique_that_agrees_with_what_is_known_is_kept():
+    path, actor, _ = made(WRONG, [JUDGED_WRONG], lambda has_critique: WRONG, refinements=0)
+    assert (path["drop"], path["trial"]["tried"], len(actor.prompts)) == (None, 0, 1)
+    disagreeing, *_ = made(WRONG, [critique_text("Correct")] * 2, lambda has_critique: WRONG, refinements=0)
+    assert disagreeing["drop"] == {"stage": "annotate", "reason": "verdict_disagrees"}
+
+
 def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
     judged = critique_text("Correct")
     kept, actor, _ = made(RIGHT, [judged], lambda has_critique: RIGHT)
