@@ -8,7 +8,8 @@ from killable_generation import JUDGED_WRONG, PROBLEMS, RIGHT, WRONG
 
 from critique_graph.generate.make import generate_data
 
-HELPFUL, USELESS, HALF = (JUDGED_WRONG.replace("because", why) for why in ("to double is times 2", "alas", "who knows"))
+HELPS, HALF_HELPS = "to double is times 2", "who knows"
+HELPFUL, USELESS, HALF = (JUDGED_WRONG.replace("because", why) for why in (HELPS, "alas", HALF_HELPS))
 """Refinements with them are right, wrong, and right in every other case."""
 
 
@@ -18,9 +19,9 @@ def generate(run: Path) -> None:
 
     def answer(messages: Any) -> str:
         text = messages[-1].text
-        if HALF in text:
+        if HALF_HELPS in text:
             return RIGHT if len(actor.prompts) % 2 else WRONG
-        return RIGHT if HELPFUL in text else WRONG
+        return RIGHT if HELPS in text else WRONG
 
     actor.answer = answer
     generate_data(
