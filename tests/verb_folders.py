@@ -34,7 +34,7 @@ SIGNS = {
     "compare": {"votes": 6, "seed": 0},
     "eval-critic": {"sources": ["file.jsonl"], "limit": None, "seed": 0},
     "improve": {"iterations": 2, "actor": "m", "critic": "m"},
-    "study": {"only": []},
+    "study": {"only": [], "iterations": 3},
 }
 
 

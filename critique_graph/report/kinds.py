@@ -35,14 +35,14 @@ TRACE_FORMS: dict[Verb, TraceForm] = {
     "eval-critic": TraceForm(TRACE_SCHEMA, ("judge",), JudgedTrace, "chains"),
 }
 _OWN_SETTINGS: dict[str, Verb] = {
+    "only": "study",
     "annotator": "generate",
     "smoother": "self-talk",
     "sources": "eval-critic",
     "iterations": "improve",
     "votes": "compare",
-    "only": "study",
 }
-"""Settings that one verb alone has."""
+"""Settings that tell a verb: the first one that a folder has. A study has those of `improve`, too."""
 
 
 def verb_of(folder: Path) -> Verb:
