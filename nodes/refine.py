@@ -14,7 +14,7 @@ from critique_graph.core.critique import critique_in_prose
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Critique, Failure, Reply
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
-from critique_graph.core.steps import text_before
+from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response
 
@@ -41,16 +41,18 @@ def refine_messages(
 
 
 OPENING = "Solution:\n"
-"""What a refinement begins with where no step was named wrong; it is no part of the refinement."""
+"""What a refinement begins with where no step can be kept; it is no part of the refinement."""
 
 
-def beginning(response: str, critique: Critique) -> str:
+def beginning(response: str, critique: Critique | None) -> str:
     """Give the steps before the first one that the critic judged wrong, with which a refinement begins; may be empty.
 
-    A small model whose refinement is not begun for it mostly gives the answer alone.
+    Where no step was judged wrong, it is the first step: a small model whose refinement is not begun for it mostly
+    gives the answer alone, and one that is given all steps adds nothing.
     """
-    place = critique.first_wrong_step
-    return strip_role_tokens(text_before(response, place)) if place else ""
+    place = None if critique is None else critique.first_wrong_step
+    kept = min(1, len(split_steps(response)) - 1) if place is None else place
+    return strip_role_tokens(text_before(response, kept)) if kept > 0 else ""
 
 
 def told(critique: Critique, caller: Caller, form: CritiqueForm) -> str:
@@ -90,7 +92,7 @@ async def ask_for_refinement(
     messages = refine_messages(question, response, said, prompts)
     if call_actor.is_trained_here or not await call_actor.can_continue():
         return await call_actor(messages, key, seed_key=seed_key)
-    begun = "" if critique is None else beginning(response, critique)
+    begun = beginning(response, critique)
     messages = [*messages, AIMessage(begun or OPENING)]
     outcome = await call_actor(messages, key, seed_key=seed_key, continue_final_message=True)
     if isinstance(outcome, Failure):

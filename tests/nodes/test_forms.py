@@ -36,6 +36,7 @@ class Server(ScriptedModel):
     continues_final_message: ClassVar[bool] = True
     given_schema: str = "keeps"
     continuation: str = "continues"
+    first_verdict: str = "Correct"
     verdict: str = "Wrong"
     is_fluent: bool = False
 
@@ -65,7 +66,7 @@ class Server(ScriptedModel):
         if "critic has checked" in last:
             return "The answer is \\boxed{8}."
         if "Correctness of the" in last:
-            return critique_text(self.verdict, ("3 + 4 = 7.", "Correct"), ("7 + 1 = 9.", self.verdict))
+            return critique_text(self.verdict, ("3 + 4 = 7.", self.first_verdict), ("7 + 1 = 9.", self.verdict))
         return "Yes, it is." if "2 + 2" in asked else RESPONSE
 
     def _filled_in(self, begun: str) -> str:
@@ -231,9 +232,16 @@ async def test_refinement_begins_with_the_correct_steps_where_the_server_continu
     assert result["answer"] == "8"
 
 
-async def test_refinement_is_begun_where_no_step_is_named_wrong() -> None:
+async def test_refinement_begins_with_the_first_step_where_no_step_is_named_wrong() -> None:
     model = Server(given_schema="refuses", verdict="Correct")
     result = await play(model, gate="always", critique_form="text")
+    assert model.prompts[-1][-1].text == "3 + 4 = 7."
+    assert result["chains"][0]["rounds"][0]["refinement"]["text"] == "3 + 4 = 7.\n7 + 1 = 8.\nThe answer is \\boxed{8}."
+
+
+async def test_refinement_is_begun_where_the_first_step_is_wrong() -> None:
+    model = Server(given_schema="refuses", first_verdict="Wrong")
+    result = await play(model, critique_form="text")
     assert model.prompts[-1][-1].text == OPENING
     assert result["chains"][0]["rounds"][0]["refinement"]["text"] == RESPONSE
 
