@@ -20,6 +20,8 @@ from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_
 
 MAX_STEPS = 64
 """Most steps after the cut; a longer path counts as truncated."""
+MAX_REPEATS = 3
+"""Number of times that a path has the same step before it counts as one that repeats itself, and as truncated."""
 
 
 def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoCritiqueState, dict[str, Any]]:
@@ -125,4 +127,7 @@ async def _heated(
         if first_new is None or first_new + 1 == len(split_steps(reply.text)):
             return reply
         text = text_through(reply.text, first_new)
+        steps = split_steps(text)
+        if steps.count(steps[-1]) == MAX_REPEATS:
+            return Reply(text=text, call=reply.call.model_copy(update={"finish_reason": "repetition"}))
     return Reply(text=text, call=reply.call.model_copy(update={"finish_reason": "length"}))

@@ -110,6 +110,17 @@ def test_inserted_error_is_known_by_place_and_type_and_the_actor_goes_on_from_it
         assert STEPS[place].rstrip(".") in path["known"]["description"]
 
 
+def test_path_that_repeats_a_step_is_truncated_after_few_calls():
+    def answer(messages: Any) -> str:
+        return "\nSo she has it.\nSo she has it." if isinstance(messages[-1], AIMessage) else RIGHT
+
+    actor = Continuing(answer=answer)
+    settings = {"samples": 1, "attempts": 1, "rollouts": 0, "strategies": ("rg2",)}
+    (_, path) = paths_of(create_flawed_paths(actor, **settings))
+    assert path["drop"] == {"stage": "paths", "reason": "truncated"}
+    assert len(actor.prompts) == 1 + 3
+
+
 @pytest.mark.parametrize("strategy", ["rg2", "rg3"])
 def test_no_more_paths_are_tried_than_are_needed(strategy: str):
     def answer(messages: Any) -> str:
