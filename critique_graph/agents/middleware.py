@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
-from langchain.agents.middleware.types import OmitFromInput, OmitFromOutput, PrivateStateAttr
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.managed.is_last_step import RemainingStepsManager
 from langgraph.runtime import Runtime
@@ -22,12 +20,18 @@ from critique_graph.calls.players import Model
 from critique_graph.calls.replies import usage_of
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import CritiqueForm
-from critique_graph.core.errors import RunError
+from critique_graph.core.errors import MissingDependencyError, RunError
 from critique_graph.core.files import append_line
 from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Call, Problem, Response, Trace, Usage
 from critique_graph.core.state import Scalar, known_problem
 from critique_graph.grading.grader import Grader, default_grader
+
+try:
+    from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
+    from langchain.agents.middleware.types import OmitFromInput, OmitFromOutput, PrivateStateAttr
+except ModuleNotFoundError as error:
+    raise MissingDependencyError("langchain", extra="agents", purpose="CritiqueMiddleware") from error
 
 logger = logging.getLogger(__name__)
 
