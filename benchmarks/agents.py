@@ -152,6 +152,7 @@ async def play(name: str, problems: Sequence[Problem], actor: Actor, critic: Cou
         asked: Any = {"messages": [HumanMessage(problem.question)], "rubric": RUBRIC}
         async with slots:
             result = await agent.ainvoke(asked, thread)
+        assert problem.answer is not None  # every problem of the miniature has one
         grade = await grader.grade(grader.extract(result["messages"][-1].text), problem.answer)
         ours = result.get("critique") or {}
         status = ours.get("status") or agent.get_state(thread).values.get("_rubric_status")
