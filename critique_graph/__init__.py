@@ -23,6 +23,7 @@ from critique_graph.problems.load import load_problems
 from critique_graph.runs.traces import read_traces
 
 if TYPE_CHECKING:
+    from critique_graph.agents.middleware import CritiqueMiddleware
     from critique_graph.check.pair import check_pair
     from critique_graph.compare.pool import compare_strategies
     from critique_graph.eval_critic.score import evaluate_critic
@@ -44,6 +45,7 @@ __all__ = [
     "ChatVLLM",
     "Context",
     "Critique",
+    "CritiqueMiddleware",
     "GenerationContext",
     "Grade",
     "ImprovementContext",
@@ -81,6 +83,7 @@ __all__ = [
 ]
 
 _LOADED_LATER = {
+    "CritiqueMiddleware": "critique_graph.agents.middleware",
     "LabelledProblem": "critique_graph.problems.labelled",
     "ImprovementContext": "critique_graph.improve.state",
     "ImprovementProblems": "critique_graph.improve.problems",

@@ -24,6 +24,7 @@ from critique_graph.core.state import (
 )
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain
+from critique_graph.nodes.changes import changes_of
 
 VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
 """Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""
@@ -55,6 +56,7 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
                 role: usage.model_dump(mode="json")
                 for role, usage in (("actor", actor), ("critic", critic), ("total", actor + critic))
             },
+            "changes": [changes.model_dump(mode="json") for changes in changes_of(chains)],
         }
 
     return BothWays(vote)

@@ -48,7 +48,7 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
     call = call.model_copy(
         update={
             "finish_reason": "too_long" if len(whole) > MAX_REPLY_CHARS else _finish_reason(message),
-            "usage": _usage(message),
+            "usage": usage_of(message),
             "reasoning": valid_unicode(reasoning) or None,
         }
     )
@@ -98,7 +98,8 @@ def _finish_reason(message: AIMessage) -> str | None:
     return valid_unicode(reason) if isinstance(reason, str) else None
 
 
-def _usage(message: AIMessage) -> Usage:
+def usage_of(message: AIMessage) -> Usage:
+    """Give what one call has used; tokens that are not known, or nonsense, are counted apart."""
     usage: Mapping[str, Any] = message.usage_metadata or {}
     tokens = {name: token_count(usage.get(name)) for name in ("input_tokens", "output_tokens")}
     if None in tokens.values():

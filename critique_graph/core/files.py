@@ -36,6 +36,20 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
             temporary.unlink()
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file by one write, so that lines of several processes stay whole.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            file.write(line + b"\n")
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename inside `folder` survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)

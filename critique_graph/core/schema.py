@@ -299,6 +299,22 @@ class Ballot(Record):
     """True when the seeded tie rule decided."""
 
 
+class RoundChanges(Record):
+    """What one round did to a problem. It needs no reference."""
+
+    round: int
+    """1 is the first critique and refinement of every chain."""
+    critiques: int
+    said_wrong: int
+    """Number of critiques whose final verdict is wrong."""
+    refinements: int
+    """Number of complete refinements."""
+    changed: int
+    """Number of refinements whose answer is another than that of the response they refine."""
+    is_vote_moved: bool
+    """True when the most frequent answer of all chains is another than before the round."""
+
+
 class Trace(Record):
     """Everything that happened to one problem (format `critique-graph.trace/1`)."""
 
@@ -316,6 +332,8 @@ class Trace(Record):
     grade: Grade | None = None
     usage: dict[str, Usage]
     """Tokens by role, under the keys `actor`, `critic` and `total`."""
+    changes: tuple[RoundChanges, ...] = ()
+    """What every round did; empty in traces of earlier versions, and where nothing was critiqued."""
     seconds: float
     greedy: Response | None = None
     """`compare` only: the response at temperature 0."""

@@ -65,7 +65,7 @@ class ActorCriticState(QuestionState):
 
 
 class ActorCriticOutput(TypedDict):
-    """Output for the caller: `Chain`, `Ballot`, `Grade` and `Usage` records as JSON."""
+    """Output for the caller: `Chain`, `Ballot`, `Grade`, `Usage` and `RoundChanges` records as JSON."""
 
     answer: str | None
     correct: bool | None
@@ -73,6 +73,7 @@ class ActorCriticOutput(TypedDict):
     chains: list[dict[str, Any]]
     ballot: dict[str, Any]
     usage: dict[str, dict[str, Any]]
+    changes: list[dict[str, Any]]
 
 
 class PoolState(ActorCriticState):

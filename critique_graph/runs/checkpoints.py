@@ -113,6 +113,7 @@ def _trace(values: dict[str, Any], edited: set[str]) -> Trace:
         graph=GRAPH,
         settings={},  # a checkpoint does not hold them
         seconds=0.0,
+        changes=values.get("changes") or (),  # none in states of earlier versions
         **{name: values.get(name) for name in ("chains", "ballot", "answer", "correct", "grade", "usage")},
     )
     if not edited:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from critique_graph.core.schema import Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore, discriminability
+from critique_graph.nodes.changes import is_same_answer
 from critique_graph.runs.record import FinishedRun, RunRecord
-from critique_graph.solve.by_round import RoundChanges, RoundsTally, is_same_answer
+from critique_graph.solve.by_round import RoundRates, RoundsTally
 
 
 class Flips(Record):
@@ -56,7 +57,7 @@ class Summary(RunRecord):
     by_level: dict[int, LevelAccuracy]
     answer_changed: Rate
     """Share of done problems whose answer is not that of chain 0's first response; needs no reference."""
-    by_round: tuple[RoundChanges, ...]
+    by_round: tuple[RoundRates, ...]
     """What every round did on done problems; needs no reference."""
     critic: CriticScore
     """Agreement of the critic's verdicts with the grades of every chain's first response."""

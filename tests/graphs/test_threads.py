@@ -145,7 +145,7 @@ def test_second_question_that_pauses_shows_no_answer_of_the_first_and_goes_on_wi
     graph.invoke(Command(resume=critique_text("Correct")), THREAD)
 
     paused = graph.invoke(SECOND, THREAD)
-    assert [paused.get(key) for key in ("answer", "correct", "grade", "ballot", "usage")] == [None] * 5
+    assert [paused.get(key) for key in ("answer", "correct", "grade", "ballot", "usage", "changes")] == [None] * 6
     result = graph.invoke(Command(resume=critique_text("Wrong")), THREAD)
 
     assert (result["answer"], result["correct"], len(result["chains"][0]["rounds"])) == ("8", True, 1)

@@ -1,6 +1,7 @@
-from critique_graph.core.schema import Call, Chain, Critique, Response, Round, Verdict
+from critique_graph.core.schema import Call, Chain, Critique, Response, Round, RoundChanges, Verdict
 from critique_graph.metrics.intervals import clustered_share, wilson
-from critique_graph.solve.by_round import RoundsTally, is_same_answer
+from critique_graph.nodes.changes import changes_of, is_same_answer
+from critique_graph.solve.by_round import RoundsTally
 
 
 def response(answer: str | None, finish_reason: str = "stop") -> Response:
@@ -42,6 +43,13 @@ def test_rates_of_two_rounds():
     assert two.critic_said_wrong == wilson(1, 2)
     assert two.actor_changed_answer == wilson(1, 1)
     assert two.vote_moved == wilson(1, 2)
+
+
+def test_counts_of_one_problem():
+    assert changes_of([chain("1", ("wrong", "2"), ("correct", "-")), chain("1", ("correct", "1"))]) == (
+        RoundChanges(round=1, critiques=2, said_wrong=1, refinements=2, changed=1, is_vote_moved=False),
+        RoundChanges(round=2, critiques=1, said_wrong=0, refinements=0, changed=0, is_vote_moved=False),
+    )
 
 
 def test_chains_of_a_problem_are_a_cluster():

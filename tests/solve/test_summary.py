@@ -7,7 +7,7 @@ from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.runs.record import Reason
-from critique_graph.solve.by_round import RoundChanges
+from critique_graph.solve.by_round import RoundRates
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
 
 
@@ -42,7 +42,7 @@ def test_summary_of_a_mixed_run() -> None:
         },
         answer_changed=wilson(0, 7),
         by_round=(
-            RoundChanges(
+            RoundRates(
                 round=1,
                 critic_said_wrong=wilson(4, 7),
                 actor_changed_answer=wilson(0, 6),  # one refinement was cut off

@@ -1,0 +1,1 @@
+"""The critic in agents of LangChain: middleware, and a tool."""

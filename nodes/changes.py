@@ -1,0 +1,77 @@
+"""What every round did to one problem, without references: it was called wrong, its answer changed, the vote moved."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from critique_graph.core.schema import Chain, RoundChanges
+from critique_graph.grading.exact import compare_exactly, parse_answer
+
+LONGEST_ANSWER = 200
+"""Most characters of answers that are compared as mathematics; longer ones are equal if they are spelled the same."""
+
+
+def changes_of(chains: Sequence[Chain]) -> tuple[RoundChanges, ...]:
+    """Count what every round of the chains of one problem did."""
+    answers = [list(_answers(chain)) for chain in chains]
+    groups = _Groups()
+    return tuple(
+        _changes(number, chains, answers, groups)
+        for number in range(1, 1 + max((len(chain.rounds) for chain in chains), default=0))
+    )
+
+
+def _changes(
+    number: int, chains: Sequence[Chain], answers: Sequence[Sequence[str | None]], groups: "_Groups"
+) -> RoundChanges:
+    taken = [(chain, kept) for chain, kept in zip(chains, answers, strict=True) if len(chain.rounds) >= number]
+    refined = [kept for chain, kept in taken if chain.rounds[number - 1].is_refined]
+    before, after = (groups.leaders([kept[min(at, len(kept) - 1)] for kept in answers]) for at in (number - 1, number))
+    return RoundChanges(
+        round=number,
+        critiques=len(taken),
+        said_wrong=sum(chain.rounds[number - 1].critique.final == "wrong" for chain, _ in taken),
+        refinements=len(refined),
+        changed=sum(groups.of(kept[number]) != groups.of(kept[number - 1]) for kept in refined),
+        is_vote_moved=before != after and not before & after,
+    )
+
+
+def _answers(chain: Chain) -> Iterator[str | None]:
+    """Give the answer that counts for a chain: of its first response, then after each round."""
+    current = None if chain.response is None or chain.response.is_truncated else chain.response.answer
+    yield current
+    for turn in chain.rounds:
+        if turn.refinement is not None and turn.is_refined:
+            current = turn.refinement.answer
+        yield current
+
+
+class _Groups:
+    """Numbers the different answers of a problem."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def of(self, answer: str | None) -> int | None:
+        """Give the number of an answer; None has none."""
+        if answer is None:
+            return None
+        if answer not in self._known:
+            same = (number for known, number in self._known.items() if is_same_answer(known, answer))
+            self._known[answer] = next(same, len(self._known))
+        return self._known[answer]
+
+    def leaders(self, answers: Sequence[str | None]) -> set[int]:
+        """Give the most frequent answers, None left out."""
+        counts: defaultdict[int, int] = defaultdict(int)
+        for answer in answers:
+            if (number := self.of(answer)) is not None:
+                counts[number] += 1
+        return {number for number, count in counts.items() if count == max(counts.values())}
+
+
+def is_same_answer(a: str | None, b: str | None) -> bool:
+    """Tell whether two answers are equal, by spelling or exactly; those that only math-verify equates count as two."""
+    if a is None or b is None or a == b:
+        return a == b
+    return max(len(a), len(b)) <= LONGEST_ANSWER and compare_exactly(parse_answer(a), parse_answer(b)) is True
