@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from critique_graph.trainers.export import export_rows
     from critique_graph.trainers.train_task import train_task
 
+# Without `CritiqueMiddleware`, which needs the extra `agents`: `from critique_graph import *` works without extras.
 __all__ = [
     "Chain",
     "ChatTransformers",
     "ChatVLLM",
     "Context",
     "Critique",
-    "CritiqueMiddleware",
     "GenerationContext",
     "Grade",
     "ImprovementContext",

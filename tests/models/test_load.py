@@ -95,7 +95,7 @@ def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch
         ("gpt", "Unknown model 'gpt'; use miniature:actor, "),
         ("hf:", "Unknown model 'hf:'"),
         (" hf:some/model", "Unknown model ' hf:some/model'"),
-        ("nobody:model", "Unknown model 'nobody:model'; .* or install langchain"),
+        ("nobody:model", "'nobody:model' is no model langchain can start"),
         ("miniature:judge", "There is no miniature:judge"),
         ("hf:./missing", r"hf:\./missing: there is no such folder"),
         ("hf:a/b/c", "hf:a/b/c: there is no such folder"),
@@ -107,6 +107,12 @@ def test_a_string_that_names_no_model_is_one_line_of_input_error(spec, message):
         load_model(spec)
 
     assert "\n" not in str(caught.value)
+
+
+def test_string_of_a_provider_without_langchain_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("critique_graph.models.load.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"Unknown model 'nobody:model'; .* or install langchain"):
+        load_model("nobody:model")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
