@@ -23,7 +23,7 @@ from critique_graph.problems.load import load_problems
 from critique_graph.runs.traces import read_traces
 
 if TYPE_CHECKING:
-    from critique_graph.agents.middleware import CritiqueMiddleware
+    from critique_graph.agents.middleware import CritiqueMiddleware as CritiqueMiddleware
     from critique_graph.check.pair import check_pair
     from critique_graph.compare.pool import compare_strategies
     from critique_graph.eval_critic.score import evaluate_critic
