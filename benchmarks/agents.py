@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import logging
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from pydantic import Field
 
 from critique_graph import CritiqueMiddleware
 from critique_graph.calls.replies import usage_of
+from critique_graph.core.async_node import wait_for
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Problem, Usage
 from critique_graph.grading.grader import default_grader
@@ -57,7 +59,7 @@ class Counted(BaseChatModel):
         return self
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> ChatResult:
-        raise NotImplementedError
+        return wait_for(self._agenerate(messages))
 
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **options: Any) -> ChatResult:
         return ChatResult(generations=[ChatGeneration(message=await self.reply(messages))])
@@ -68,9 +70,9 @@ class Counted(BaseChatModel):
         self.used.append(usage_of(message))
         return message
 
+    @abstractmethod
     async def reply(self, messages: list[BaseMessage]) -> AIMessage:
         """Give the reply to a conversation."""
-        raise NotImplementedError
 
 
 class Actor(Counted):

@@ -1,13 +1,13 @@
 """What the critic of an agent is shown: the conversation that led to the answer, as one text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-CRITIC = "critic"
-"""Name of the messages by which the critic speaks to the agent."""
+_FROM_CRITIC = {"lc_source": "critique_graph"}
+"""Marks the messages by which the critic speaks to the agent; a name would not do, since an agent may have it."""
 
 
 class Conversation(NamedTuple):
@@ -18,8 +18,22 @@ class Conversation(NamedTuple):
     """Number of characters that were left out, because the conversation is longer than the critic may be shown."""
 
 
-def conversation_for_critic(messages: Sequence[AnyMessage], *, max_chars: int) -> Conversation:
+def message_of_critic(text: str) -> HumanMessage:
+    """Make a message by which the critic speaks to the agent."""
+    return HumanMessage(text, name="critic", additional_kwargs=_FROM_CRITIC)
+
+
+def is_of_critic(message: AnyMessage) -> bool:
+    """Tell whether the critic speaks to the agent by this message."""
+    return message.additional_kwargs.items() >= _FROM_CRITIC.items()
+
+
+def conversation_for_critic(
+    messages: Sequence[AnyMessage], *, max_chars: int, rejected: Collection[str | None] = ()
+) -> Conversation:
     """Write a conversation up to the answer that is judged, without system messages and what the critic has said.
+
+    Nor has it the answers to the question that the critic has rejected: every answer is judged for itself.
 
     A single question is shown as it is. Where a conversation is too long, its longest messages lose their middle, all
     down to the same length; the text says how many characters are missing and where.
@@ -27,8 +41,13 @@ def conversation_for_critic(messages: Sequence[AnyMessage], *, max_chars: int) -
     Args:
         messages: The conversation before the answer.
         max_chars: Number of characters of message text that the critic is shown at most.
+        rejected: Ids of the messages with answers that the critic has rejected.
     """
-    shown = [message for message in messages if not isinstance(message, SystemMessage) and message.name != CRITIC]
+    shown = [
+        message
+        for message in messages
+        if not (isinstance(message, SystemMessage) or is_of_critic(message) or message.id in rejected)
+    ]
     if len(shown) == 1 and isinstance(shown[0], HumanMessage):
         (text,), left_out = _fitted([shown[0].text], max_chars)
         return Conversation(text, left_out)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.managed.is_last_step import RemainingStepsManager
 from langgraph.runtime import Runtime
 from typing_extensions import override
 
-from critique_graph.agents.conversation import CRITIC, Conversation, conversation_for_critic
+from critique_graph.agents.conversation import Conversation, conversation_for_critic, message_of_critic
 from critique_graph.agents.critic import AgentCritic
 from critique_graph.agents.episode import Attempt, Ending, Episode, trace_of
 from critique_graph.calls.caller import CallKey
@@ -153,7 +153,8 @@ class CritiqueMiddleware(AgentMiddleware[CritiqueState, Any, Any]):
         """Judge the answer; send the agent back with the critique, or end with the best answer."""
         messages, episode = state["messages"], Episode.model_validate(state["critique_episode"])
         started = time.perf_counter()
-        before = conversation_for_critic(messages[:-1], max_chars=self.max_chars)
+        rejected = [attempt.message_id for attempt in episode.attempts]
+        before = conversation_for_critic(messages[:-1], max_chars=self.max_chars, rejected=rejected)
         attempt = await self._judged(messages, episode, before)
         episode = episode.model_copy(
             update={
@@ -168,11 +169,7 @@ class CritiqueMiddleware(AgentMiddleware[CritiqueState, Any, Any]):
         ending = self._ending(episode, state["remaining_steps"])
         if ending is None:
             assert attempt.objection is not None
-            told = HumanMessage(
-                self.critic.told(attempt.objection.critique),
-                name=CRITIC,
-                additional_kwargs={"lc_source": "critique_graph"},
-            )
+            told = message_of_critic(self.critic.told(attempt.objection.critique))
             return {"critique_episode": episode.model_dump(mode="json"), "messages": [told], "jump_to": "model"}
         return await self._ended(messages, episode, ending)
 

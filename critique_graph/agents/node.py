@@ -8,7 +8,7 @@ from langgraph.graph import END
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
-from critique_graph.agents.conversation import CRITIC
+from critique_graph.agents.conversation import is_of_critic
 from critique_graph.agents.middleware import CritiqueMiddleware, CritiqueState
 from critique_graph.calls.players import Model
 from critique_graph.core.async_node import BothWays
@@ -48,5 +48,7 @@ def as_node(critic: Model, *, agent: str, then: str = END, **settings: Any) -> R
 
 def _asked(messages: list[AnyMessage]) -> int:
     """Give the number of messages up to the last one of the user."""
-    users = [n for n, message in enumerate(messages, 1) if isinstance(message, HumanMessage) and message.name != CRITIC]
+    users = [
+        n for n, message in enumerate(messages, 1) if isinstance(message, HumanMessage) and not is_of_critic(message)
+    ]
     return users[-1] if users else 0

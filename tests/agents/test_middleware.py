@@ -57,6 +57,27 @@ def test_agent_goes_on_with_the_critique_of_a_wrong_answer():
     assert result["critique"]["usage"]["total"]["calls"] == 4
 
 
+async def test_critic_is_not_shown_the_answers_that_it_rejected():
+    agent, _, critic = agent_of([solution(8), solution(7)], [WRONG, RIGHT])
+    await agent.ainvoke(asked())
+    first, second = (prompt[-1].text for prompt in critic.prompts)
+    assert second == first.replace("boxed{8}", "boxed{7}")
+
+
+async def test_message_without_text_does_not_take_the_place_of_a_rejected_answer():
+    agent, _, _ = agent_of([solution(8), AIMessage("")], [WRONG])
+    result = await agent.ainvoke(asked())
+    assert result["messages"][-1].text == solution(8)
+    assert (result["critique"]["status"], result["critique"]["reason"]) == ("rejected", "no_text")
+
+
+async def test_message_of_somebody_who_is_called_critic_is_shown():
+    agent, _, critic = agent_of([solution(7)], [RIGHT])
+    said = AIMessage("Mind the units.", name="critic")
+    await agent.ainvoke({"messages": [HumanMessage(QUESTION), said, HumanMessage("Well?")]})
+    assert "Assistant: Mind the units." in critic.prompts[0][-1].text
+
+
 async def test_answer_that_was_rejected_is_never_given_as_passed_and_the_first_one_is_kept():
     agent, _, _ = agent_of([solution(8), solution(9)], [WRONG, WRONG])
     result = await agent.ainvoke(asked())
