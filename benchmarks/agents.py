@@ -83,10 +83,9 @@ class Actor(Counted):
         if not turns:
             return await self.ask(solve_messages(question.text), 1024)
         response, said = turns[-2:]
-        feedback = _FEEDBACK.search(said.text)
-        return await self.ask(
-            refine_messages(question.text, response.text, feedback[1] if feedback else said.text), 1024
-        )
+        if feedback := _FEEDBACK.search(said.text):
+            return await self.ask(refine_messages(question.text, response.text, feedback[1]), 1024)
+        return await self.ask([*solve_messages(question.text), response, said], 1024)  # its own prompt already
 
 
 class Grader(Counted):

@@ -103,14 +103,15 @@ class Episode(Record):
     def best(self) -> Attempt:
         """The answer that counts: one that passed before one without a verdict before one that was rejected.
 
-        Of several, the one with the greatest share of approval; then the earliest. One without text comes last.
+        Of several, the one with the greatest share of approval; then the latest, as in the loop. One without text comes
+        last.
         """
         order = ("rejected", "unjudged", "passed")
 
         def worth(attempt: Attempt) -> tuple[bool, int, float]:
             return bool(attempt.response.text.strip()), order.index(attempt.status), attempt.approval or 0.0
 
-        return max(self.attempts, key=worth)
+        return max(reversed(self.attempts), key=worth)
 
 
 async def trace_of(episode: Episode, ending: Ending, grader: Grader, settings: dict[str, JsonValue]) -> Trace:

@@ -78,11 +78,11 @@ async def test_message_of_somebody_who_is_called_critic_is_shown():
     assert "Assistant: Mind the units." in critic.prompts[0][-1].text
 
 
-async def test_answer_that_was_rejected_is_never_given_as_passed_and_the_first_one_is_kept():
+async def test_answer_that_was_rejected_is_never_given_as_passed_and_the_latest_one_is_kept():
     agent, _, _ = agent_of([solution(8), solution(9)], [WRONG, WRONG])
     result = await agent.ainvoke(asked())
 
-    assert result["messages"][-1].text == solution(8), "of two rejected answers the first stays"
+    assert result["messages"][-1].text == solution(9), "of two rejected answers the latest stays"
     assert result["messages"][-1].response_metadata["critique"]["status"] == "rejected"
     assert (result["critique"]["status"], result["critique"]["reason"]) == ("rejected", "rounds")
 
