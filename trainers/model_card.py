@@ -9,6 +9,7 @@ from critique_graph.metrics.intervals import Rate
 from critique_graph.output.cards import card, counted, settings_section, table
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.candidates import about_test_sets
+from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.rows import Task
 from critique_graph.trainers.settings import TrainSettings
 
@@ -32,6 +33,8 @@ class Training(Record):
     """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
+    plan: TrainingPlan | None = None
+    """How the training used its device; None for trainings before there were plans."""
     start: str
     model: str
     """Model string of the trained model."""

@@ -19,6 +19,11 @@ class TrainingProgress(Progress):
         self._step = self._steps = self._read = 0
         self._loss: float | None = None
 
+    def note(self, text: str) -> None:
+        """Print lines that stay."""
+        if not self._quiet:
+            self._console.print(Text(text), style="dim", soft_wrap=True)
+
     def step(self, step: int, steps: int, loss: float, tokens: int) -> None:
         """Count an optimizer step."""
         if self._first is None:

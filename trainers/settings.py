@@ -1,11 +1,13 @@
 """Settings of `critique-graph train`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from critique_graph.core.settings import DATA, MODELS, PROBLEMS, TRAINING, Settings
 from critique_graph.trainers.selection import Balance
+
+Weights = Literal["float32", "bfloat16"]
 
 
 class TrainSettings(Settings):
@@ -16,8 +18,15 @@ class TrainSettings(Settings):
     batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
     """Number of rows per optimizer step."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows in memory at once, a divisor of the batch size: lower it when memory runs out; empty: the whole
-    batch."""
+    """Number of rows in memory at once, a divisor of the batch size; empty: as many as fit."""
+    checkpointing: Annotated[bool | None, TRAINING] = None
+    """Compute activations again in the backward pass, which takes less memory and a third more time; empty: where too
+    few rows would fit otherwise."""
+    dtype: Annotated[Weights | None, TRAINING] = None
+    """Type of the weights while they are trained; empty: float32 where it fits, on CUDA else bfloat16."""
+    optimizer: Annotated[str | None, TRAINING] = None
+    """Name of an optimizer of transformers, such as adamw_torch_8bit or adafactor; empty: AdamW, whose states have 8
+    bits beside bfloat16 weights."""
     epochs: Annotated[float, TRAINING] = Field(default=1.0, gt=0)
     """Number of passes over the rows."""
     max_steps: Annotated[int | None, TRAINING] = Field(default=None, ge=1)

@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 from datasets import Dataset
 from torch.optim import Optimizer
@@ -28,6 +29,7 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.training_args import OptimizerNames
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -38,6 +40,8 @@ from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.rows import TrainingRow
 
 logger = logging.getLogger(__name__)
+_TORCHAO = ("adamw_torch_8bit", "adamw_torch_4bit")
+"""Optimizers of torchao, by transformers' names."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,17 @@ class SFTSettings:
     warmup: float = 0.05
     """Share of the steps over which the learning rate rises."""
     weight_decay: float = 0.0
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    """`muon` suits training from scratch (see `muon.py`)."""
+    optimizer: str = "adamw"
+    """`adamw`: the fastest of the device; `muon`, which suits training from scratch (see `muon.py`); or any name of
+    transformers' `OptimizerNames`."""
     max_length: int | None = None
     """Maximum number of tokens of a row; None takes the model's context length."""
     use_cpu: bool = False
     """Train on the CPU even if there is an accelerator."""
     rows_at_once: int | None = None
     """Number of rows in memory at once, in each process; None takes the process's share of `batch_size`."""
+    checkpointing: bool = False
+    """Keep only what every layer reads, and compute its activations again in the backward pass."""
     lora_rank: int | None = None
     """Rank of adapters for all linear layers, merged into the weights at the end; None trains all weights."""
     seed: int = 0
@@ -213,10 +220,23 @@ def encode_rows(
 
 
 def optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | None:
-    """Give the optimizer to use; None lets `Trainer` make its AdamW."""
-    if settings.optimizer == "adamw":
+    """Give the optimizer to use; None lets `Trainer` make the one that `arguments` names."""
+    if settings.optimizer != "muon":
         return None
     return MuonWithAdamW(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def check_optimizer(name: str) -> None:
+    """Check that an optimizer is known and installed.
+
+    Raises:
+        ValueError: Neither `muon` nor one of transformers' names.
+        MissingDependencyError: It is one of torchao's, which is not installed.
+    """
+    if name != "muon" and name not in list(OptimizerNames):
+        raise ValueError(f"--optimizer {name} is none of transformers' optimizers, such as adamw_torch or adafactor.")
+    if name in _TORCHAO and find_spec("torchao") is None:
+        raise MissingDependencyError("torchao", extra="train-cuda", purpose=f"The optimizer {name}")
 
 
 def adapters(settings: SFTSettings) -> Any:
@@ -270,8 +290,10 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": accelerator.device.type != "cpu",
         "bf16": accelerator.has_bf16,
-        "optim": accelerator.optimizer,
-        "activation_checkpointing": False,
+        "optim": accelerator.optimizer if settings.optimizer in ("adamw", "muon") else settings.optimizer,
+        # torchao rounds bfloat16 weights at random, so that updates below their last digit count on average.
+        "optim_args": "bf16_stochastic_round=True" if settings.optimizer in _TORCHAO else None,
+        "activation_checkpointing": settings.checkpointing,
         "include_num_input_tokens_seen": "non_padding",
         "logging_steps": 1,  # `StepLog` writes the lines
         "logging_nan_inf_filter": False,  # it would replace a loss that is not finite by an earlier mean

@@ -1,9 +1,10 @@
 """One training, from rows to a usable model: start, resume, evaluation before and after, card.
 
 OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` or `vllm:OUT`
-OUT/training/        rows/, settings.json, checkpoints while the training runs, evaluation/, result.json
+OUT/training/        rows/, settings.json, plan.json, checkpoints while the training runs, evaluation/, result.json
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,16 +15,17 @@ from typing import Any, cast
 
 import orjson
 import torch
+from accelerate.utils import find_executable_batch_size
 from jinja2 import TemplateError
 from pydantic import JsonValue
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.engines.accelerators import find_accelerator
-from critique_graph.engines.pretrained import load_tokenizer, load_weights
+from critique_graph.engines.pretrained import load_config, load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -39,15 +41,19 @@ from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates, warned
 from critique_graph.trainers.model_card import Training, model_card
+from critique_graph.trainers.plan import TrainingPlan
+from critique_graph.trainers.planner import fewer_rows, plan_training
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
 from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.settings import TrainSettings
-from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, train_sft
+from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, check_optimizer, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
 
-FOLDER, ROWS, RESULT = "training", "rows", "result.json"
+logger = logging.getLogger(__name__)
+
+FOLDER, ROWS, PLAN, RESULT = "training", "rows", "plan.json", "result.json"
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
 """Approximate number of points of the loss curve."""
@@ -62,6 +68,7 @@ def run_training(
     out: Path,
     settings: TrainSettings,
     *,
+    on_plan: Callable[[TrainingPlan], None] = lambda plan: None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> Training:
     """Train a model for a task and save it in `out`; the same call resumes, or gives the earlier result.
@@ -73,6 +80,7 @@ def run_training(
         start: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model.
         settings: Settings of the training.
+        on_plan: Called before the training with what it is expected to take.
         on_step: Called after every optimizer step.
 
     With `accelerate launch` or `torchrun`, every process calls this function: the processes share each batch, and only
@@ -121,8 +129,13 @@ def run_training(
         (folder / ROWS).mkdir(exist_ok=True)
         write_json_lines(folder / ROWS / "train.jsonl", selected.rows)
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
+    tokenizer = load_tokenizer(source)
+    if tokenizer.chat_template is None and task != "step-critic":
+        raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
+    plan = _plan(selected, source, tokenizer, folder, settings, sft)
+    on_plan(plan)
     with without_progress_bar():
-        training = _fit(task, selected, source, out, sft, on_step, start=start, held_out=parts[True])
+        training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start, held_out=parts[True])
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
     training = training.model_copy(update={"before": before, "after": after})
     if not processes.is_first:
@@ -148,6 +161,7 @@ def sft_settings(settings: TrainSettings) -> SFTSettings:
         max_steps=settings.max_steps,
         warmup=0.0,  # as in the paper
         max_length=settings.max_length,
+        optimizer=settings.optimizer or "adamw",
         lora_rank=settings.lora_rank,
         seed=settings.seed,
         save_every=100,
@@ -170,47 +184,92 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     )
 
 
+def _plan(
+    selected: Selected,
+    source: str,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    settings: TrainSettings,
+    sft: SFTSettings,
+) -> TrainingPlan:
+    """Decide how the training fits the device; a resumed training keeps the type of its weights and its optimizer."""
+    file = folder / PLAN
+    begun = TrainingPlan.model_validate_json(file.read_bytes()) if file.is_file() else None
+    plan = plan_training(
+        selected.rows,
+        load_config(source),
+        tokenizer,
+        sft if begun is None else replace(sft, optimizer=begun.optimizer),
+        find_accelerator(),
+        dtype=settings.dtype if begun is None else begun.dtype,
+        checkpointing=settings.checkpointing,
+        processes=find_processes(),
+    )
+    try:
+        check_optimizer(plan.optimizer)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if find_processes().is_first:
+        write_atomically(file, [plan.model_dump_json(indent=2).encode()])
+    return plan
+
+
 def _fit(
     task: Task,
     selected: Selected,
     source: str,
+    tokenizer: PreTrainedTokenizerBase,
     out: Path,
     sft: SFTSettings,
+    plan: TrainingPlan,
     on_step: Callable[[StepReport], None],
     *,
     start: str,
     held_out: Sequence[Candidate],
 ) -> Training:
-    """Load the start model, train it and save it."""
+    """Load the start model, train it and save it; with fewer rows at once where memory does not do after all."""
     steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
-    tokenizer = load_tokenizer(source)
-    if tokenizer.chat_template is None and task != "step-critic":
-        raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
-    # Trained weights are kept in single precision: half precision loses updates below its last digit.
-    dtype = torch.float32 if sft.lora_rank is None else find_accelerator().dtype
-    fit: Callable[..., SFTResult] = train_preference if task in PREFERENCES else train_sft
     found: list[Rate | None] = [None, None]
     held_out_rows = [cast(StepRow, candidate.row) for candidate in held_out]
-    if task == "step-critic":
-        torch.manual_seed(sft.seed)
-        fit, model = train_step_critic, load_start(source, dtype)
-        found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out_rows)
-    else:
-        model = load_weights(AutoModelForCausalLM, source, dtype=dtype)
-    try:
-        result = fit(
+    rows_at_once = plan.rows_at_once
+
+    def fit(at_once: int) -> SFTResult:
+        train: Callable[..., SFTResult] = train_preference if task in PREFERENCES else train_sft
+        dtype = getattr(torch, plan.dtype)
+        if task == "step-critic":
+            torch.manual_seed(sft.seed)
+            train, model = train_step_critic, load_start(source, dtype)
+            found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out_rows)
+        else:
+            model = load_weights(AutoModelForCausalLM, source, dtype=dtype)
+        return train(
             selected.rows,
             model=model,
             tokenizer=tokenizer,
-            settings=replace(sft, log_every=max(1, steps // CURVE_POINTS)),
+            settings=replace(
+                sft,
+                rows_at_once=at_once,
+                optimizer=plan.optimizer,
+                checkpointing=plan.checkpointing,
+                log_every=max(1, steps // CURVE_POINTS),
+            ),
             out=out,
             checkpoints=out / FOLDER / "checkpoints",
             on_step=on_step,
         )
+
+    def fewer() -> int:
+        nonlocal rows_at_once
+        if rows_at_once == 1 or find_processes().count > 1:  # the other processes wait for this one
+            raise InputError(f"out of memory with {rows_at_once} rows at once. {plan.advice()}")
+        tried, rows_at_once = rows_at_once, fewer_rows(sft.batch_size, rows_at_once)
+        logger.warning("out of memory with %d rows at once: now %d", tried, rows_at_once)
+        return rows_at_once
+
+    try:
+        result = find_executable_batch_size(fit, rows_at_once, fewer)()
     except (ValueError, TemplateError) as error:
         raise InputError(str(error)) from error
-    except torch.OutOfMemoryError as error:
-        raise InputError("out of memory: lower --rows-at-once, or train adapters with --lora-rank 16.") from error
     if task == "step-critic" and find_processes().is_first:
         found[1] = located(StepCritic.load(out), held_out_rows)
     return Training(
@@ -225,6 +284,7 @@ def _fit(
         tokens=result.tokens,
         seconds=round(result.seconds, 1),
         device=result.device,
+        plan=plan.model_copy(update={"rows_at_once": rows_at_once}),
         start=start,
         model=f"hf:{out}",
         before=None,

@@ -59,5 +59,6 @@ def train_task(
         model,
         Path(out),
         chosen,
+        on_plan=lambda plan: progress.note(plan.describe()),
         on_step=lambda report: progress.step(report.step, report.steps, report.loss, report.tokens),
     )

@@ -3,7 +3,9 @@
 `torch-npu`, where installed, registers itself with torch, so an Ascend NPU is found like any other device.
 """
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -45,6 +47,33 @@ def free_memory() -> None:
     empty = getattr(getattr(torch, _device("auto").type, None), "empty_cache", None)
     if empty is not None:
         empty()
+
+
+def available_memory(device: torch.device, processes: int = 1) -> int:
+    """Give the bytes of memory that are free on a device.
+
+    For one of several processes this is its share of the whole memory, so that all of them find the same number.
+    """
+    if device.type == "cpu":
+        import psutil
+
+        memory = psutil.virtual_memory()
+        free = min(memory.available, _container_limit()) if processes == 1 else memory.total // processes
+        return int(free)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+    free_memory()
+    free, total = getattr(torch, device.type).mem_get_info()  # torch.cuda, torch.npu
+    return int(free) if processes == 1 else int(total)
+
+
+def _container_limit() -> int:
+    """Give the bytes that a container leaves its processes; a very large number where there is no limit."""
+    try:
+        limit, used = (int(Path("/sys/fs/cgroup", name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no container, or "max"
+        return sys.maxsize
+    return max(0, limit - used)
 
 
 def _device(name: str) -> torch.device:

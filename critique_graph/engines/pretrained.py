@@ -3,6 +3,7 @@
 Every `from_pretrained` of the package is here.
 """
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,13 @@ from critique_graph.core.errors import InputError, first_line
 from critique_graph.engines.torch_companions import hide_unloadable
 
 hide_unloadable()  # before transformers is imported, which would not load
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoConfig,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
@@ -20,6 +27,17 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         InputError: There is no tokenizer, or it needs code of its own.
     """
     return cast(PreTrainedTokenizerBase, _loaded(AutoTokenizer, path))
+
+
+def load_config(path: str | Path) -> PretrainedConfig:
+    """Load the configuration in a folder or of a name on the hub; with an adapter, that of its base model.
+
+    Raises:
+        InputError: There is no configuration, or it needs code of its own.
+    """
+    adapter = Path(path) / "adapter_config.json"
+    base = json.loads(adapter.read_bytes())["base_model_name_or_path"] if adapter.is_file() else path
+    return cast(PretrainedConfig, _loaded(AutoConfig, base))
 
 
 def load_weights(kind: Any, path: str | Path, **settings: Any) -> PreTrainedModel:

@@ -10,6 +10,8 @@ class Processes:
 
     rank: int
     count: int
+    is_sharded: bool = False
+    """Whether the weights are divided among the processes (FSDP, or DeepSpeed's ZeRO 3)."""
 
     @property
     def is_first(self) -> bool:
@@ -19,4 +21,9 @@ class Processes:
 
 def find_processes() -> Processes:
     """Give the processes that `accelerate launch` or `torchrun` has started; otherwise a single process."""
-    return Processes(rank=int(os.environ.get("RANK", 0)), count=int(os.environ.get("WORLD_SIZE", 1)))
+    told = os.environ
+    return Processes(
+        rank=int(told.get("RANK", 0)),
+        count=int(told.get("WORLD_SIZE", 1)),
+        is_sharded=told.get("ACCELERATE_USE_FSDP") == "true" or told.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3",
+    )

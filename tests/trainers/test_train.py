@@ -23,6 +23,7 @@ from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.problems.held_out import is_held_out
 from critique_graph.trainers.rows import Task
+from critique_graph.trainers.sft import SFTSettings, train_sft
 from critique_graph.trainers.step_critic import StepCritic
 
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
@@ -131,6 +132,76 @@ def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys
     assert not (tmp_path / "model" / "adapter_config.json").exists()
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert load_model(done["model"]).invoke("What is 2 + 3?", max_tokens=3).usage_metadata is not None
+
+
+def test_plan_is_said_before_the_training_and_kept_with_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model")]
+    assert run_command([*command, "--max-steps", "2", "--batch-size", "4", "--json"]) == 0
+    told = capsys.readouterr()
+    plan = json.loads(told.out)["plan"]
+    assert "weights trained in float32 with adamw_torch_fused, 4 rows of at most" in " ".join(told.err.split())
+    assert (plan["rows_at_once"], plan["checkpointing"]) == (4, False)
+    assert json.loads((tmp_path / "model" / "training" / "plan.json").read_text()) == plan
+
+
+def test_rows_at_once_are_lowered_where_memory_does_not_do(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(capsys, "critic", data, tmp_path / "whole")
+
+    def small_memory(*arguments: Any, settings: SFTSettings, **others: Any) -> Any:
+        if settings.rows_at_once is None or settings.rows_at_once > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return train_sft(*arguments, settings=settings, **others)
+
+    monkeypatch.setattr("critique_graph.trainers.train.train_sft", small_memory)
+    done = trained(capsys, "critic", data, tmp_path / "model")
+    assert done["plan"]["rows_at_once"] == 1
+    assert done["losses"] == pytest.approx(whole["losses"], abs=2e-3), "the batch is the same"
+
+
+def test_memory_that_does_not_do_for_one_row_is_a_clear_error(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*arguments: Any, **others: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("critique_graph.trainers.train.train_sft", no_memory)
+    said = refused(capsys, "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"))
+    assert "out of memory with 1 rows at once" in said
+    assert "--lora-rank 16" in said
+
+
+def test_resumed_training_keeps_the_type_of_its_weights(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: Any, **others: Any) -> Any:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr("critique_graph.trainers.train.train_sft", killed)
+        with pytest.raises(SystemExit):
+            run_command(["train", "critic", str(data), "--model", "miniature:critic", "--out", str(out), *QUICK])
+    plan = out / "training" / "plan.json"
+    begun = json.loads(plan.read_text())
+    plan.write_text(json.dumps({**begun, "optimizer": "adafactor"}))
+    assert trained(capsys, "critic", data, out)["plan"]["optimizer"] == "adafactor"
+
+
+def test_optimizer_that_is_not_installed_is_named_before_the_model_is_loaded(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("critique_graph.trainers.sft.find_spec", lambda name: None)
+    given = ("--model", "miniature:critic", "--out", str(tmp_path / "model"), "--optimizer", "adamw_torch_8bit")
+    assert 'pip install "critique-graph[train-cuda]"' in refused(capsys, "critic", str(data), *given)
+
+
+def test_unknown_optimizer_is_a_clear_error(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--model", "miniature:critic", "--out", str(tmp_path / "model"), "--optimizer", "adamwhat")
+    assert "--optimizer adamwhat is none of transformers' optimizers" in refused(capsys, "critic", str(data), *given)
 
 
 def test_reasoning_can_be_learned_too(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,115 @@
+"""How much memory a training needs, found before its weights are loaded.
+
+The model is built on torch's meta device, which has shapes and no data, and read once: every tensor that the backward
+pass would need is counted there, for any architecture. Optimizer states and gradients follow from the weights.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+_STATES = {"8bit": 2, "4bit": 1, "adafactor": 0, "sgd": 0}
+"""Bytes of states per trained weight, by a part of the optimizer's name; AdamW has two numbers of the weight's type."""
+_HEAD = 128 * 1024**2
+"""Bytes beside the activations that a step needs whatever its size, such as the head's logits, taken in pieces."""
+
+_READ = 509
+"""Number of tokens that the model reads to be measured: a prime, which is no other size of a model."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a training needs on its device, with rows of a given length."""
+
+    parameters: int
+    """Number of weights."""
+    trained: int
+    """Number of weights that are trained, those of adapters included."""
+    weights: int
+    gradients: int
+    optimizer: int
+    row: int
+    """Activations of one row that are kept for the backward pass."""
+    row_checkpointed: int
+    """Activations of one row with checkpointing: what every layer reads, and all of the layer that is at work."""
+
+    @property
+    def fixed(self) -> int:
+        """Bytes that do not depend on the number of rows."""
+        return self.weights + self.gradients + self.optimizer + _HEAD
+
+    def activations(self, rows: int, *, checkpointing: bool) -> int:
+        """Give the bytes of activations of this many rows at once."""
+        return rows * (self.row_checkpointed if checkpointing else self.row)
+
+
+def footprint(
+    config: PretrainedConfig,
+    *,
+    length: int,
+    dtype: torch.dtype,
+    compute: torch.dtype,
+    optimizer: str,
+    adapters: Any = None,
+    shards: int = 1,
+) -> Footprint:
+    """Measure the footprint of a training.
+
+    Args:
+        config: Configuration of the model.
+        length: Number of tokens of the longest row.
+        dtype: Type in which the weights are held.
+        compute: Type in which the model computes; if it is smaller, copies of the weights are held, too.
+        optimizer: Name of the optimizer in transformers.
+        adapters: Configuration of adapters (peft); None trains all weights.
+        shards: Number of devices that divide weights, gradients and states among them (FSDP, ZeRO 3).
+    """
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=compute)  # type: ignore[no-untyped-call]
+        if adapters is not None:
+            from peft import get_peft_model
+
+            model = get_peft_model(model, adapters, autocast_adapter_dtype=False)
+    parameters = {id(weight): weight for weight in model.parameters()}.values()
+    total = sum(weight.numel() for weight in parameters)
+    trained = sum(weight.numel() for weight in parameters if weight.requires_grad)
+    size = torch.float32.itemsize if adapters is not None else dtype.itemsize  # peft holds adapters in float32
+    state = next((each for name, each in _STATES.items() if name in optimizer), 2 * size)
+    copies = compute.itemsize if compute.itemsize < dtype.itemsize else 0
+    base = model.get_base_model() if adapters is not None else model
+    whole = _kept(base) * length // _READ
+    boundary = length * config.get_text_config().hidden_size * compute.itemsize
+    layers = config.get_text_config().num_hidden_layers
+    return Footprint(
+        parameters=total,
+        trained=trained,
+        weights=total * (dtype.itemsize + copies) // shards,
+        gradients=trained * size // shards,
+        optimizer=trained * state // shards,
+        row=whole,
+        row_checkpointed=layers * boundary + whole // layers,
+    )
+
+
+def _kept(model: PreTrainedModel) -> int:
+    """Give the bytes of activations that a model on the meta device keeps of `_READ` tokens for its backward pass."""
+    weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
+    kept: dict[int, tuple[Any, int]] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        # Real devices compute attention in pieces and never hold a matrix of all tokens by all tokens.
+        if storage._cdata not in weights and tensor.shape[-2:] != (_READ, _READ):
+            kept[storage._cdata] = (storage, storage.nbytes())  # held, so that its address is not used again
+        return tensor
+
+    row = torch.zeros(1, _READ, dtype=torch.long, device="meta")
+    mask = torch.zeros(1, 1, _READ, _READ, dtype=model.dtype, device="meta")
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.train().base_model(input_ids=row, attention_mask=mask, use_cache=False)
+    return sum(size for _, size in kept.values())
