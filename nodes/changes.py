@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from critique_graph.core.schema import Chain, RoundChanges
+from critique_graph.core.schema import Chain, Response, RoundChanges
 from critique_graph.grading.exact import compare_exactly, parse_answer
 
 LONGEST_ANSWER = 200
@@ -12,37 +12,42 @@ LONGEST_ANSWER = 200
 
 def changes_of(chains: Sequence[Chain]) -> tuple[RoundChanges, ...]:
     """Count what every round of the chains of one problem did."""
-    answers = [list(_answers(chain)) for chain in chains]
+    counting = [list(_counting(chain)) for chain in chains]
     groups = _Groups()
     return tuple(
-        _changes(number, chains, answers, groups)
+        _changes(number, chains, counting, groups)
         for number in range(1, 1 + max((len(chain.rounds) for chain in chains), default=0))
     )
 
 
 def _changes(
-    number: int, chains: Sequence[Chain], answers: Sequence[Sequence[str | None]], groups: "_Groups"
+    number: int, chains: Sequence[Chain], counting: Sequence[Sequence[Response | None]], groups: "_Groups"
 ) -> RoundChanges:
-    taken = [(chain, kept) for chain, kept in zip(chains, answers, strict=True) if len(chain.rounds) >= number]
-    refined = [kept for chain, kept in taken if chain.rounds[number - 1].is_refined]
-    before, after = (groups.leaders([kept[min(at, len(kept) - 1)] for kept in answers]) for at in (number - 1, number))
+    taken = [(chain, kept) for chain, kept in zip(chains, counting, strict=True) if len(chain.rounds) >= number]
+    refined = [kept for chain, kept in taken if kept[number] is not kept[number - 1]]
+    before, after = (
+        groups.leaders([_answer(kept[min(at, len(kept) - 1)]) for kept in counting]) for at in (number - 1, number)
+    )
     return RoundChanges(
         round=number,
         critiques=len(taken),
         said_wrong=sum(chain.rounds[number - 1].critique.final == "wrong" for chain, _ in taken),
         refinements=len(refined),
-        changed=sum(groups.of(kept[number]) != groups.of(kept[number - 1]) for kept in refined),
+        changed=sum(groups.of(_answer(kept[number])) != groups.of(_answer(kept[number - 1])) for kept in refined),
         is_vote_moved=before != after and not before & after,
     )
 
 
-def _answers(chain: Chain) -> Iterator[str | None]:
-    """Give the answer that counts for a chain: of its first response, then after each round."""
-    current = None if chain.response is None or chain.response.is_truncated else chain.response.answer
+def _answer(response: Response | None) -> str | None:
+    return None if response is None else response.complete_answer
+
+
+def _counting(chain: Chain) -> Iterator[Response | None]:
+    """Give the response that counts for a chain: at first, then after each round."""
+    current = chain.response
     yield current
     for turn in chain.rounds:
-        if turn.refinement is not None and turn.is_refined:
-            current = turn.refinement.answer
+        current = turn.kept(current)
         yield current
 
 

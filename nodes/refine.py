@@ -104,7 +104,8 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
     """Create the node that refines the latest response of every open chain.
 
     Each refinement sees only the question, the latest response and its critique (the paper's sequential protocol is
-    Markov). After a truncated or failed refinement, the response before it stays the chain's latest.
+    Markov). After a refinement that is cut off, failed or has no answer, the response before it
+    stays the chain's latest.
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:

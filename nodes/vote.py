@@ -113,4 +113,4 @@ def _last_shown(chain: Chain) -> Response | None:
 
 
 def _answer(response: Response | None) -> str | None:
-    return None if response is None or response.is_truncated else response.answer
+    return None if response is None else response.complete_answer

@@ -187,7 +187,7 @@ def loop_end(chain: Chain) -> LoopEnd:
         end.calls.append(turn.refinement)
         if turn.refinement.is_truncated:
             break
-        end = LoopEnd(turn.refinement, end.calls)
+        end = LoopEnd(turn.kept(end.response), end.calls)
     return end
 
 
@@ -231,8 +231,8 @@ def _refined(problem: PooledProblem) -> list[Draw]:
 def _retried(problem: PooledProblem) -> list[Draw]:
     draws = []
     for chain, retry in zip(problem.trace.chains, problem.trace.retries, strict=True):
-        is_complete = retry is not None and not retry.is_truncated
-        draws.append(problem.vote(retry if is_complete else chain.response, [chain.response, retry]))
+        is_kept = retry is not None and chain.response is not None and retry.replaces(chain.response)
+        draws.append(problem.vote(retry if is_kept else chain.response, [chain.response, retry]))
     return draws
 
 
@@ -245,7 +245,7 @@ def _gated_by_reference(problem: PooledProblem) -> list[Draw]:
             if problem.is_correct(response) or turn.refinement is None:
                 break
             calls += [turn, turn.refinement]
-            response = response if turn.refinement.is_truncated else turn.refinement
+            response = turn.kept(response)
         draws.append(problem.vote(response, calls))
     return draws
 

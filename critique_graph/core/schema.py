@@ -171,9 +171,21 @@ class Response(Record):
         return self.call.is_truncated
 
     @property
+    def complete_answer(self) -> str | None:
+        """The answer; None if the response is cut off."""
+        return None if self.is_truncated else self.answer
+
+    @property
     def is_bare(self) -> bool:
         """True when the response is one line with an answer: it does not show its work."""
         return self.answer is not None and len(self.text.strip().splitlines()) == 1
+
+    def replaces(self, before: "Response") -> bool:
+        """Say whether this refinement counts instead of the response that it refines.
+
+        It does not if it is cut off, or if it has no readable answer where the response before has one.
+        """
+        return not self.is_truncated and (self.answer is not None or before.answer is None)
 
     @property
     def is_correct(self) -> bool | None:
@@ -234,10 +246,10 @@ class Round(Record):
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
 
-    @property
-    def is_refined(self) -> bool:
-        """True when a complete refinement replaced the response that was critiqued."""
-        return self.refinement is not None and not self.refinement.is_truncated
+    def kept(self, before: Response | None) -> Response | None:
+        """Give the response that counts after this round on `before`: the refinement if it replaces that."""
+        is_replaced = self.refinement is not None and (before is None or self.refinement.replaces(before))
+        return self.refinement if is_replaced else before
 
 
 class Chain(Record):
@@ -258,15 +270,16 @@ class Chain(Record):
 
     @property
     def latest(self) -> Response | None:
-        """The response that counts for the chain: the last complete one, or the last one if none is complete."""
-        responses = self.responses
-        complete = [response for response in responses if not response.is_truncated]
-        return (complete or responses or (None,))[-1]
+        """The response that counts for the chain: the first one, or the last refinement that replaces one."""
+        counts = self.response
+        for turn in self.rounds:
+            counts = turn.kept(counts)
+        return counts
 
     @property
     def verdict(self) -> Verdict | None:
         """The critic's verdict on the latest response; None when it was not critiqued or not parsed."""
-        if not self.rounds or self.rounds[-1].is_refined:
+        if not self.rounds or self.latest is self.rounds[-1].refinement:
             return None
         return self.rounds[-1].critique.final
 
@@ -308,7 +321,7 @@ class RoundChanges(Record):
     said_wrong: int
     """Number of critiques whose final verdict is wrong."""
     refinements: int
-    """Number of complete refinements."""
+    """Number of refinements that replaced the response they refine."""
     changed: int
     """Number of refinements whose answer is another than that of the response they refine."""
     is_vote_moved: bool

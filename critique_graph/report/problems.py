@@ -122,8 +122,7 @@ def responses_of(chain: Chain) -> Iterator[ShownResponse]:
         if round_.refinement is None:
             continue
         yield shown_response(round_.refinement, critiqued)
-        if round_.is_refined:
-            critiqued = round_.refinement
+        critiqued = round_.kept(critiqued)
 
 
 def shown_response(response: Response, critiqued: Response | None = None) -> ShownResponse:

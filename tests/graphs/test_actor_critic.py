@@ -192,6 +192,25 @@ def test_truncated_refinement_leaves_the_first_response_standing():
     assert (result["answer"], result["chains"][0]["stop"]) == ("8", "truncated")
 
 
+def test_refinement_without_an_answer_leaves_the_first_response_standing():
+    actor = ScriptedModel(replies=[solution(8), "Step 1: I begin anew.", solution(7)])
+    critic = ScriptedModel(answer=lambda messages: critique_text("Wrong"))
+
+    once = run(actor, critic, rounds=1)
+    assert once["answer"] == "8"
+    assert once["changes"][0]["refinements"] == 0
+
+    twice = run(ScriptedModel(replies=[solution(8), "Step 1: I begin anew.", solution(7)]), critic, rounds=2)
+    assert twice["answer"] == "7"
+    assert "8" in critic.texts[-1], "the second round judges the response that still counts"
+
+
+def test_refinement_replaces_a_response_that_has_no_answer_either():
+    actor = ScriptedModel(replies=["Step 1: I begin.", "Step 1: I begin anew."])
+    result = run(actor, ScriptedModel(replies=[critique_text("Wrong")]), rounds=1)
+    assert (result["answer"], result["changes"][0]["refinements"]) == (None, 1)
+
+
 def test_token_budget_ends_the_loop_and_still_answers():
     actor = ScriptedModel(answer=lambda messages: solution(8))
     critic = ScriptedModel(answer=lambda messages: critique_text("Wrong"))
