@@ -13,6 +13,7 @@ from critique_graph.core.steps import split_steps
 from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
+from critique_graph.graphs.chat import create_ask, create_chat
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.metrics.at_k import maj_at_k, pass_at_k
@@ -59,7 +60,9 @@ __all__ = [
     "check_pair",
     "compare_strategies",
     "create_actor_critic",
+    "create_ask",
     "create_auto_critique",
+    "create_chat",
     "create_flawed_paths",
     "create_self_improve",
     "create_self_talk",

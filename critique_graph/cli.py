@@ -29,6 +29,7 @@ from critique_graph.eval_critic.command import eval_critic
 from critique_graph.generate.command import generate, show
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
+from critique_graph.graphs.chat import create_ask, create_chat
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improve.command import improve
@@ -49,12 +50,14 @@ INTERRUPTED = 130
 
 Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
+    "ask": lambda: create_ask().compile(name="ask"),
+    "chat": lambda: create_chat().compile(name="chat"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
     "self_improve": lambda: create_self_improve().compile(name="self_improve"),
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
-GraphName = Literal["actor_critic", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
+GraphName = Literal["actor_critic", "ask", "chat", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
 
 output.reporter = RunReporter()
 

@@ -12,7 +12,7 @@ from critique_graph.core.errors import first_line
 from critique_graph.core.versions import installed_versions
 from critique_graph.core.vllm_install import vllm_install
 from critique_graph.engines.torch_companions import hide_unloadable
-from critique_graph.miniature import weights_path
+from critique_graph.miniature import SHIPPED, weights_path
 from critique_graph.output.terminal import Flag, plain, print_json, stdout
 
 PACKAGES = (
@@ -46,7 +46,7 @@ def diagnose() -> Diagnosis:
         "accelerator": _accelerator(),
         "backends": {name: _backend(modules, extra) for name, (modules, extra) in BACKENDS.items()},
         "versions": {name: found for name, found in installed_versions(PACKAGES).items() if found is not None},
-        "miniature": {role: str(weights_path(role)) for role in ("actor", "critic")},
+        "miniature": {name: str(weights_path(name)) for name in SHIPPED},
     }
 
 

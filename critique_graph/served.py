@@ -20,6 +20,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Role
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
+from critique_graph.graphs.chat import create_ask, create_chat
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.self_talk import create_self_talk
 
@@ -84,6 +85,8 @@ def served_graphs(limits: Limits) -> dict[str, CompiledStateGraph[Any, Any, Any,
     """Create the graphs that are served, by name."""
     created: dict[str, tuple[type[GraphSettings], Any]] = {
         "actor_critic": (Context, create_actor_critic),
+        "ask": (Context, create_ask),
+        "chat": (Context, create_chat),
         "flawed_paths": (GenerationContext, create_flawed_paths),
         "auto_critique": (GenerationContext, create_auto_critique),
         "self_talk": (SelfTalkContext, create_self_talk),
@@ -99,6 +102,8 @@ def served_graphs(limits: Limits) -> dict[str, CompiledStateGraph[Any, Any, Any,
 
 _graphs = served_graphs(Limits.of(os.environ))
 actor_critic = _graphs["actor_critic"]
+ask = _graphs["ask"]
+chat = _graphs["chat"]
 flawed_paths = _graphs["flawed_paths"]
 auto_critique = _graphs["auto_critique"]
 self_talk = _graphs["self_talk"]

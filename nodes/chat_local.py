@@ -27,7 +27,7 @@ from pydantic import Field, PrivateAttr
 from critique_graph.core.reasoning import Piece, ReasoningSplitter, open_block
 from critique_graph.core.weights import named_by_weights
 from critique_graph.engines.request import Completion, Request, Sampling
-from critique_graph.miniature import weights_path
+from critique_graph.miniature import SHIPPED, weights_path
 
 _naming = threading.Lock()
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -84,11 +84,11 @@ class ChatLocal(BaseChatModel):
     def is_trained_here(self) -> bool:
         """True when the weights are the miniature's, or those of a folder that `critique-graph train` left."""
         folder = Path(self.model)
-        return self._miniature_role is not None or (folder / "training").is_dir()
+        return self._is_miniature or (folder / "training").is_dir()
 
     @property
-    def _miniature_role(self) -> str | None:
-        return next((role for role in ("actor", "critic") if self.model == str(weights_path(role))), None)
+    def _is_miniature(self) -> bool:
+        return any(self.model == str(weights_path(name)) for name in SHIPPED)
 
     @property
     def recorded_name(self) -> str:
@@ -105,7 +105,7 @@ class ChatLocal(BaseChatModel):
 
     def _named_by_weights(self) -> str:
         named = named_by_weights(self.prefix, self.model)
-        return named if self._miniature_role is None else named.replace(f"{self.prefix}:", "miniature:", 1)
+        return named.replace(f"{self.prefix}:", "miniature:", 1) if self._is_miniature else named
 
     @abstractmethod
     def _shared_engine(self) -> LocalEngine:

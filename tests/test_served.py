@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
+QUESTION = "Ann has 12 apples. Ann buys 15 more. Ann loses 9 apples."
 pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 
@@ -82,6 +83,64 @@ async def test_actor_critic_is_served_described_and_answers(server: str):
     assert {"answer", "chains", "ballot", "usage"} <= result.keys()
     assert len(result["chains"]) == 2
     assert all(chain["response"]["text"] for chain in result["chains"]), result["chains"]
+
+
+async def test_chat_answers_the_official_client_of_a2a(server: str):
+    import httpx
+    from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
+    from a2a.types import Message, Part, Role, SendMessageRequest
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        (assistant,) = await client.assistants.search(graph_id="chat")
+    async with httpx.AsyncClient(timeout=120) as http:
+        card = await A2ACardResolver(http, f"{server}/a2a/{assistant['assistant_id']}").get_agent_card()
+        agent = ClientFactory(ClientConfig(httpx_client=http, streaming=False)).create(card)
+        asked = Message(message_id="1", role=Role.ROLE_USER, parts=[Part(text=f"{QUESTION} How many has Ann?")])
+        replies = [reply async for reply in agent.send_message(SendMessageRequest(message=asked))]
+    assert "chat" in card.name
+    (said,) = replies[-1].task.artifacts
+    assert "The answer is" in said.parts[0].text
+
+
+async def test_chat_streams_what_a_chat_page_shows(server: str):
+    """agent-chat-ui reads the messages in `values`, and a page of one's own the events of the loop."""
+    from langgraph_sdk import get_client
+
+    async with get_client(url=server) as client:
+        thread = await client.threads.create()
+        asked = {"messages": [{"type": "human", "content": f"{QUESTION} How many has Ann?"}]}
+        parts = [
+            part
+            async for part in client.runs.stream(
+                thread["thread_id"], "chat", input=asked, stream_mode=["values", "messages-tuple", "custom"]
+            )
+        ]
+        state = await client.threads.get_state(thread["thread_id"])
+    shown = [part.data["messages"] for part in parts if part.event == "values" and "messages" in part.data]
+    assert [message["type"] for message in shown[-1]] == ["human", "ai"]
+    assert shown[-1][-1]["additional_kwargs"]["critique_graph"]["verdicts"]
+    events = [part.data["event"] for part in parts if part.event == "custom"]
+    assert events[:2] == ["response", "critique"]
+    assert state["values"]["messages"][-1]["content"] == shown[-1][-1]["content"]
+
+
+async def test_graphs_are_tools_for_the_official_client_of_mcp(server: str):
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async with (
+        streamable_http_client(f"{server}/mcp") as (reading, writing, *_),
+        ClientSession(reading, writing) as session,
+    ):
+        await session.initialize()
+        tools = (await session.list_tools()).tools
+        called = await session.call_tool("ask", {"question": f"{QUESTION} How many has Ann?"})
+    assert {"ask", "actor_critic"} <= {tool.name for tool in tools}
+    (content,) = called.content
+    assert len(content.text) < 400
+    assert "answer" in content.text
+    assert "verdicts" in content.text
 
 
 async def test_self_talk_is_served_and_its_settings_are_described(server: str):

@@ -15,7 +15,7 @@ from critique_graph.served import Limits, served_graphs
 
 ROOT = Path(__file__).parents[1]
 QUESTION = {"question": "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?", "reference": "27"}
-GRAPHS = ("actor_critic", "flawed_paths", "auto_critique", "self_talk")
+GRAPHS = ("actor_critic", "ask", "chat", "flawed_paths", "auto_critique", "self_talk")
 
 
 def test_graphs_that_train_or_write_are_not_served():

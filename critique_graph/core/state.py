@@ -5,7 +5,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NotRequired
 
+from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
+from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
@@ -74,6 +76,48 @@ class ActorCriticOutput(TypedDict):
     ballot: dict[str, Any]
     usage: dict[str, dict[str, Any]]
     changes: list[dict[str, Any]]
+
+
+class ChatMessages(TypedDict):
+    """Input and output of the chat graph."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    """The conversation. The last message of the user is the question; `reference` and `id` may stand in its
+    `additional_kwargs`."""
+
+
+class AnsweredState(ActorCriticState):
+    """State of a loop whose results are not its output, but read by a node that follows."""
+
+    answer: NotRequired[str | None]
+    correct: NotRequired[bool | None]
+    grade: NotRequired[dict[str, Any] | None]
+    ballot: NotRequired[dict[str, Any]]
+    usage: NotRequired[dict[str, dict[str, Any]]]
+    changes: NotRequired[list[dict[str, Any]]]
+
+
+class ChatState(AnsweredState):
+    """State of the chat graph: the conversation, and the results of its last question."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class AskState(AnsweredState):
+    """State of the graph that answers in short."""
+
+    verdicts: NotRequired[list[str | None]]
+    is_refined: NotRequired[bool]
+
+
+class AskOutput(TypedDict):
+    """Short output, for callers that are models themselves."""
+
+    answer: str | None
+    verdicts: list[str | None]
+    """The critic's verdicts on the chosen chain's responses, in order; `wrong` led to a refinement."""
+    is_refined: bool
+    """Whether the answer is that of a refinement."""
 
 
 class PoolState(ActorCriticState):

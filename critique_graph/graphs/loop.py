@@ -32,7 +32,9 @@ def add_loop(
     *,
     refine: tuple[str, Runnable[ActorCriticState, dict[str, Any]]],
     then: str,
+    after: str = START,
     last_steps: int = 1,
+    results: type[Any] | None = None,
 ) -> None:
     """Add the nodes of the loop and their edges.
 
@@ -41,14 +43,16 @@ def add_loop(
         players: The actor and the critic.
         refine: Name of the node that follows a critique, and the node.
         then: The node that follows once every chain has stopped.
+        after: The node before the loop.
         last_steps: Number of super-steps from `then` to the end of the graph.
+        results: Schema of what is forgotten when another question begins; by default the graph's output.
     """
     name, node = refine
     needed = 1 + last_steps
-    add_first_node(builder, "solve", within_limit(create_solve(players), needed=needed))
+    add_first_node(builder, "solve", within_limit(create_solve(players), needed=needed), results)
     builder.add_node("critique", within_limit(create_critique(players), needed=needed))
     builder.add_node(name, within_limit(node, needed=needed))
-    builder.add_edge(START, "solve")
+    builder.add_edge(after, "solve")
     for before, after in (("solve", "critique"), ("critique", name), (name, "critique")):
         builder.add_conditional_edges(before, while_open(after, then=then), [after, then])
 

@@ -3,7 +3,7 @@
 Imports `core`. How the models are trained is in `miniature_training`.
 """
 
-from critique_graph.miniature.shipped import weights_path
+from critique_graph.miniature.shipped import SHIPPED, weights_path
 from critique_graph.miniature.task import generate_problems
 
-__all__ = ["generate_problems", "weights_path"]
+__all__ = ["SHIPPED", "generate_problems", "weights_path"]

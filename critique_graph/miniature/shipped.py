@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from critique_graph.core.schema import Role
+SHIPPED = ("actor", "critic", "small-actor")
+"""Names of the shipped models: `miniature:NAME`."""
 
 
-def weights_path(role: Role) -> Path:
-    """The folder of the shipped model of `role`: safetensors, configuration, tokenizer."""
-    return Path(__file__).parent / "weights" / role
+def weights_path(name: str) -> Path:
+    """The folder of the shipped model of this name: safetensors, configuration, tokenizer."""
+    return Path(__file__).parent / "weights" / name

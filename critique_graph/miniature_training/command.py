@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,13 +41,23 @@ def problems(
 
 
 @app.command(help_epilogue="Example: critique-graph miniature train --out miniature --seed 1")
-def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) -> int:
+def train(
+    *,
+    out: Path,
+    seed: int = 0,
+    width: Annotated[int, Parameter(validator=Number(gte=8, modulo=8))] = 128,
+    actor_alone: Flag = False,
+    smoke: Flag = False,
+    json: Flag = False,
+) -> int:
     """Train both models again from scratch, with the project's own trainer.
 
     Args:
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
             again continues from the last checkpoint.
         seed: Root seed of the weights, the data and its order.
+        width: Width of the models; the shipped pair has 128, the small actor 64.
+        actor_alone: Make no critic.
         smoke: Run every stage with a few optimizer steps: the models learn nothing, but it shows that training runs.
         json: Print what each stage did as one JSON object.
     """
@@ -56,13 +66,14 @@ def train(*, out: Path, seed: int = 0, smoke: Flag = False, json: Flag = False) 
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="miniature train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    stages = train_miniature(out, seed=seed, plan=SMOKE if smoke else Plan())
+    plan = replace(SMOKE if smoke else Plan(), width=width)
+    stages = train_miniature(out, seed=seed, plan=replace(plan, critic=0) if actor_alone else plan)
     if json:
         print_json({name: asdict(stage) for name, stage in stages.items()})
     else:
         for name, stage in stages.items():
             stdout.print(f"{name}: loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f} in {stage.steps} steps")
-    log.print(f"written: {out}/actor, {out}/critic")
+    log.print(f"written: {', '.join(f'{out}/{name}' for name in ('actor', 'critic') if name in stages)}")
     return 0
 
 

@@ -55,7 +55,7 @@ SOLVER_CHECK_EVERY = 25
 
 @dataclass(frozen=True)
 class Plan:
-    """Optimizer steps of every stage, and how many problems the actor answers for the critic to learn from.
+    """Size of the models, optimizer steps of every stage, and how many problems the actor answers for the critic.
 
     The numbers are ours; that of the solver is an upper limit. The critic gets many more steps than the actor, because
     it has to know the sums that the actor gets wrong.
@@ -67,7 +67,10 @@ class Plan:
     solver: int = 1600
     actor: int = 400
     critic: int = 4500
+    """0 makes no critic."""
     sampled: int = 8000
+    width: int = 128
+    """Width of the models, a multiple of 8; 128 is the shipped pair's, 64 the small actor's."""
 
 
 SMOKE = Plan(copier=2, corrector=2, base=2, solver=2, actor=2, critic=2, sampled=8)
@@ -76,6 +79,8 @@ SMOKE = Plan(copier=2, corrector=2, base=2, solver=2, actor=2, critic=2, sampled
 
 def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> dict[str, SFTResult]:
     """Train both models, save them under `out/actor` and `out/critic`, and give the record of each stage.
+
+    Without steps for a critic in the plan, the actor is the last stage.
 
     The same call resumes: a stage that is finished in `out` is not done again, and an interrupted stage continues from
     its last checkpoint.
@@ -86,14 +91,14 @@ def train_miniature(out: Path, *, seed: int = 0, plan: Plan | None = None) -> di
     plan, tokenizer = plan or Plan(), build_tokenizer()
     _claim_folder(out, {"seed": seed, **asdict(plan)})
     first = 10 * seed  # every stage draws its own problems
-    return {
+    stages = {
         "copier": train_copier(out, plan, tokenizer, seed=first),
         "corrector": train_corrector(out, plan, tokenizer, seed=first + 1),
         "base": train_base(out, plan, tokenizer, seed=first + 2),
         "solver": train_solver(out, plan, tokenizer, seed=first + 3),
         "actor": train_actor(out, plan, tokenizer, seed=first + 4),
-        "critic": train_critic(out, plan, tokenizer, seed=first + 5),
     }
+    return {**stages, "critic": train_critic(out, plan, tokenizer, seed=first + 5)} if plan.critic else stages
 
 
 def train_copier(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> SFTResult:
@@ -104,7 +109,7 @@ def train_copier(out: Path, plan: Plan, tokenizer: PreTrainedTokenizerBase, *, s
     """
     return _stage(
         out / "copier",
-        start=lambda: new_model(tokenizer, seed=seed),
+        start=lambda: new_model(tokenizer, seed=seed, width=plan.width),
         rows=lambda: copy_rows(plan.copier * COPIES_AT_ONCE, random.Random(seed)),
         tokenizer=tokenizer,
         settings=_settings(plan.copier, peak=2e-3, seed=seed, batch_size=COPIES_AT_ONCE),
@@ -252,14 +257,14 @@ def _stage(
     return result
 
 
-def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
-    """Make an untrained model of the miniature's shape (0.9 million parameters)."""
+def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int, width: int = 128) -> LlamaForCausalLM:
+    """Make an untrained model of the miniature's shape; with a width of 128 it has 0.9 million parameters."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=384,
+            hidden_size=width,
+            intermediate_size=3 * width,
             num_hidden_layers=4,
             num_attention_heads=4,
             max_position_embeddings=MAX_TOKENS,

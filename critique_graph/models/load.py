@@ -19,6 +19,7 @@ from pydantic import JsonValue, ValidationError
 
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.secrets import redacted
+from critique_graph.miniature import SHIPPED
 from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
 from critique_graph.models.options import check_options, read_key
@@ -107,7 +108,8 @@ def _miniature(named: ModelString, options: bytes) -> BaseChatModel:
         return ExactAnnotator()
     if named.weights is None:
         raise InputError(
-            f"There is no miniature:{named.name}; use miniature:actor, miniature:critic or miniature:annotator."
+            f"There is no miniature:{named.name}; use "
+            f"{', '.join(f'miniature:{name}' for name in SHIPPED)} or miniature:annotator."
         )
     if not (Path(named.weights) / "config.json").is_file():
         raise InputError(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from critique_graph.core.errors import InputError
-from critique_graph.miniature import weights_path
+from critique_graph.miniature import SHIPPED, weights_path
 
 KNOWN_PREFIXES = ("miniature:actor", "miniature:critic", "hf:NAME_OR_PATH", "vllm:NAME_OR_PATH", "openai:NAME")
 
@@ -36,8 +36,8 @@ class ModelString:
     def weights(self) -> str | None:
         """Folder of the weights, or their name on the hub; None if the model has no weights here."""
         match self.prefix:
-            case "miniature" if self.name in ("actor", "critic"):
-                return str(weights_path("actor" if self.name == "actor" else "critic"))
+            case "miniature" if self.name in SHIPPED:
+                return str(weights_path(self.name))
             case "hf" | "vllm":
                 return self.name
             case _:
