@@ -39,6 +39,7 @@ from critique_graph.output.terminal import log, plain, print_text
 from critique_graph.report.command import RunReporter, report
 from critique_graph.runs import drive
 from critique_graph.self_talk.command import self_talk
+from critique_graph.serve.command import serve
 from critique_graph.solve.command import run, solve
 from critique_graph.study.command import study
 from critique_graph.trainers.export_command import export
@@ -87,6 +88,10 @@ app.command(
 )
 app.command(report, help_epilogue="Example: critique-graph report runs/first runs/second --out report.html")
 app.command(study, help_epilogue="Example: critique-graph study problems.jsonl --only difficulty,scaling --samples 50")
+app.command(
+    serve,
+    help_epilogue="Example: critique-graph serve --actor openai:NAME --base-url http://HOST:8000/v1 --port 8300",
+)
 app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
 app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
 app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")

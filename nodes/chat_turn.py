@@ -47,6 +47,8 @@ def create_write_answer() -> Runnable[ChatState, dict[str, Any]]:
             "verdict": None if chosen is None else chosen.verdict,
             **_judged(chosen),
             "correct": state["correct"],
+            "has_response": response is not None,
+            "is_truncated": response is not None and response.is_truncated,
             "usage": state["usage"],
         }
         text = NO_ANSWER if response is None else response.text

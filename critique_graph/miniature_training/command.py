@@ -57,7 +57,7 @@ def train(
             again continues from the last checkpoint.
         seed: Root seed of the weights, the data and its order.
         width: Width of the models; the shipped pair has 128, the small actor 64.
-        actor_alone: Make no critic.
+        actor_alone: Make the actor and no critic, as for the small actor.
         smoke: Run every stage with a few optimizer steps: the models learn nothing, but it shows that training runs.
         json: Print what each stage did as one JSON object.
     """

@@ -35,7 +35,7 @@ from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrde
 
 logger = logging.getLogger(__name__)
 
-MINIATURE_TRAINING: dict[LearningPart, int] = {"training": 200, "self_talk": 800}
+MINIATURE_TRAINING: dict[LearningPart, int] = {"training": 200, "self_talk": 400}
 """Number of the miniature's training problems, if no limit is given: the form of self-talk needs more of them."""
 TEMPERATURE = 0.7
 """Sampling temperature where several responses are drawn, if none is given: the paper's."""

@@ -24,7 +24,7 @@ class LearningSettings(Settings):
     """Problem set that `training` and `self_talk` learn from, named like PROBLEMS; empty: the miniature's own training
     problems; beside any other set, these parts are left out without it."""
     train_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)
-    """Maximum number of problems to learn from; empty: of the miniature 200 in `training` and 800 in `self_talk`, of
+    """Maximum number of problems to learn from; empty: of the miniature 200 in `training` and 400 in `self_talk`, of
     another set all."""
     iterations: Annotated[int, SAMPLING] = Field(default=3, ge=1, le=100)
     """Number of iterations of self-improvement in `training`."""
@@ -43,7 +43,7 @@ class LearningSettings(Settings):
     batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Number of rows per optimizer step; empty: 32; of the miniature 16 in `training`."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
+    """Number of rows in memory at once, a divisor of the batch size; empty: as many as fit."""
     epochs: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
     """Number of passes over the rows; empty: 1, the paper's; of the miniature 2, and 4 in `self_talk`."""
     lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
