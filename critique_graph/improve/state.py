@@ -78,7 +78,7 @@ class ImprovementContext(Settings):
     batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
     """Number of rows per optimizer step."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
-    """Number of rows in memory at once, a divisor of the batch size; empty: the whole batch."""
+    """Number of rows in memory at once, a divisor of the batch size; empty: as many as fit."""
     epochs: Annotated[float, TRAINING] = Field(default=1.0, gt=0)
     """Number of passes over the rows."""
     lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
