@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SHIPPED = ("actor", "critic", "small-actor")
+SHIPPED = ("actor", "critic")
 """Names of the shipped models: `miniature:NAME`."""
 
 

@@ -56,8 +56,8 @@ def train(
         out: Folder for `actor/` and `critic/`; use them as `hf:OUT/actor` and `hf:OUT/critic`. The same command
             again continues from the last checkpoint.
         seed: Root seed of the weights, the data and its order.
-        width: Width of the models; the shipped pair has 128, the small actor 64.
-        actor_alone: Make the actor and no critic, as for the small actor.
+        width: Width of the models; the shipped pair has 128.
+        actor_alone: Make the actor and no critic, for example to have actors of several sizes.
         smoke: Run every stage with a few optimizer steps: the models learn nothing, but it shows that training runs.
         json: Print what each stage did as one JSON object.
     """

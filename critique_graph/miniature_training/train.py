@@ -70,7 +70,7 @@ class Plan:
     """0 makes no critic."""
     sampled: int = 8000
     width: int = 128
-    """Width of the models, a multiple of 8; 128 is the shipped pair's, 64 the small actor's."""
+    """Width of the models, a multiple of 8; 128 is the shipped pair's."""
 
 
 SMOKE = Plan(copier=2, corrector=2, base=2, solver=2, actor=2, critic=2, sampled=8)

@@ -45,8 +45,7 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
     """Parts to run, with commas between: `difficulty`, `scaling`, `stability`, `sequential`, `sizes`, `critics`,
     `training`, `self_talk`; empty: all of them."""
     actors: RoleSettings = ()
-    """Actors that `sizes` compares with one critic, from the smallest to the largest; empty: the actor, and before it
-    the miniature's small actor where the actor is the miniature's."""
+    """Actors that `sizes` compares with one critic, from the smallest to the largest; empty: the actor alone."""
     critics: RoleSettings = ()
     """Critics that `critics` compares with the critic; empty: the actor, which then criticises itself."""
     samples: Annotated[int, SAMPLING] = Field(default=16, ge=2, le=4096)
@@ -54,17 +53,11 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
     and vote without a critic. The paper has 1,000 for `stability`, and 100 for levels."""
     rounds: Annotated[int, SAMPLING] = Field(default=7, ge=1, le=100)
     """Number of rounds of a chain in `sequential`."""
-    chains: Annotated[int, SAMPLING] = Field(default=4, ge=1, le=512)
+    chains: Annotated[int, SAMPLING] = Field(default=2, ge=1, le=512)
     """Number of chains per problem over which the figures of `sequential` are averaged."""
 
     limit: Annotated[int | None, Parameter(alias="-n"), PROBLEMS] = Field(default=None, ge=1)
     """Maximum number of problems; empty: 200 of the miniature, all of a file."""
-
-    @property
-    def sized_actors(self) -> tuple[RoleModel, ...]:
-        """The actors of `sizes` in force."""
-        small = (RoleModel(model="miniature:small-actor"),) if str(self.actor) == "miniature:actor" else ()
-        return self.actors or (*small, self.actor)
 
     @property
     def problem_limit(self) -> int | None:

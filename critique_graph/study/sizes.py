@@ -55,7 +55,7 @@ class Measured:
 
 def sizes(job: StudyJob) -> PartResult:
     """Measure every actor with the study's critic."""
-    actors = job.settings.sized_actors
+    actors = job.settings.actors or (job.settings.actor,)
     measured = [Measured(actor, greedy_of(job, actor, job.settings.critic)) for actor in actors]
     measured = [actor for actor in measured if actor.problems]
     if not measured:
