@@ -67,7 +67,8 @@ def rates_plot(
         color = colors[position] if colors else RUNS[0]
         axes.errorbar([percent(rate)], [position], xerr=bars(rate), color=color, capsize=3, fmt="o", markersize=5)
     bar_labels(axes, [short(name, longest) for name, _ in rates], axis)
-    axes.margins(x=0.08, y=0.12)
+    axes.margins(x=0.08)
+    axes.set_ylim(len(rates) - 0.4, -0.6)
     if unit == "%":
         axes.set_xlim(-2, 102)
     else:
