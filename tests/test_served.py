@@ -198,6 +198,8 @@ async def test_graphs_that_train_are_not_served(server: str):
 
     assert {assistant["graph_id"] for assistant in assistants} == {
         "actor_critic",
+        "ask",
+        "chat",
         "flawed_paths",
         "auto_critique",
         "self_talk",

@@ -58,7 +58,12 @@ def plan_training(
         processes: The processes that share a batch, and perhaps the weights.
         free: Bytes of free memory; None asks the device.
         rate: Operations per second of matrix products; None measures the device.
+
+    Raises:
+        ValueError: There are no rows.
     """
+    if not rows:
+        raise ValueError("There are no rows to train on.")
     free = available_memory(accelerator.device, processes.count) if free is None else free
     longest, tokens = _lengths(rows, tokenizer)
     share = max(1, settings.batch_size // processes.count)

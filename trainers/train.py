@@ -171,7 +171,7 @@ def sft_settings(settings: TrainSettings) -> SFTSettings:
 def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     """Give the command of TRL for nearly the same training; TRL cuts rows at `max_length`."""
     sft = sft_settings(settings)
-    at_once = sft.rows_at_once or sft.batch_size
+    at_once = training.plan.rows_at_once if training.plan else sft.batch_size
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
@@ -195,17 +195,17 @@ def _plan(
     """Decide how the training fits the device; a resumed training keeps the type of its weights and its optimizer."""
     file = folder / PLAN
     begun = TrainingPlan.model_validate_json(file.read_bytes()) if file.is_file() else None
-    plan = plan_training(
-        selected.rows,
-        load_config(source),
-        tokenizer,
-        sft if begun is None else replace(sft, optimizer=begun.optimizer),
-        find_accelerator(),
-        dtype=settings.dtype if begun is None else begun.dtype,
-        checkpointing=settings.checkpointing,
-        processes=find_processes(),
-    )
     try:
+        plan = plan_training(
+            selected.rows,
+            load_config(source),
+            tokenizer,
+            sft if begun is None else replace(sft, optimizer=begun.optimizer),
+            find_accelerator(),
+            dtype=settings.dtype if begun is None else begun.dtype,
+            checkpointing=settings.checkpointing,
+            processes=find_processes(),
+        )
         check_optimizer(plan.optimizer)
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -172,3 +172,8 @@ def test_next_fewer_rows_divide_the_batch():
 def test_half_precision_needs_an_accelerator_that_has_it():
     old = replace(CARD, has_bf16=False)
     assert plan(79, device=old).dtype == "float32"
+
+
+def test_no_rows_are_no_plan():
+    with pytest.raises(ValueError, match="There are no rows to train on"):
+        plan(79, rows=[])
