@@ -5,6 +5,7 @@ pass would need is counted there, for any architecture. Optimizer states and gra
 """
 
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,7 @@ def footprint(
     dtype: torch.dtype,
     compute: torch.dtype,
     optimizer: str,
+    head: Any = AutoModelForCausalLM,
     adapters: Any = None,
     shards: int = 1,
 ) -> Footprint:
@@ -65,12 +67,15 @@ def footprint(
         dtype: Type in which the weights are held.
         compute: Type in which the model computes; if it is smaller, copies of the weights are held, too.
         optimizer: Name of the optimizer in transformers.
+        head: The auto class of transformers that the model is loaded with.
         adapters: Configuration of adapters (peft); None trains all weights.
         shards: Number of devices that divide weights, gradients and states among them (FSDP, ZeRO 3).
     """
     with torch.device("meta"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft 0.21
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=compute)  # type: ignore[no-untyped-call]
+        config = deepcopy(config)  # the model writes into it
+        config.use_cache = False
+        model: Any = head.from_config(config, dtype=compute)
         if adapters is not None:
             from peft import get_peft_model
 
@@ -109,7 +114,7 @@ def _kept(model: PreTrainedModel) -> int:
         return tensor
 
     row = torch.zeros(1, _READ, dtype=torch.long, device="meta")
-    mask = torch.zeros(1, 1, _READ, _READ, dtype=model.dtype, device="meta")
+    mask = torch.zeros(1, 1, 1, _READ, dtype=model.dtype, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model.train().base_model(input_ids=row, attention_mask=mask, use_cache=False)
+        model.train().base_model(input_ids=row, attention_mask=mask)
     return sum(size for _, size in kept.values())

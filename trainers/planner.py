@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from transformers import PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedTokenizerBase
 
 from critique_graph.engines.accelerators import Accelerator, available_memory
 from critique_graph.engines.processes import Processes
@@ -35,6 +35,7 @@ def plan_training(
     settings: SFTSettings,
     accelerator: Accelerator,
     *,
+    head: Any = AutoModelForCausalLM,
     dtype: Weights | None = None,
     checkpointing: bool | None = None,
     processes: Processes,
@@ -53,6 +54,7 @@ def plan_training(
         tokenizer: Its tokenizer.
         settings: Settings of the training; `optimizer` and `rows_at_once` are kept where they are given.
         accelerator: The device.
+        head: The auto class of transformers that the model is loaded with.
         dtype: Type of the weights; None chooses.
         checkpointing: Whether activations are computed twice; None chooses.
         processes: The processes that share a batch, and perhaps the weights.
@@ -79,6 +81,7 @@ def plan_training(
             dtype=held,
             compute=torch.bfloat16 if accelerator.has_bf16 else held,
             optimizer=optimizer,
+            head=head,
             adapters=peft,
             shards=processes.count if processes.is_sharded else 1,
         )
@@ -161,8 +164,10 @@ def _lengths(rows: Sequence[AnyRow], tokenizer: PreTrainedTokenizerBase) -> tupl
 
 
 def _text(row: Mapping[str, Any]) -> str:
-    """Give what is read of a row; of two answers of which one is preferred, both."""
-    parts = [row["prompt"], *(row.get(name, "") for name in ("completion", "completions", "chosen", "rejected"))]
+    """Give what is read of a row; of two answers of which one is preferred, both, each after the prompt."""
+    answers = [row[name] for name in ("completion", "completions", "chosen", "rejected") if name in row]
+    prompts = [row["prompt"]] * (2 if "rejected" in row else 1)
+    parts = [*prompts, *answers]
     return "\n".join(
         turn["content"] if isinstance(turn, Mapping) else turn
         for part in parts

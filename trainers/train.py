@@ -18,7 +18,7 @@ import torch
 from accelerate.utils import find_executable_batch_size
 from jinja2 import TemplateError
 from pydantic import JsonValue
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, PreTrainedTokenizerBase
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
@@ -132,7 +132,7 @@ def run_training(
     tokenizer = load_tokenizer(source)
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
-    plan = _plan(selected, source, tokenizer, folder, settings, sft)
+    plan = _plan(task, selected, source, tokenizer, folder, settings, sft)
     on_plan(plan)
     with without_progress_bar():
         training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start, held_out=parts[True])
@@ -185,6 +185,7 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
 
 
 def _plan(
+    task: Task,
     selected: Selected,
     source: str,
     tokenizer: PreTrainedTokenizerBase,
@@ -202,6 +203,7 @@ def _plan(
             tokenizer,
             sft if begun is None else replace(sft, optimizer=begun.optimizer),
             find_accelerator(),
+            head=AutoModelForTokenClassification if task == "step-critic" else AutoModelForCausalLM,
             dtype=settings.dtype if begun is None else begun.dtype,
             checkpointing=settings.checkpointing,
             processes=find_processes(),

@@ -92,16 +92,12 @@ async def play(
     Raises:
         FailedError: There is no response.
     """
-    parts: asyncio.Queue[str] = asyncio.Queue()
+    parts: asyncio.Queue[str | None] = asyncio.Queue()
     task = asyncio.create_task(_played(chat, question, context, patience, parts.put_nowait))
+    task.add_done_callback(lambda done: parts.put_nowait(None))
     try:
-        while not (task.done() and parts.empty()):
-            waiting = asyncio.ensure_future(parts.get())
-            await asyncio.wait((waiting, task), return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                yield waiting.result()
-            else:
-                waiting.cancel()
+        while (part := await parts.get()) is not None:
+            yield part
         yield await task
     finally:
         task.cancel()

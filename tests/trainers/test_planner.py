@@ -8,7 +8,7 @@ pytest.importorskip("trl")
 
 import torch
 from shipped import shipped_tokenizer
-from transformers import LlamaConfig
+from transformers import AutoModelForTokenClassification, BertConfig, DebertaV2Config, LlamaConfig
 
 from critique_graph.engines.accelerators import Accelerator, find_accelerator
 from critique_graph.engines.processes import Processes
@@ -163,6 +163,21 @@ def test_activations_are_those_that_a_real_model_keeps():
     measured = sum(size for address, (_, size) in kept.items() if address not in weights)
     expected = footprint(TINY, length=192, dtype=torch.float32, compute=torch.float32, optimizer="adafactor").row
     assert expected == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", [BertConfig, DebertaV2Config])
+def test_encoders_can_be_step_critics(kind):
+    config = kind(vocab_size=512, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4)
+    steps = [{"prompt": TEXT, "completions": [TEXT], "labels": [True]}] * 32
+    made = plan(20, config=config, device=CPU, rows=steps, head=AutoModelForTokenClassification)
+    assert (made.dtype, made.rows_at_once) == ("float32", 32)
+    assert made.memory["weights"] == 4 * made.parameters
+
+
+def test_two_answers_are_two_sequences():
+    (messages, answer) = (ROWS[0]["prompt"], ROWS[0]["completion"])
+    pair = {"prompt": messages, "chosen": answer, "rejected": answer}
+    assert plan(79, rows=[pair] * 8).longest == pytest.approx(2 * plan(79).longest, rel=0.01)
 
 
 def test_next_fewer_rows_divide_the_batch():

@@ -14,7 +14,8 @@ pytest.importorskip("trl")
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from shipped import shipped_tokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel
 from trl.scripts.sft import make_parser
 
 from critique_graph.cli import run_command
@@ -68,6 +69,16 @@ def test_step_critic_is_measured_on_problems_that_were_held_out(
     assert done["rows"] <= len(kept) - len(held_out)
     critic = StepCritic.load(tmp_path / "model")
     assert [0 < right < 1 for right in critic.judge("Tom has 2 pens.", ["2 + 1 = 3.", "3 + 1 = 5."])] == [True, True]
+
+
+def test_encoder_can_become_a_step_critic(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokenizer = shipped_tokenizer()
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "bert")
+    tokenizer.save_pretrained(tmp_path / "bert")
+    start = ("--model", f"hf:{tmp_path / 'bert'}", "--out", str(tmp_path / "model"))
+    assert run_command(["train", "step-critic", str(data), *start, *QUICK]) == 0
+    assert all(0 < right < 1 for right in StepCritic.load(tmp_path / "model").judge("Tom has 2 pens.", ["2 + 1 = 3."]))
 
 
 @pytest.mark.slow
