@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-SHIPPED = ("actor", "critic")
-"""Names of the shipped models: `miniature:NAME`."""
+SHIPPED = ("actor", "critic", "small-actor")
+"""Names of the shipped models: `miniature:NAME`. The small actor is there to compare actors of several sizes."""
 
 
 def weights_path(name: str) -> Path:

@@ -72,12 +72,35 @@ def sizes_figure(part: PartResult) -> LineFigure:
     return _figure(part, "Lowest gain of an actor", 0, "actor, in the given order", points, bounds=("oracle",))
 
 
+def training_figure(part: PartResult) -> LineFigure:
+    """Give accuracy by iteration of self-improvement, from the largest number of responses per problem."""
+    rows = part.tables.get("iterations", ())
+    explored = sorted({row["samples"] for row in rows})
+    drawn: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["samples"] == explored[-1]:
+            drawn.setdefault(f"{row['kind']}, {row['test']}", []).append(row)
+    points = _rates(drawn, "iteration")
+    return _figure(part, "Critic in the loop over vanilla, at the end", len(explored) - 1, "iteration", points)
+
+
+def self_talk_figure(part: PartResult) -> LineFigure:
+    """Give the majority vote of k responses of every arm."""
+    drawn: dict[str, list[Row]] = {}
+    for row in part.tables.get("at_k", ()):
+        if row["measure"] == "maj":
+            drawn.setdefault(row["arm"], []).append(row)
+    return _figure(part, "Vote of two players over that of self-talk", 2, "responses per problem", _rates(drawn, "k"))
+
+
 DRAWN: Mapping[str, Callable[[PartResult], LineFigure]] = {
     "difficulty": difficulty_figure,
     "scaling": scaling_figure,
     "stability": stability_figure,
     "sequential": sequential_figure,
     "sizes": sizes_figure,
+    "training": training_figure,
+    "self_talk": self_talk_figure,
 }
 """The figure of each part that has one."""
 
@@ -103,6 +126,14 @@ def _figure(
     return LineFigure(
         title=title, note=note, x=x, y="correct", points=drawn, findings=names[:2], bounds=bounds, is_cost=is_cost
     )
+
+
+def _rates(lines: Mapping[str, Sequence[Row]], x: str) -> Iterator[Point]:
+    """Give the points of lines whose rows hold a rate."""
+    for name, rows in lines.items():
+        for row in rows:
+            if row["value"] is not None:
+                yield Point(name, row[x], row["value"], row["low"], row["high"])
 
 
 def _points(rows: Sequence[Row], x: str, lines: Mapping[str, str], *, bounded: bool = False) -> Iterator[Point]:

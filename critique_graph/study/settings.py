@@ -45,7 +45,8 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
     """Parts to run, with commas between: `difficulty`, `scaling`, `stability`, `sequential`, `sizes`, `critics`,
     `training`, `self_talk`; empty: all of them."""
     actors: RoleSettings = ()
-    """Actors that `sizes` compares with one critic, from the smallest to the largest; empty: the actor alone."""
+    """Actors that `sizes` compares with one critic, from the smallest to the largest; empty: the miniature's two
+    beside its actor, else the actor alone."""
     critics: RoleSettings = ()
     """Critics that `critics` compares with the critic; empty: the actor, which then criticises itself."""
     samples: Annotated[int, SAMPLING] = Field(default=16, ge=2, le=4096)
@@ -58,6 +59,12 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
 
     limit: Annotated[int | None, Parameter(alias="-n"), PROBLEMS] = Field(default=None, ge=1)
     """Maximum number of problems; empty: 200 of the miniature, all of a file."""
+
+    @property
+    def sized_actors(self) -> tuple[RoleModel, ...]:
+        """The actors in force, from the smallest to the largest."""
+        smaller = (RoleModel(model="miniature:small-actor"),) if self.actor.model == "miniature:actor" else ()
+        return self.actors or (*smaller, self.actor)
 
     @property
     def problem_limit(self) -> int | None:

@@ -55,8 +55,8 @@ class Measured:
 
 def sizes(job: StudyJob) -> PartResult:
     """Measure every actor with the study's critic."""
-    actors = job.settings.actors or (job.settings.actor,)
-    measured = [Measured(actor, greedy_of(job, actor, job.settings.critic)) for actor in actors]
+    critic = job.settings.critic
+    measured = [Measured(actor, greedy_of(job, actor, critic)) for actor in job.settings.sized_actors]
     measured = [actor for actor in measured if actor.problems]
     if not measured:
         return PartResult(part=PART, left_out=NO_REFERENCES)

@@ -23,7 +23,8 @@ def test_study_of_the_miniature(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run_command(command) == 0
     table = capsys.readouterr().out
     assert "critic raises accuracy" in table
-    assert "sizes: One actor has no sizes to compare" in table
+    (sizes,) = (part for part in printed["parts"] if part["part"] == "sizes")
+    assert [row["actor"] for row in sizes["tables"]["actors"]] == ["miniature:small-actor", "miniature:actor"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The part `self_talk` of a study."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from learning import FakeTrainer
 from critique_graph.core.errors import RunError
 from critique_graph.metrics.at_k import pass_at_k
 from critique_graph.runs.traces import read_traces
+from critique_graph.study.figures import write_figures
 from critique_graph.study.part import PartResult
 from critique_graph.study.self_talk import self_talk
 
@@ -46,6 +48,15 @@ def test_curves_are_exact_means_over_subsets(result: PartResult, folder: Path) -
     assert curve["two players", "pass", 2] == pytest.approx(sum(chances) / len(TEST))
     assert all(curve[arm, "pass", 1] == pytest.approx(curve[arm, "maj", 1]) for arm in ARMS)
     assert len(curve) == len(ARMS) * 2 * 4
+
+
+def test_figure_has_the_votes_of_the_table(result: PartResult, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    write_figures([result], tmp_path)
+    with (tmp_path / "self_talk.csv").open() as file:
+        drawn = {(row["line"], int(row["responses per problem"])): row["correct"] for row in csv.DictReader(file)}
+    votes = [row for row in result.tables["at_k"] if row["measure"] == "maj"]
+    assert drawn == {(row["arm"], row["k"]): str(row["value"]) for row in votes}
 
 
 def test_findings_are_the_order_of_the_paper_by_three_measures(result: PartResult) -> None:

@@ -1,5 +1,6 @@
 """The part `training` of a study."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Problem
 from critique_graph.metrics.intervals import Rate, paired_difference
 from critique_graph.runs.traces import read_traces
+from critique_graph.study.figures import write_figures
 from critique_graph.study.learning import Learner, Measured, find_learner, finding, shared
 from critique_graph.study.learning_settings import recipe
 from critique_graph.study.part import PartResult
@@ -96,6 +98,18 @@ def test_iterations_and_long_tail_are_tables_of_numbers(result: PartResult, fold
         if chain.response is not None and chain.response.is_correct
     ]
     assert shares == [pytest.approx(correct.count(level) / len(correct)) for level in (0, 1, 2)]
+
+
+def test_figure_has_the_numbers_of_the_table(result: PartResult, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    write_figures([result], tmp_path)
+    with (tmp_path / "training.csv").open() as file:
+        drawn = {(row["line"], int(row["iteration"])): float(row["correct"]) for row in csv.DictReader(file)}
+    rows = result.tables["iterations"]
+    most = max(row["samples"] for row in rows)
+    assert drawn == {
+        (f"{row['kind']}, {row['test']}", row["iteration"]): row["value"] for row in rows if row["samples"] == most
+    }
 
 
 def test_accuracy_by_level_adds_up(result: PartResult) -> None:
