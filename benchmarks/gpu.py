@@ -31,9 +31,9 @@ from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.problems.load import load_problems
 from critique_graph.trainers.planner import plan_training
-from critique_graph.trainers.progress import TrainingProgress
+from critique_graph.trainers.progress import StepReport, TrainingProgress
 from critique_graph.trainers.rows import TrainingRow, row
-from critique_graph.trainers.sft import SFTSettings, StepReport, train_sft
+from critique_graph.trainers.sft import SFTSettings, train_sft
 from critique_graph.trainers.train_task import train_task
 
 STEPS, BATCH = 3, 32
@@ -66,10 +66,10 @@ class StepTimes(TrainingProgress):
         self.seen: list[tuple[float, int]] = [(time.perf_counter(), 0)]
         self.losses: list[float] = []
 
-    def step(self, step: int, steps: int, loss: float, tokens: int) -> None:
+    def step(self, report: StepReport) -> None:
         """Note a step."""
-        self.seen.append((time.perf_counter(), tokens))
-        self.losses.append(loss)
+        self.seen.append((time.perf_counter(), report.tokens))
+        self.losses.append(report.loss)
 
     def tokens_per_second(self) -> float:
         """Give the median over the steps after the first, which also compiles and fills the memory."""
@@ -157,10 +157,6 @@ def otherwise(config: LlamaConfig, made: list[TrainingRow], tokenizer: Any, rate
     with torch.device(ACCELERATOR.device):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # type: ignore[no-untyped-call]
     times = StepTimes()
-
-    def note(report: StepReport) -> None:
-        times.step(report.step, report.steps, report.loss, report.tokens)
-
     plan = plan_training(
         made,
         config,
@@ -171,7 +167,7 @@ def otherwise(config: LlamaConfig, made: list[TrainingRow], tokenizer: Any, rate
         checkpointing=settings.checkpointing,
         processes=Processes(0, 1),
     )
-    train_sft(made, model=model, tokenizer=tokenizer, settings=settings, on_step=note)
+    train_sft(made, model=model, tokenizer=tokenizer, settings=settings, on_step=times.step)
     return {**figures(times, plan.parameters, rate, peak_memory()), "plan_gib": round(plan.needed / 1024**3, 2), **told}
 
 

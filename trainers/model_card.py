@@ -1,23 +1,27 @@
 """The record of a training, its figures before and after, and the card of the trained model."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
+from critique_graph.core.role_model import model_name
 from critique_graph.core.schema import Record
 from critique_graph.metrics.intervals import Rate
 from critique_graph.output.cards import card, counted, settings_section, table
 from critique_graph.solve.summary import Summary
 from critique_graph.trainers.candidates import about_test_sets
+from critique_graph.trainers.critic_rl_record import Reinforcement
 from critique_graph.trainers.plan import TrainingPlan
-from critique_graph.trainers.rows import Task
+from critique_graph.trainers.rows import TrainedTask
 from critique_graph.trainers.settings import TrainSettings
 
 
 class Training(Record):
     """The record of a training, as `critique-graph train --json` prints it."""
 
-    task: Task
+    task: TrainedTask
     rows: int
     dropped: dict[str, int]
     """Number of rows that were left out, by reason."""
@@ -47,6 +51,8 @@ class Training(Record):
     absence, was found by the untrained new head. None for other tasks."""
     located_after: Rate | None = None
     """The same share after the training."""
+    reinforcement: Reinforcement | None = None
+    """How a `critic-rl` learned; None for other tasks."""
 
 
 def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
@@ -62,6 +68,54 @@ from the first steps to the last: {curve}.{warning}""",
         {
             "Before and after": _before_and_after(training, settings),
             "Settings": settings_section(settings.model_dump(mode="json")),
+        },
+    )
+
+
+def reinforcement_card(training: Training, problems: str, settings: Mapping[str, Any]) -> str:
+    """Write the card of a critic that learned by reinforcement, with its settings as they are recorded."""
+    record = training.reinforcement
+    assert record is not None
+    rewards = table(
+        ("steps to", "stage", "reward", "its deviation", "groups without variance", "entropy", "said wrong", "leaks"),
+        [
+            (
+                step.step,
+                step.stage,
+                f"{step.reward:.2f}",
+                f"{step.reward_std:.2f}",
+                f"{step.groups_without_variance:.0%}",
+                f"{step.entropy:.3f}",
+                f"{step.said_wrong:.0%}",
+                f"{step.leaks:.0%}",
+            )
+            for step in record.steps
+        ],
+    )
+    evaluations = table(
+        ("step", "stage", "verdicts correct on correct responses", "on wrong responses", "gain of a round", "flips"),
+        [
+            (
+                found.step,
+                found.stage,
+                f"{found.verdicts_on_correct.percent()}, n = {found.verdicts_on_correct.n}",
+                f"{found.verdicts_on_wrong.percent()}, n = {found.verdicts_on_wrong.n}",
+                f"{found.gain.percent(sign='+')}, n = {found.gain.n}",
+                f"{found.flips.wrong_to_right} to correct, {found.flips.right_to_wrong} to wrong",
+            )
+            for found in record.evaluations
+        ],
+    )
+    return card(
+        f"critic trained by reinforcement from {training.start}",
+        f"""\
+The model judged {record.responses} responses of {model_name(settings["partner"])} to {record.problems} problems of
+{problems}, half of them correct, in {training.steps} optimizer steps of {settings["batch_size"]} critiques
+({record.estimator}). It read and wrote {training.tokens:,} tokens in {training.seconds:.0f} s on {training.device}.""",
+        {
+            "Held-out problems": f"One greedy round each time; 95 % intervals.\n\n{evaluations}",
+            "Rewards": f"Means over the steps of the training.\n\n{rewards}",
+            "Settings": settings_section(settings),
         },
     )
 

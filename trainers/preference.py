@@ -11,12 +11,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
+from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import PreferenceRow, TrainingRow
 from critique_graph.trainers.sft import (
     SFTResult,
     SFTSettings,
     StepLog,
-    StepReport,
     adapters,
     arguments,
     encode_rows,

@@ -8,6 +8,8 @@ from langchain_core.messages import BaseMessage
 Task = Literal[
     "critic", "refiner", "actor", "preference", "critic-preference", "step-critic", "self-talk", "self-correction"
 ]
+TrainedTask = Literal[Task, "critic-rl"]
+"""What `train` takes: the tasks that learn from rows, and the critic that learns by reinforcement from problems."""
 PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
 """Tasks whose rows are `PreferenceRow`s."""
 
@@ -38,7 +40,19 @@ class StepRow(TypedDict):
     labels: list[bool]
 
 
-AnyRow = TrainingRow | PreferenceRow | StepRow
+class ResponseRow(TypedDict):
+    """A row of a critic that learns by reinforcement: its prompt, and all that the rewards of a critique need."""
+
+    prompt: list[Message]
+    problem: str
+    chain: int
+    question: str
+    response: str
+    reference: str
+    is_correct: bool
+
+
+AnyRow = TrainingRow | PreferenceRow | StepRow | ResponseRow
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 

@@ -2,12 +2,23 @@
 
 from typing import Annotated, Literal
 
+from cyclopts import Parameter
 from pydantic import Field
 
-from critique_graph.core.settings import DATA, MODELS, PROBLEMS, TRAINING, Settings
+from critique_graph.core.settings import (
+    DATA,
+    MODELS,
+    PROBLEMS,
+    REINFORCEMENT,
+    TRAINING,
+    ServerAddress,
+    Settings,
+)
 from critique_graph.trainers.selection import Balance
+from critique_graph.verbs.settings import ServerSettings
 
 Weights = Literal["float32", "bfloat16"]
+Estimator = Literal["grpo", "rloo"]
 
 
 class TrainSettings(Settings):
@@ -51,3 +62,54 @@ class TrainSettings(Settings):
     """Model of the other role in the evaluation: the actor where a critic is trained, else the critic."""
     seed: Annotated[int, TRAINING] = 0
     """Root seed: the choice of rows, their order and the evaluation's samples derive from it."""
+
+
+class ReinforcementSettings(ServerSettings):
+    """Settings of `critique-graph train critic-rl`. The defaults are ours, but for `beta`, which is Critique-RL's."""
+
+    estimator: Annotated[Estimator, REINFORCEMENT] = "grpo"
+    """Trainer of TRL, by its estimate of how good a critique is: `grpo`, by the mean and the spread of the critiques of
+    one response; `rloo`, by the mean of the others, as in Critique-RL."""
+    discriminability_steps: Annotated[int, REINFORCEMENT] = Field(default=100, ge=0)
+    """Number of optimizer steps of the first stage, in which correct verdicts are rewarded; 500 in Critique-RL."""
+    helpfulness_steps: Annotated[int, REINFORCEMENT] = Field(default=100, ge=0)
+    """Number of optimizer steps of the second stage, in which correct refinements by the partner are rewarded."""
+    generations: Annotated[int, REINFORCEMENT] = Field(default=8, ge=2)
+    """Number of critiques of one response that are compared, a divisor of the batch size; 4 in Critique-RL."""
+    temperature: Annotated[float, REINFORCEMENT] = Field(default=1.0, gt=0, le=5)
+    """Sampling temperature of the critiques; 0.7 in Critique-RL. Where all critiques of a response are rewarded alike,
+    nothing can be learned: raise it then."""
+    beta: Annotated[float, REINFORCEMENT] = Field(default=0.01, ge=0)
+    """Weight of the KL divergence from the start model, which must not be lost; 0: the start model is not kept."""
+    critique_tokens: Annotated[int, REINFORCEMENT] = Field(default=1536, ge=1)
+    """Maximum number of tokens of one critique, its reasoning included; fewer where the context has less room."""
+    refinements: Annotated[int, REINFORCEMENT] = Field(default=1, ge=1)
+    """Number of refinements per critique in the second stage."""
+    refine_temperature: Annotated[float | None, REINFORCEMENT] = Field(default=None, ge=0, le=5)
+    """Sampling temperature of the refinements; empty: 0 for one, 0.7 for several."""
+    evaluate_every: Annotated[int, REINFORCEMENT] = Field(default=50, ge=1)
+    """Number of optimizer steps between two checkpoints, each with an evaluation on held-out problems."""
+    reward_timeout: Annotated[float, REINFORCEMENT] = Field(default=1800.0, gt=0)
+    """Longest time in seconds that the rewards of one step may take before the training ends with an error."""
+    vllm_server: Annotated[ServerAddress | None, REINFORCEMENT] = None
+    """Address of a server of TRL (`trl vllm-serve`) that generates the critiques; empty: the trainer does it."""
+    limit: Annotated[int | None, Parameter(alias="-n"), PROBLEMS] = Field(default=None, ge=1)
+    """Maximum number of problems to learn from; empty: 100 of the miniature, all of a file."""
+    responses: Annotated[int, REINFORCEMENT] = Field(default=4, ge=1, le=4096)
+    """Number of responses per problem that the partner writes; correct and wrong ones are judged in equal numbers."""
+    response_temperature: Annotated[float, REINFORCEMENT] = Field(default=1.0, ge=0, le=5)
+    """Sampling temperature of the responses that the critic judges."""
+    max_tokens: Annotated[int, REINFORCEMENT] = Field(default=1024, ge=1)
+    """Maximum number of tokens of one response or refinement of the partner."""
+
+    @property
+    def steps(self) -> int:
+        """Number of optimizer steps of both stages."""
+        return self.discriminability_steps + self.helpfulness_steps
+
+    @property
+    def refiner_temperature(self) -> float:
+        """The temperature of refinements in force: several greedy ones would be copies of one."""
+        if self.refine_temperature is not None:
+            return self.refine_temperature
+        return 0.0 if self.refinements == 1 else 0.7

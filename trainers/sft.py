@@ -37,6 +37,7 @@ from critique_graph.core.errors import CritiqueGraphError, MissingDependencyErro
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.processes import find_processes
 from critique_graph.trainers.muon import MuonWithAdamW
+from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import TrainingRow
 
 logger = logging.getLogger(__name__)
@@ -83,18 +84,6 @@ class SFTSettings:
 
 class DivergedError(CritiqueGraphError):
     """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """Progress of a training after an optimizer step."""
-
-    step: int
-    steps: int
-    loss: float
-    """Mean loss per learned token in this step."""
-    tokens: int
-    """Number of tokens that the model has read so far."""
 
 
 @dataclass(frozen=True)
@@ -331,6 +320,6 @@ class StepLog(TrainerCallback):
         step, steps, latest = state.global_step, state.max_steps, float(logs["loss"])
         if not isfinite(latest):
             raise DivergedError(f"the loss is {latest} at step {step} of {steps}: lower the learning rate.")
-        self._on_step(StepReport(step, steps, latest, int(state.num_input_tokens_seen)))
+        self._on_step(StepReport(step, steps, latest, int(state.num_input_tokens_seen), logs.get("reward")))
         if step % self._every == 0 or step == steps:
             logger.info("step %d of %d, loss %.4f", step, steps, _curve(state, self._every)[-1])

@@ -24,8 +24,9 @@ from transformers.utils import logging as transformers_logging
 
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import StepRow
-from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, StepReport, arguments, optimizer, run_trainer
+from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, arguments, optimizer, run_trainer
 
 LABELS = {0: "wrong", 1: "right"}
 

@@ -6,14 +6,13 @@ OUT/training/        rows/, settings.json, plan.json, checkpoints while the trai
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, cast
 
-import orjson
 import torch
 from accelerate.utils import find_executable_batch_size
 from jinja2 import TemplateError
@@ -32,7 +31,6 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import load_model
-from critique_graph.models.model_string import ModelString
 from critique_graph.output.cards import CARD
 from critique_graph.problems.held_out import is_held_out
 from critique_graph.problems.load import load_problems
@@ -44,16 +42,17 @@ from critique_graph.trainers.model_card import Training, model_card
 from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.planner import fewer_rows, plan_training
 from critique_graph.trainers.preference import train_preference
+from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
 from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
 from critique_graph.trainers.selection import Selected, select
 from critique_graph.trainers.settings import TrainSettings
-from critique_graph.trainers.sft import SFTResult, SFTSettings, StepReport, check_optimizer, train_sft
+from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
+from critique_graph.trainers.training_folder import CHECKPOINTS, FOLDER, PLAN, RESULT, ROWS, claim, start_weights
 
 logger = logging.getLogger(__name__)
 
-FOLDER, ROWS, PLAN, RESULT = "training", "rows", "plan.json", "result.json"
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
 """Approximate number of points of the loss curve."""
@@ -92,7 +91,7 @@ def run_training(
         DivergedError: The loss is no longer a finite number.
         MissingDependencyError: An extra that the training needs is not installed.
     """
-    source, sft, processes = _path_of(start), sft_settings(settings), find_processes()
+    source, sft, processes = start_weights(start), sft_settings(settings), find_processes()
     if settings.eval is not None and processes.count > 1:
         raise InputError(
             "--eval plays the loop in one process: leave it out here, and measure with `critique-graph run`."
@@ -122,7 +121,7 @@ def run_training(
     folder = out / FOLDER
     result = folder / RESULT
     if processes.is_first:
-        _claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
+        claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
     if processes.is_first:
@@ -142,7 +141,7 @@ def run_training(
         return training
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
-    rmtree(folder / "checkpoints", ignore_errors=True)
+    rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return training
 
 
@@ -177,7 +176,7 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
     verb = "dpo" if training.task in PREFERENCES else "sft"
     return (
-        f"trl {verb} --model_name_or_path {_path_of(training.start)} --dataset_name {out / FOLDER / ROWS} "
+        f"trl {verb} --model_name_or_path {start_weights(training.start)} --dataset_name {out / FOLDER / ROWS} "
         f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
         f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
@@ -256,7 +255,7 @@ def _fit(
                 log_every=max(1, steps // CURVE_POINTS),
             ),
             out=out,
-            checkpoints=out / FOLDER / "checkpoints",
+            checkpoints=out / FOLDER / CHECKPOINTS,
             on_step=on_step,
         )
 
@@ -320,34 +319,3 @@ def _evaluated(task: Task, model: str, folder: Path, settings: TrainSettings) ->
             prompts=prompts_hash(loop_prompts()),
         )
     )
-
-
-def _path_of(start: str) -> str:
-    """Give the path of the weights from which training starts."""
-    named = ModelString.parse(start) if ":" in start else None
-    if named is None or named.weights is None or named.prefix == "vllm":
-        raise InputError(f"--model {start}: training starts from hf:NAME_OR_PATH, miniature:actor or miniature:critic.")
-    return named.weights
-
-
-def _claim(out: Path, configuration: Mapping[str, Any]) -> None:
-    """Check that the folder holds the same configuration, or write it if no training has begun in the folder."""
-    if (link := next((path for path in out.rglob("*") if path.is_symlink()), None)) is not None:
-        raise InputError(f"{link} is a link, and may lead anywhere: give another folder.")
-    folder = out / FOLDER
-    file = folder / "settings.json"
-    if file.is_file():
-        known = orjson.loads(file.read_bytes())
-        changed = next((name for name, value in configuration.items() if known.get(name) != value), None)
-        if changed is None:
-            return
-        if (folder / "checkpoints").exists() or (folder / RESULT).exists():
-            raise InputError(
-                f"{out} holds a training with {changed} {known.get(changed)!r}, not {configuration[changed]!r}: "
-                "give another folder."
-            )
-        rmtree(folder)
-    elif out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no training; give a new folder.")
-    folder.mkdir(parents=True)
-    write_atomically(file, [orjson.dumps(configuration, option=orjson.OPT_INDENT_2)])

@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from critique_graph.core.errors import MissingDependencyError
+from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.engines.torch_companions import hide_unloadable
 from critique_graph.trainers.model_card import Training
 from critique_graph.trainers.progress import TrainingProgress
-from critique_graph.trainers.rows import Task
-from critique_graph.trainers.settings import TrainSettings
+from critique_graph.trainers.rows import TrainedTask
+from critique_graph.trainers.settings import ReinforcementSettings, TrainSettings
+
+_ONLY_REINFORCEMENT = ReinforcementSettings.model_fields.keys()
 
 
 def train_task(
-    task: Task,
+    task: TrainedTask,
     data: Path | str,
     *,
     model: str,
@@ -30,35 +32,45 @@ def train_task(
 
     Args:
         task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
-            `self-talk` or `self-correction`.
+            `self-talk`, `self-correction`, or `critic-rl`, a critic by reinforcement.
         data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data,
-            of labelled steps or of exported rows.
+            of labelled steps or of exported rows; for `critic-rl` a problem set.
         model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model; use it as `hf:OUT` or `vllm:OUT`.
         progress: Display of the progress; nothing is shown by default.
-        settings: Fields of `TrainSettings`.
+        settings: Fields of `TrainSettings`; for `critic-rl` also those of `ReinforcementSettings`.
 
     Raises:
         InputError: The data hold no rows, or rows that are too long; the model has no chat template; `out` holds
             another training.
         DivergedError: The loss is no longer a finite number.
+        NothingToLearnError: `critic-rl`: the critiques of every response are rewarded alike.
+        RefinerError: `critic-rl`: the partner makes no refinements any more.
+        RewardError: `critic-rl`: a reward failed or took too long.
         MissingDependencyError: The extra `train` is not installed.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    chosen = TrainSettings(**settings)
+    only = {name: settings.pop(name) for name in _ONLY_REINFORCEMENT & settings.keys()}
+    chosen, reinforcement = TrainSettings(**settings), ReinforcementSettings(**only)
+    if task != "critic-rl" and reinforcement != ReinforcementSettings():
+        changed = sorted(name for name, value in ReinforcementSettings() if getattr(reinforcement, name) != value)
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
+        raise InputError(f"{flags}: these are settings of critic-rl, and {task} has none of them.")
     try:
         hide_unloadable()  # before transformers and TRL are imported, which would not load
+        from critique_graph.trainers.critic_rl import run_critic_rl
         from critique_graph.trainers.train import run_training
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
-    if progress is None:
-        return run_training(task, Path(data), model, Path(out), chosen)
+    shown = progress or TrainingProgress(quiet=True)
+    if task == "critic-rl":
+        return run_critic_rl(str(data), model, Path(out), chosen, reinforcement, on_note=shown.note, on_step=shown.step)
     return run_training(
         task,
         Path(data),
         model,
         Path(out),
         chosen,
-        on_plan=lambda plan: progress.note(plan.describe()),
-        on_step=lambda report: progress.step(report.step, report.steps, report.loss, report.tokens),
+        on_plan=lambda plan: shown.note(plan.describe()),
+        on_step=shown.step,
     )

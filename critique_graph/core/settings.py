@@ -16,7 +16,8 @@ PROBLEMS = Parameter(group=Group("Problems", sort_key=2))
 SAMPLING = Parameter(group=Group("Sampling", sort_key=3))
 DATA = Parameter(group=Group("Data", sort_key=4))
 TRAINING = Parameter(group=Group("Training", sort_key=5))
-OUTPUT = Parameter(group=Group("Output", sort_key=6))
+REINFORCEMENT = Parameter(group=Group("Training by reinforcement (critic-rl)", sort_key=6))
+OUTPUT = Parameter(group=Group("Output", sort_key=7))
 
 ServerAddress = Annotated[str, PlainSerializer(redacted, return_type=str)]
 """Address of a server; whatever is written of it has no credentials."""

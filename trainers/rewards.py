@@ -1,0 +1,208 @@
+"""Rewards of a critic that learns by reinforcement: `discriminability`, `helpfulness` (Critique-RL, arXiv 2510.24320).
+
+Plain functions with the signature of TRL's reward functions, for any trainer: they get a list of completions, and for
+each column of the rows a list that is as long. A completion is a text, or a conversation that ends in the critique.
+
+Departures from Critique-RL, all ours:
+
+1. A verdict counts only if the steps of the critique are readable, too; otherwise the format decays.
+2. In the second stage, an unreadable critique is rewarded by -1, and a wrong verdict loses 0.2 alone; in Critique-RL
+   both are rewarded by -1.
+3. A response that is called correct is not refined, as in the loop; the response itself counts.
+4. A critique that gives the answer away (`gives_answer_away`) is rewarded by 0 at most.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
+from critique_graph.core.schema import Critique
+
+AGREES, DISAGREES = 1.0, -1.0
+"""Rewards of a verdict; an unreadable critique is rewarded as one that disagrees."""
+VERDICT_BONUS = 0.2
+"""What a verdict that agrees adds to the reward of the refinement."""
+LEAK_LIMIT = 0.0
+"""Highest reward of a critique that gives the answer away."""
+
+Completion = str | Sequence[Mapping[str, Any]]
+LogMetric = Callable[[str, float], None]
+
+_STEP_NUMBER = re.compile(r"\bstep\s+\d+", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3})")
+_WORKED_OUT = re.compile(r"=\s*[$({*]*(?:\\boxed\{)?\s*$")
+"""End of a text after which a number is the value of an equation."""
+_EQUATION_END = 20
+"""Number of characters before a number in which its equals sign is looked for."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A critique of a response, and what the reference says of it."""
+
+    critique: Critique
+    agrees: bool
+    """Whether the critique is readable, and its verdict agrees with the reference."""
+    is_leak: bool
+    """Whether the critique gives the answer away."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A critique that calls a response wrong, after which the actor refines the response."""
+
+    problem: str
+    chain: int
+    """Index of the response among those of the problem."""
+    question: str
+    response: str
+    reference: str
+    critique: Critique
+
+
+class Refine(Protocol):
+    """Has the actor refine responses, all at the same time."""
+
+    async def __call__(self, attempts: Sequence[Attempt]) -> list[float | None]:
+        """Give, for each attempt, the share of its refinements that are correct; None if none could be made."""
+        ...
+
+
+def discriminability(
+    completions: Sequence[Completion],
+    *,
+    question: Sequence[str],
+    response: Sequence[str],
+    reference: Sequence[str],
+    is_correct: Sequence[bool],
+    log_metric: LogMetric | None = None,
+    **columns: object,
+) -> list[float]:
+    """Reward the verdict of each critique: 1 if it agrees with the reference, -1 if it does not or is unreadable.
+
+    Args:
+        completions: The critiques, with the reasoning before them.
+        question: The problems.
+        response: The responses that are judged.
+        reference: The reference answers.
+        is_correct: Whether each response is correct.
+        log_metric: Called with the name and the value of a figure of this batch.
+        columns: Other columns of the rows, which are not needed.
+    """
+    found = _judge(completions, question, response, reference, is_correct, log_metric)
+    return [_limited(AGREES if judged.agrees else DISAGREES, judged) for judged in found]
+
+
+async def helpfulness(
+    completions: Sequence[Completion],
+    *,
+    refine: Refine,
+    problem: Sequence[str],
+    chain: Sequence[int],
+    question: Sequence[str],
+    response: Sequence[str],
+    reference: Sequence[str],
+    is_correct: Sequence[bool],
+    log_metric: LogMetric | None = None,
+    **columns: object,
+) -> list[float | None]:
+    """Reward what each critique leads to: the share of correct refinements, and 0.2 for a verdict that agrees.
+
+    A response that is called correct stays as it is, so it counts itself. None stands for a critique whose refinements
+    could not be made, which says nothing about it.
+
+    Args:
+        completions: The critiques, with the reasoning before them.
+        refine: Has the actor refine responses.
+        problem: Ids of the problems.
+        chain: Index of each response among those of its problem.
+        question: The problems.
+        response: The responses that are judged.
+        reference: The reference answers.
+        is_correct: Whether each response is correct.
+        log_metric: Called with the name and the value of a figure of this batch.
+        columns: Other columns of the rows, which are not needed.
+    """
+    found = _judge(completions, question, response, reference, is_correct, log_metric)
+    asked = [
+        index
+        for index, judged in enumerate(found)
+        if judged.critique.is_readable and judged.critique.final == "wrong" and not judged.is_leak
+    ]
+    attempts = [
+        Attempt(problem[index], chain[index], question[index], response[index], reference[index], found[index].critique)
+        for index in asked
+    ]
+    shares: dict[int, float | None] = dict(zip(asked, await refine(attempts), strict=True))
+    rewards: list[float | None] = []
+    for index, judged in enumerate(found):
+        share = shares.get(index, float(is_correct[index]))
+        if not judged.critique.is_readable:
+            rewards.append(DISAGREES)
+        elif share is None:
+            rewards.append(None)
+        else:
+            rewards.append(_limited(share + VERDICT_BONUS * judged.agrees, judged))
+    return rewards
+
+
+def gives_answer_away(critique: Critique, work: str, *, question: str, response: str, reference: str) -> bool:
+    """Tell whether a critique states the reference answer without working it out, so that the actor can copy it.
+
+    It does if the answer stands in the critique, neither the problem nor the response has it, and in all that the
+    critic wrote (`work`, its reasoning included) no equation has it as its value. Of steps, only their numbers are left
+    out of the search; an answer that is no number must stand there letter by letter.
+    """
+    answer = _plain(reference)
+    if not answer or any(_mentions(_plain(text), answer) for text in (question, response)):
+        return False
+    worked = _plain(work)
+    is_worked_out = any(
+        _WORKED_OUT.search(worked, max(0, place - _EQUATION_END), place) for place in _mentions(worked, answer)
+    )
+    return bool(_mentions(_plain(critique.text), answer)) and not is_worked_out
+
+
+def _mentions(text: str, answer: str) -> list[int]:
+    """Give the places of an answer in a text; `13` is not in `130`, `1.13` or `-13`."""
+    return [found.start() for found in re.finditer(rf"(?<![\w.\-]){re.escape(answer)}(?!\w|[.,]\d)", text)]
+
+
+def _plain(text: str) -> str:
+    """Give a text without the numbers of steps and the commas of thousands."""
+    return _THOUSANDS.sub("", _STEP_NUMBER.sub("", text)).strip()
+
+
+def _judge(
+    completions: Sequence[Completion],
+    questions: Sequence[str],
+    responses: Sequence[str],
+    references: Sequence[str],
+    are_correct: Sequence[bool],
+    log_metric: LogMetric | None,
+) -> list[Judged]:
+    """Read critiques, and log how many are unreadable, call their response wrong, and give the answer away."""
+    found = []
+    rows = zip(completions, questions, responses, references, are_correct, strict=True)
+    for completion, question, response, reference, is_correct in rows:
+        text = completion if isinstance(completion, str) else str(completion[-1]["content"])
+        _, visible = split_reasoning(text, may_quote=mentions_reasoning(response))
+        critique = parse_critique(visible, response, has_reasoning=False)  # as the loop reads a reply
+        expected = "correct" if is_correct else "wrong"
+        is_leak = gives_answer_away(critique, text, question=question, response=response, reference=reference)
+        found.append(Judged(critique, critique.is_readable and critique.final == expected, is_leak))
+    if log_metric is not None and found:
+        for name, values in (
+            ("unreadable", [not judged.critique.is_readable for judged in found]),
+            ("said_wrong", [judged.critique.final == "wrong" for judged in found]),
+            ("leaks", [judged.is_leak for judged in found]),
+        ):
+            log_metric(name, sum(values) / len(values))
+    return found
+
+
+def _limited(reward: float, judged: Judged) -> float:
+    return min(reward, LEAK_LIMIT) if judged.is_leak else reward
