@@ -252,6 +252,11 @@ def _fit(
         )
     except (ValueError, TemplateError) as error:
         raise InputError(str(error)) from error
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"out of memory with {settings.rows_at_once or settings.batch_size} critiques at once. What lowers the "
+            "memory: --rows-at-once 1, --checkpointing, --lora-rank 16, --critique-tokens."
+        ) from error
     except NothingToLearnError as error:
         if saved := sorted(checkpoints.glob("checkpoint-*"), key=lambda path: path.stat().st_mtime):
             raise NothingToLearnError(f"{error} What it had learned before is in hf:{saved[-1]}.") from error

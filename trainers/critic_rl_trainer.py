@@ -53,7 +53,7 @@ MIN_ROOM = 16
 _NO_PROBABILITIES = "probability tensor contains"
 """What torch says when it draws from weights that are no finite numbers."""
 
-_ESTIMATORS: dict[Estimator, tuple[Callable[..., Any], Callable[..., Any]]] = {
+ESTIMATORS: dict[Estimator, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "grpo": (GRPOTrainer, GRPOConfig),
     "rloo": (RLOOTrainer, RLOOConfig),
 }
@@ -126,7 +126,7 @@ def train_critic_rl(
                 "vllm_mode": "server",
                 "vllm_server_base_url": reinforcement.vllm_server,
             }
-        create, configuration = _ESTIMATORS[reinforcement.estimator]
+        create, configuration = ESTIMATORS[reinforcement.estimator]
         return create(
             model=model,
             reward_funcs=staged_rewards(refine, reinforcement),
@@ -209,6 +209,11 @@ class LearningWatch(TrainerCallback):
         """Figures of every step so far."""
         self._settings = reinforcement
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        self._read(state)  # of the steps before the checkpoint from which a training goes on
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -223,14 +228,17 @@ class LearningWatch(TrainerCallback):
             raise DivergedError(
                 f"the gradient is no finite number at step {state.global_step}: lower the learning rate."
             )
+        self._read(state)
+        self._check()
+
+    def _read(self, state: TrainerState) -> None:
         self.figures = [
             StepFigures.of(entry, reinforcement=self._settings)
             for entry in state.log_history
             if "frac_reward_zero_std" in entry
         ]
-        self.check()
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise `NothingToLearnError` if the last steps had nothing to learn from, or the entropy has collapsed."""
         last = self.figures[-STALLED_STEPS:]
         if len(last) < STALLED_STEPS:

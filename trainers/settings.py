@@ -80,7 +80,7 @@ class ReinforcementSettings(ServerSettings):
     """Sampling temperature of the critiques; 0.7 in Critique-RL. Where all critiques of a response are rewarded alike,
     nothing can be learned: raise it then."""
     beta: Annotated[float, REINFORCEMENT] = Field(default=0.01, ge=0)
-    """Weight of the KL divergence from the start model, which must not be lost; 0: the start model is not kept."""
+    """Weight of the penalty on the KL divergence from the start model; 0: no penalty."""
     critique_tokens: Annotated[int, REINFORCEMENT] = Field(default=1536, ge=1)
     """Maximum number of tokens of one critique, its reasoning included; fewer where the context has less room."""
     refinements: Annotated[int, REINFORCEMENT] = Field(default=1, ge=1)

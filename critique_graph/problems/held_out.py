@@ -46,12 +46,17 @@ def public_test_set(question: str) -> str | None:
 def is_test_set(spec: str) -> bool:
     """Tell whether the problems of a run, by the name that its settings record, are there to measure.
 
-    Such are the miniature as `run` reads it, a split `test` of the hub (the default), and what self-improvement
-    measures on.
+    Such are the miniature as `run` reads it, a split `test` of the hub (the default), and what self-improvement and
+    `train critic-rl` measure on.
     """
     if spec.startswith("hf:"):
         return spec.count(":") < 3 or _names_test_split(spec)
-    return spec in ("miniature", "validation problems of self-improvement", "test problems of self-improvement")
+    return spec in (
+        "miniature",
+        "validation problems of self-improvement",
+        "test problems of self-improvement",
+        "held-out problems of critic-rl",
+    )
 
 
 def refuse_test_split(spec: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,21 +10,27 @@ import pytest
 pytest.importorskip("trl")
 
 from fakes import critique_text, solution
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from shipped import shipped_tokenizer
+from transformers import AutoModelForCausalLM, TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.utils import get_callable_name, is_async_callable
 
+from critique_graph.miniature import weights_path
+from critique_graph.nodes.critique import critique_messages
 from critique_graph.trainers.critic_rl_record import StepFigures, intervals
 from critique_graph.trainers.critic_rl_trainer import (
+    ESTIMATORS,
     STALLED_STEPS,
     LearningWatch,
     NothingToLearnError,
     RewardError,
     staged_rewards,
+    train_critic_rl,
 )
 from critique_graph.trainers.refiner import RefinerError
 from critique_graph.trainers.rewards import Attempt, Refine
-from critique_graph.trainers.settings import ReinforcementSettings
-from critique_graph.trainers.sft import DivergedError
+from critique_graph.trainers.rows import ResponseRow, as_messages
+from critique_graph.trainers.settings import Estimator, ReinforcementSettings
+from critique_graph.trainers.sft import DivergedError, SFTSettings
 
 WRONG = solution(8, "3 + 4 = 8.")
 CRITIQUE = critique_text("Wrong", ("3 + 4 = 8.", "Wrong"))
@@ -87,6 +94,52 @@ async def test_lost_partner_is_named_as_such():
         await rewards_at(5, is_lost)
 
 
+@pytest.mark.parametrize("estimator", ["grpo", "rloo"])
+def test_trainer_gets_the_settings(estimator: Estimator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given: dict[str, Any] = {}
+
+    class Created(Exception):
+        pass
+
+    def create(**arguments: Any) -> None:
+        given.update(arguments)
+        raise Created
+
+    monkeypatch.setitem(ESTIMATORS, estimator, (create, ESTIMATORS[estimator][1]))
+    settings = ReinforcementSettings(
+        estimator=estimator, generations=4, temperature=1.5, beta=0.02, vllm_server="http://127.0.0.1:9"
+    )
+    row: ResponseRow = {
+        "prompt": as_messages(critique_messages("3 + 4?", WRONG)),
+        "problem": "p",
+        "chain": 0,
+        "question": "3 + 4?",
+        "response": WRONG,
+        "reference": "7",
+        "is_correct": False,
+    }
+    model = AutoModelForCausalLM.from_pretrained(weights_path("critic"))
+
+    with pytest.raises(Created):
+        train_critic_rl(
+            [row],
+            model=model,
+            tokenizer=shipped_tokenizer(),
+            refine=helps,
+            settings=SFTSettings(batch_size=8, rows_at_once=4, max_steps=10, save_every=5, use_cpu=True),
+            reinforcement=settings,
+            out=tmp_path,
+            checkpoints=tmp_path,
+        )
+
+    told = given["args"]
+    assert (told.num_generations, told.temperature, told.beta, told.max_steps) == (4, 1.5, 0.02, 10)
+    assert (told.per_device_train_batch_size, told.generation_batch_size, told.save_steps) == (4, 8, 5)
+    assert (told.use_vllm, told.vllm_mode, told.vllm_server_base_url) == (True, "server", "http://127.0.0.1:9")
+    assert told.max_completion_length < model.config.max_position_embeddings
+    assert {name: given["train_dataset"][0][name] for name in row} == row
+
+
 def entry(step: int, **figures: float) -> dict[str, Any]:
     return {
         "step": step,
@@ -105,7 +158,7 @@ def entry(step: int, **figures: float) -> dict[str, Any]:
     }
 
 
-def watched(*entries: dict[str, Any], tmp_path: Any) -> LearningWatch:
+def watched(*entries: dict[str, Any], tmp_path: Path) -> LearningWatch:
     """Show a log to the watch, entry by entry, as the trainer does."""
     state, watch = TrainerState(), LearningWatch(SETTINGS)
     arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[])
@@ -116,7 +169,7 @@ def watched(*entries: dict[str, Any], tmp_path: Any) -> LearningWatch:
     return watch
 
 
-def test_training_goes_on_while_some_group_has_variance(tmp_path):
+def test_training_goes_on_while_some_group_has_variance(tmp_path: Path):
     stalled = [entry(step, frac_reward_zero_std=1.0) for step in range(1, STALLED_STEPS)]
 
     watch = watched(
@@ -126,7 +179,7 @@ def test_training_goes_on_while_some_group_has_variance(tmp_path):
     assert len(watch.figures) == STALLED_STEPS + 1
 
 
-def test_rewards_without_variance_end_the_training_and_say_what_to_change(tmp_path):
+def test_rewards_without_variance_end_the_training_and_say_what_to_change(tmp_path: Path):
     stalled = [entry(step, frac_reward_zero_std=1.0, reward=1.0) for step in range(3, 3 + STALLED_STEPS)]
 
     with pytest.raises(
@@ -137,14 +190,14 @@ def test_rewards_without_variance_end_the_training_and_say_what_to_change(tmp_pa
         watched(entry(1), entry(2), *stalled, tmp_path=tmp_path)
 
 
-def test_critic_that_writes_nothing_readable_is_told_to_learn_the_format_first(tmp_path):
+def test_critic_that_writes_nothing_readable_is_told_to_learn_the_format_first(tmp_path: Path):
     stalled = [entry(step, frac_reward_zero_std=1.0, reward=-1.0) for step in range(STALLED_STEPS)]
 
     with pytest.raises(NothingToLearnError, match="Train the start model with `train critic` first"):
         watched(*stalled, tmp_path=tmp_path)
 
 
-def test_collapsed_entropy_ends_the_training_and_says_what_to_change(tmp_path):
+def test_collapsed_entropy_ends_the_training_and_says_what_to_change(tmp_path: Path):
     begun = [entry(step, entropy=0.5) for step in range(STALLED_STEPS)]
     collapsed = [entry(STALLED_STEPS + step, entropy=0.009) for step in range(STALLED_STEPS)]
 
@@ -154,7 +207,7 @@ def test_collapsed_entropy_ends_the_training_and_says_what_to_change(tmp_path):
         watched(*begun, *collapsed, tmp_path=tmp_path)
 
 
-def test_gradient_that_is_no_number_ends_the_training(tmp_path):
+def test_gradient_that_is_no_number_ends_the_training(tmp_path: Path):
     with pytest.raises(DivergedError, match="no finite number at step 4: lower the learning rate"):
         watched(entry(4, grad_norm=float("nan")), tmp_path=tmp_path)
 

@@ -201,6 +201,7 @@ def test_what_a_selection_goes_by_comes_along() -> None:
         "hf:openai/gsm8k:main:Test",
         "validation problems of self-improvement",
         "test problems of self-improvement",
+        "held-out problems of critic-rl",
     ],
 )
 def test_test_problems_are_refused(problems: str) -> None:
