@@ -1,11 +1,12 @@
-"""Ask a model for a critique in the form that it masters, and read what it wrote.
+"""Ask a model for critiques in the form that it masters, and read what it wrote.
 
 The form of the request is chosen here, by node and model; whatever the form, the critique is one in the fixed format.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from langchain_core.messages import BaseMessage
@@ -14,7 +15,7 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.critique_json import GivenVerdicts, critique_format, explanation_chars, read_critique_json
-from critique_graph.core.schema import Critique, Failure, Reply, Usage
+from critique_graph.core.schema import Critique, Failure, Judgement, Reply, Usage
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.prefill import fill_in_critique
 
@@ -40,6 +41,57 @@ async def form_for(caller: Caller, wanted: CritiqueForm) -> CritiqueForm:
     if wanted != "auto":
         _warn_about(caller.name or type(caller.model).__name__, wanted)
     return "text"
+
+
+@dataclass(frozen=True)
+class Critiques:
+    """What came of asking for critiques of one response."""
+
+    judgements: tuple[Judgement, ...]
+    failures: tuple[Failure, ...]
+    """Why others did not come."""
+
+
+async def ask_for_critiques(
+    caller: Caller,
+    prompt: Callable[[CritiqueForm], list[BaseMessage]],
+    response: str,
+    key: CallKey,
+    *,
+    critiques: int,
+    form: CritiqueForm,
+    retries: int = 0,
+) -> Critiques:
+    """Ask for several critiques of a response at once, each a call of its own.
+
+    The first has the place in the graph, and so the seed, of a critique that is asked for alone. That all are the same
+    text is said once.
+
+    Args:
+        caller: The critic.
+        prompt: Builds the request in a form.
+        response: The response; its steps are what is judged.
+        key: The calls' place in the graph.
+        critiques: Number of critiques.
+        form: The form that is wanted.
+        retries: Number of times that each is asked for again if it cannot be read.
+    """
+
+    async def ask(number: int) -> tuple[Critique, Reply] | Failure:
+        place = key._replace(chain=f"{key.chain}/critique{number}") if number else key
+        return await ask_for_critique(caller, prompt, response, place, form=form, retries=retries)
+
+    outcomes = await asyncio.gather(*map(ask, range(critiques)))
+    came = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+    judgements = tuple(Judgement(critique=critique, call=reply.call) for critique, reply in came)
+    if are_copies(judgements):
+        _warn_about_copies(judgements[0].call.model, caller.temperature)
+    return Critiques(judgements, tuple(outcome for outcome in outcomes if isinstance(outcome, Failure)))
+
+
+def are_copies(judgements: Sequence[Judgement]) -> bool:
+    """Tell whether there are several critiques, and all are the same text."""
+    return len(judgements) > 1 and len({given.critique.text for given in judgements}) == 1
 
 
 async def ask_for_critique(
@@ -121,3 +173,13 @@ def to_critique(
 def _warn_about(name: str, form: CritiqueForm) -> None:
     unable = "does not keep to a JSON schema" if form == "json" else "does not continue a text that was begun"
     logger.warning("%s %s: critiques are asked for as text.", name, unable)
+
+
+@lru_cache(maxsize=64)
+def _warn_about_copies(name: str, temperature: float) -> None:
+    logger.warning(
+        "%s: all critiques of a response are the same text, and say no more than one would; a critic_temperature above "
+        "%g makes them differ.",
+        name,
+        temperature,
+    )

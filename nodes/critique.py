@@ -1,10 +1,13 @@
-"""The critic's judgement of each open chain's latest response, and what follows from it.
+"""The critic's judgement of each open chain's latest response, by one critique or several, and what follows from it.
 
 A chain is open until its `stop` is set. The gate (`Context.gate`) decides which responses are refined; only the gate
-`oracle` looks at the reference, which never reaches a prompt.
+`oracle` looks at the reference, which never reaches a prompt. With `keep_original`, a refinement counts once more
+critiques call it correct than the response before it; a tie keeps that response.
 """
 
 import asyncio
+import logging
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -15,9 +18,12 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import CritiqueForm, LoopContext, LoopRules
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Chain, ChainStop, Critique, Failure, Round, Usage
+from critique_graph.core.schema import Chain, ChainStop, Response, Round, Usage
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
-from critique_graph.nodes.ask_critique import ask_for_critique
+from critique_graph.core.verdicts import SEVERAL_TEMPERATURE, round_of
+from critique_graph.nodes.ask_critique import ask_for_critiques
+
+logger = logging.getLogger(__name__)
 
 
 def critique_messages(
@@ -32,62 +38,94 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
     """Create the node that critiques the latest response of every open chain."""
 
     async def critique(state: ActorCriticState) -> dict[str, Any]:
-        rules, call_critic = players.context().rules, players.caller("critic")
-        problem, chains = problem_id(state), read_chains(state)
+        context, call_critic = players.context(), players.caller("critic")
+        rules, problem, chains = context.rules, problem_id(state), read_chains(state)
+        if context.is_critic_heated:
+            _say_temperature()
         budget = rules.token_budget
         is_budget_spent = budget is not None and _tokens_used(chains) >= budget
 
         async def judge(chain: Chain) -> Chain:
-            if chain.stop is not None or chain.latest is None:
+            response, number = chain.candidate, len(chain.rounds) + 1
+            if chain.stop is not None or response is None:
                 return chain
             if is_budget_spent:
                 return chain.model_copy(update={"stop": "budget"})
-            if rules.gate == "oracle" and await _agrees_with_reference(chain, state, players):
-                return chain.model_copy(update={"stop": "reference_correct"})
-            response, number = chain.latest, len(chain.rounds) + 1
-            outcome = await ask_for_critique(
+            if rules.gate == "oracle" and await _agrees_with_reference(response, state, players):
+                return _preferred(chain).model_copy(update={"stop": "reference_correct"})
+            asked = await ask_for_critiques(
                 call_critic,
                 lambda form: critique_messages(state["question"], response.text, players.prompts, form=form),
                 response.text,
                 CallKey(problem, "critic", chain.index, number),
-                form=players.context().critique_form,
-                retries=players.context().retry_unreadable,
+                critiques=rules.critiques,
+                form=context.critique_form,
+                retries=context.retry_unreadable,
             )
-            if isinstance(outcome, Failure):
-                emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
-                return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            judgement, reply = outcome
-            emit("critique", chain=chain.index, round=number, **judgement.model_dump(mode="json"))
-            return chain.model_copy(
-                update={
-                    "rounds": (*chain.rounds, Round(critique=judgement, call=reply.call)),
-                    "stop": _stop_after(judgement, number, rules),
-                }
-            )
+            for failure in asked.failures:
+                emit("failure", chain=chain.index, round=number, kind=failure.kind, message=failure.message)
+            if not asked.judgements:
+                return chain.model_copy(update={"stop": "failed", "failure": asked.failures[0]})
+            turn = round_of(asked.judgements, rules.agree, failures=asked.failures)
+            for given in asked.judgements:
+                emit("critique", chain=chain.index, round=number, **given.critique.model_dump(mode="json"))
+            if rules.critiques > 1:
+                verdict, confidence = turn.critique.final, round(turn.confidence, 4)
+                emit("verdict", chain=chain.index, round=number, verdict=verdict, confidence=confidence)
+            return _judged(chain, turn, rules)
 
         return write_chains(await asyncio.gather(*map(judge, chains)))
 
     return BothWays(critique)
 
 
-async def _agrees_with_reference(chain: Chain, state: ActorCriticState, players: Players[LoopContext]) -> bool:
+async def _agrees_with_reference(response: Response, state: ActorCriticState, players: Players[LoopContext]) -> bool:
     reference = reference_of(state)
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
-    assert chain.latest is not None
-    return (await players.grader.grade(chain.latest.answer, reference)).is_correct
+    return (await players.grader.grade(response.answer, reference)).is_correct
 
 
-def _stop_after(critique: Critique, number: int, rules: LoopRules) -> ChainStop | None:
-    """Give the reason why no refinement follows critique `number` (1-based); None when one follows."""
-    if rules.gate == "when_wrong" and critique.final == "correct":
+def _judged(chain: Chain, turn: Round, rules: LoopRules) -> Chain:
+    """Add the critiques of the chain's candidate to it, and say why it stops, if it does."""
+    is_refinement = bool(chain.rounds) and chain.candidate is chain.rounds[-1].refinement
+    if rules.keep_original and is_refinement:
+        if turn.approvals <= chain.rounds[-1].approvals:
+            return chain.model_copy(update={"rounds": (*chain.rounds, turn), "stop": "kept_original"})
+        chain = _preferred(chain)
+    rounds = (*chain.rounds, turn)
+    return chain.model_copy(update={"rounds": rounds, "stop": _stop_after(turn, len(rounds), rules)})
+
+
+def _preferred(chain: Chain) -> Chain:
+    """Let the last refinement count, if that was open."""
+    if not chain.rounds or chain.rounds[-1].is_preferred is not False:
+        return chain
+    *before, last = chain.rounds
+    return chain.model_copy(update={"rounds": (*before, last.model_copy(update={"is_preferred": True}))})
+
+
+def _stop_after(turn: Round, number: int, rules: LoopRules) -> ChainStop | None:
+    """Give the reason why no refinement follows round `number` (1-based); None when one follows."""
+    verdict = turn.critique.final
+    if rules.gate == "when_wrong" and verdict == "correct":
         return "judged_correct"
-    if number > rules.rounds:  # the closing critique of a vote that weighs verdicts
+    if number > rules.rounds:  # the closing critique, where verdicts on all responses are needed
         return "rounds"
-    if rules.gate == "when_wrong" and critique.final is None:
+    if rules.gate == "when_wrong" and verdict is None:
         return "judged_unparsed"
+    if rules.abstain_below is not None and turn.confidence < rules.abstain_below:
+        return "abstained"
     return None
 
 
 def _tokens_used(chains: list[Chain]) -> int:
     return Usage.sum(chain.usage(role) for chain in chains for role in ("actor", "critic")).total_tokens
+
+
+@lru_cache(maxsize=1)
+def _say_temperature() -> None:
+    logger.warning(
+        "Several critiques at a critic_temperature of 0 would be copies of one: they are asked for at %g.",
+        SEVERAL_TEMPERATURE,
+    )

@@ -131,9 +131,10 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
             refinement = to_response(outcome, players.grader)
             emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
             is_last = number == rules.rounds and not rules.needs_verdicts
+            written = {"refinement": refinement, "is_preferred": False if rules.keep_original else None}
             return chain.model_copy(
                 update={
-                    "rounds": (*chain.rounds[:-1], last.model_copy(update={"refinement": refinement})),
+                    "rounds": (*chain.rounds[:-1], last.model_copy(update=written)),
                     "stop": "truncated" if refinement.is_truncated else "rounds" if is_last else None,
                 }
             )

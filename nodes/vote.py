@@ -108,7 +108,9 @@ async def count_votes(
 
 
 def _last_shown(chain: Chain) -> Response | None:
-    shown = [response for response in chain.responses if not (response.is_truncated or response.is_bare)]
+    refinements = [turn.refinement for turn in chain.rounds if turn.is_preferred is not False]
+    responses = [response for response in (chain.response, *refinements) if response is not None]
+    shown = [response for response in responses if not (response.is_truncated or response.is_bare)]
     return shown[-1] if shown else chain.latest
 
 

@@ -275,7 +275,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
                 first_error=critique.first_wrong_step,
                 refinement=refinement,
             )
-            before = step.kept(before)
+            before = step.judged_next(before)
 
 
 def _repaired(before: Response, refined: Response | None) -> str | None:

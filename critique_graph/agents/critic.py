@@ -1,30 +1,27 @@
 """The critic of an agent: a model, or a person."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from langgraph.types import interrupt
 from pydantic import JsonValue
 
-from critique_graph.agents.episode import Judgement
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Model, unbound
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import critique_in_prose, parse_critique
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, RefineWording
 from critique_graph.core.prompts_file import PromptsGiven, read_prompts
-from critique_graph.core.schema import Call, Critique, Failure
+from critique_graph.core.schema import Call, Critique, Failure, Judgement
+from critique_graph.core.verdicts import SEVERAL_TEMPERATURE
 from critique_graph.models.load import load_model
-from critique_graph.nodes.ask_critique import ask_for_critique
+from critique_graph.nodes.ask_critique import ask_for_critiques
 from critique_graph.nodes.critique import critique_messages
 
 HUMAN = "human"
 """The word in the place of a model where a person is the critic."""
 APPROVING = frozenset({"", "correct", "ok", "okay", "yes", "right", "approve", "approved", "accept"})
 """Words by which a person approves of an answer, in small letters."""
-SEVERAL_TEMPERATURE = 0.7
-"""Sampling temperature of several critiques, which would be the same at 0."""
 AGENT_PROMPTS = Prompts(
     refine=RefineWording(
         ask="{{critique}}\n\nA critic has checked your answer. Use the critique to give a new, corrected answer to the "
@@ -69,25 +66,15 @@ class AgentCritic:
         """Judge an answer; gives the critiques that came, and why none did, if none did."""
         if self._caller is None:
             return (ask_person(conversation, answer),), None
-        caller = self._caller
-
-        async def once(number: int) -> Judgement | Failure:
-            outcome = await ask_for_critique(
-                caller,
-                lambda form: critique_messages(conversation, answer, self.prompts, form=form),
-                answer,
-                key._replace(chain=number),
-                form=self.form,
-            )
-            if isinstance(outcome, Failure):
-                return outcome
-            critique, reply = outcome
-            return Judgement(critique=critique, call=reply.call)
-
-        outcomes = await asyncio.gather(*map(once, range(self.critiques)))
-        judgements = tuple(outcome for outcome in outcomes if isinstance(outcome, Judgement))
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        return judgements, None if judgements else failures[0]
+        asked = await ask_for_critiques(
+            self._caller,
+            lambda form: critique_messages(conversation, answer, self.prompts, form=form),
+            answer,
+            key,
+            critiques=self.critiques,
+            form=self.form,
+        )
+        return asked.judgements, None if asked.judgements else asked.failures[0]
 
     def told(self, critique: Critique) -> str:
         """Give the message in which the agent is told a critique.

@@ -7,11 +7,10 @@ from pydantic import JsonValue
 from critique_graph.core.schema import (
     Ballot,
     BallotEntry,
-    Call,
     Chain,
     ChainStop,
-    Critique,
     Failure,
+    Judgement,
     Problem,
     Record,
     Response,
@@ -19,6 +18,7 @@ from critique_graph.core.schema import (
     Trace,
     Usage,
 )
+from critique_graph.core.verdicts import MAJORITY, round_of, verdict_of
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain
 from critique_graph.nodes.changes import changes_of
@@ -36,13 +36,6 @@ Ending = Literal[
 ]
 GRAPH = "agent"
 """Name of the graph in traces of agents."""
-
-
-class Judgement(Record):
-    """One critique of an answer."""
-
-    critique: Critique
-    call: Call
 
 
 class Attempt(Record):
@@ -65,19 +58,13 @@ class Attempt(Record):
     @property
     def status(self) -> Status:
         """What the critic found; half of the verdicts are enough to reject an answer."""
-        if self.approval is None:
-            return "unjudged"
-        return "passed" if self.approval > 0.5 else "rejected"
+        verdict = verdict_of((given.critique.final for given in self.judgements), MAJORITY)
+        return "unjudged" if verdict is None else "passed" if verdict == "correct" else "rejected"
 
     @property
-    def objection(self) -> Judgement | None:
-        """The critique that the agent is told: the first one that says wrong."""
-        return next((given for given in self.judgements if given.critique.final == "wrong"), None)
-
-    @property
-    def told(self) -> Judgement | None:
-        """The critique that stands for all in a trace."""
-        return self.objection or next(iter(self.judgements), None)
+    def round(self) -> Round | None:
+        """All critiques as a round of a trace, with the one that the agent is told; None if there are none."""
+        return round_of(self.judgements, MAJORITY) if self.judgements else None
 
 
 class Episode(Record):
@@ -119,9 +106,9 @@ async def trace_of(episode: Episode, ending: Ending, grader: Grader, settings: d
     first, *others = episode.attempts
     refinements = [*(attempt.response for attempt in others), None]
     rounds = tuple(
-        Round(critique=attempt.told.critique, call=attempt.told.call, refinement=refinement)
+        attempt.round.model_copy(update={"refinement": refinement})
         for attempt, refinement in zip(episode.attempts, refinements, strict=True)
-        if attempt.told is not None
+        if attempt.round is not None
     )
     chain = Chain(
         index=0, response=first.response, rounds=rounds, stop=_STOPS[ending], failure=episode.attempts[-1].failure

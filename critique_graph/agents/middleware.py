@@ -168,8 +168,8 @@ class CritiqueMiddleware(AgentMiddleware[CritiqueState, Any, Any]):
             runtime.stream_writer({"event": "critique", "round": number, **given.critique.model_dump(mode="json")})
         ending = self._ending(episode, state["remaining_steps"])
         if ending is None:
-            assert attempt.objection is not None
-            told = message_of_critic(self.critic.told(attempt.objection.critique))
+            assert attempt.round is not None
+            told = message_of_critic(self.critic.told(attempt.round.critique))
             return {"critique_episode": episode.model_dump(mode="json"), "messages": [told], "jump_to": "model"}
         return await self._ended(messages, episode, ending)
 

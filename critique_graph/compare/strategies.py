@@ -51,7 +51,7 @@ class PooledProblem:
 
     def vote(self, response: Response | None, calls: Iterable[Response | Round | None], weight: float = 1.0) -> Draw:
         """Make the vote of a response, at the cost of the calls that wrote `calls`."""
-        made = [called.call for called in calls if called is not None]
+        made = [call for called in calls if called is not None for call in _calls_for(called)]
         cost = Cost(len(made), sum(c.usage.total_tokens for c in made), sum(map(self.time.of, made)))
         return Draw(self.group(response), cost, weight)
 
@@ -64,6 +64,10 @@ class PooledProblem:
     def is_correct(self, response: Response | None) -> bool:
         """Tell whether a complete response has the reference's answer."""
         return self.group(response) in self.right
+
+
+def _calls_for(called: Response | Round) -> list[Call]:
+    return [given.call for given in called.judgements] if isinstance(called, Round) else [called.call]
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def responses(trace: Trace) -> list[Response]:
 
 def calls_of(trace: Trace) -> list[Call]:
     """Give all calls of a trace."""
-    critiques = [turn.call for chain in trace.chains for turn in chain.rounds]
+    critiques = [given.call for chain in trace.chains for turn in chain.rounds for given in turn.judgements]
     return [*(response.call for response in responses(trace)), *critiques]
 
 

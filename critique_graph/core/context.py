@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from critique_graph.core.paths import ErrorType, PathSource, Until
 from critique_graph.core.schema import Gate, Role, VoteRule
 from critique_graph.core.settings import DATA, MODELS, SAMPLING, Settings
+from critique_graph.core.verdicts import MAJORITY, SEVERAL_TEMPERATURE, Agreement
 
 CritiqueForm = Literal["auto", "text", "json", "prefill"]
 """Form in which a critic is asked for its critique."""
@@ -40,11 +41,15 @@ class LoopRules:
     vote: VoteRule = "majority"
     token_budget: int | None = None
     vote_bare: bool = True
+    critiques: int = 1
+    agree: str = MAJORITY
+    abstain_below: float | None = None
+    keep_original: bool = False
 
     @property
     def needs_verdicts(self) -> bool:
-        """True when the vote needs a verdict on every final response, refined ones included."""
-        return self.rounds > 0 and self.vote in ("critic_weighted", "critic_filtered")
+        """True when a verdict on every final response is needed, refined ones included."""
+        return self.rounds > 0 and (self.keep_original or self.vote in ("critic_weighted", "critic_filtered"))
 
 
 class GraphSettings(Settings):
@@ -90,6 +95,17 @@ class LoopContext(GraphSettings):
     def rules(self) -> LoopRules:
         """What the nodes of the loop go by."""
 
+    @property
+    def is_critic_heated(self) -> bool:
+        """True when the critic's temperature is raised: several greedy critiques would be copies of one."""
+        return self.rules.critiques > 1 and self.critic_temperature == 0
+
+    @property
+    def critic_sampling(self) -> Sampling:
+        """The temperature and the token limit of the critic's calls."""
+        temperature = SEVERAL_TEMPERATURE if self.is_critic_heated else self.critic_temperature
+        return Sampling(temperature, self.critic_max_tokens)
+
 
 class ChainContext(LoopContext):
     """Settings of graphs of independent chains, each a response with its rounds."""
@@ -116,7 +132,7 @@ class ChainContext(LoopContext):
     def sampling(self, role: Role) -> Sampling:
         """Give the temperature and the token limit of a role's calls."""
         if role == "critic":
-            return Sampling(self.critic_temperature, self.critic_max_tokens)
+            return self.critic_sampling
         return Sampling(self.actor_temperature, self.max_tokens)
 
 
@@ -134,11 +150,35 @@ class Context(ChainContext):
     18 bare refinements of Qwen2.5-Coder-0.5B on GSM8K, none made a correct answer wrong or a wrong one correct."""
     token_budget: Annotated[int | None, SAMPLING] = Field(default=None, ge=1)
     """Number of tokens after which a problem starts no new critique or refinement; empty: no bound."""
+    critiques: Annotated[int, SAMPLING] = Field(default=1, ge=1, le=64)
+    """Number of critiques of a response in each round. Several need a critic_temperature above 0, and have 0.7 in the
+    place of 0."""
+    agree: Annotated[Agreement, SAMPLING] = MAJORITY
+    """Rule that makes one verdict of several critiques: a response is wrong if `any_wrong` says so, if a `majority`
+    does, `all_wrong`, or a share of at least P, `threshold:P`. Half are a majority. A critique without a readable
+    verdict does not count."""
+    abstain_below: Annotated[float | None, SAMPLING] = Field(default=None, ge=0, le=1)
+    """Share of the critiques that have to share the verdict: a response with fewer is not refined; empty: every share
+    is enough. A critique that failed or cannot be read shares no verdict."""
+    keep_original: Annotated[bool, SAMPLING] = False
+    """Whether a refinement is critiqued, too, and counts only if more critiques call it correct than the response
+    before it; otherwise the chain ends with that response."""
 
     @property
     def rules(self) -> LoopRules:
         """What the nodes of the loop go by."""
-        return LoopRules(self.samples, self.rounds, self.gate, self.vote, self.token_budget, self.vote_bare)
+        return LoopRules(
+            samples=self.samples,
+            rounds=self.rounds,
+            gate=self.gate,
+            vote=self.vote,
+            token_budget=self.token_budget,
+            vote_bare=self.vote_bare,
+            critiques=self.critiques,
+            agree=self.agree,
+            abstain_below=self.abstain_below,
+            keep_original=self.keep_original,
+        )
 
 
 class JudgeContext(LoopContext):
@@ -155,7 +195,7 @@ class JudgeContext(LoopContext):
     def sampling(self, role: Role) -> Sampling:
         """Give the temperature and the token limit of a role's calls."""
         if role == "critic":
-            return Sampling(self.critic_temperature, self.critic_max_tokens)
+            return self.critic_sampling
         return Sampling(self.temperature, self.max_tokens)
 
 
@@ -256,7 +296,7 @@ class SelfTalkContext(LoopContext):
         """Give the temperature and the token limit of a role's calls."""
         match role:
             case "critic":
-                return Sampling(self.critic_temperature, self.critic_max_tokens)
+                return self.critic_sampling
             case "smoother":
                 return Sampling(self.smoother_temperature, self.smoother_max_tokens)
             case _:

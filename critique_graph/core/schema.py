@@ -29,6 +29,8 @@ ChainStop = Literal[
     "judged_correct",  # the critic called the latest response correct (gate `when_wrong`)
     "judged_unparsed",  # the critic's final verdict could not be read: nothing to act on
     "reference_correct",  # the reference agrees with the latest response (gate `oracle`)
+    "abstained",  # too few of the critiques share the verdict (`abstain_below`)
+    "kept_original",  # the critiques did not prefer the refinement to the response before it (`keep_original`)
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent
@@ -235,21 +237,67 @@ class Critique(Record):
         )
 
 
-class Round(Record):
-    """One critique, and the refinement written after reading it (None when the chain stopped there)."""
+class Judgement(Record):
+    """A critique of a response, and the call that wrote it."""
 
     critique: Critique
     call: Call
+
+
+class Round(Judgement):
+    """A critique, and the refinement written after reading it (None when the chain stopped there).
+
+    Where there are several critiques of the response, it is the one that stands for all of them: its verdict is that of
+    the rule (`core/verdicts.py`).
+    """
+
+    others: tuple[Judgement, ...] = ()
+    """The other critiques of the same response, in the order in which they were asked for."""
+    failures: tuple[Failure, ...] = ()
+    """The calls for critiques of the same response that failed; the rule works on the rest."""
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
     """Refinements drawn before `refinement` and not kept, when several are drawn with one critique."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
+    is_preferred: bool | None = None
+    """Whether more critiques call the refinement correct than the response before it; False until that is known, None
+    where it is not asked (`keep_original`)."""
+
+    @property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """All critiques of the response, beginning with the one that stands for them."""
+        return (self, *self.others)
+
+    @property
+    def approvals(self) -> int:
+        """Number of critiques that call the response correct."""
+        return sum(given.critique.final == "correct" for given in self.judgements)
+
+    @property
+    def confidence(self) -> float:
+        """Share of the critiques that have the verdict; those that failed or cannot be read do not have it."""
+        if self.critique.final is None:
+            return 0.0
+        agreeing = sum(given.critique.final == self.critique.final for given in self.judgements)
+        return agreeing / (len(self.judgements) + len(self.failures))
 
     def kept(self, before: Response | None) -> Response | None:
         """Give the response that counts after this round on `before`: the refinement if it replaces that."""
+        return before if self.is_preferred is False else self.judged_next(before)
+
+    def judged_next(self, before: Response | None) -> Response | None:
+        """Give the response that the critic judges after this round on `before`."""
         is_replaced = self.refinement is not None and (before is None or self.refinement.replaces(before))
         return self.refinement if is_replaced else before
+
+    @model_serializer(mode="wrap")
+    def _without_absent_critiques(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only several critiques have: a round with one is what it was before there could be more."""
+        written: dict[str, Any] = write(self)
+        absent = [name for name in ("others", "failures") if not getattr(self, name)]
+        absent += ["is_preferred"] * (self.is_preferred is None)
+        return {name: value for name, value in written.items() if name not in absent}
 
 
 class Chain(Record):
@@ -277,17 +325,26 @@ class Chain(Record):
         return counts
 
     @property
+    def candidate(self) -> Response | None:
+        """The response that the critic judges next: the latest, or a refinement that does not count yet."""
+        return self.rounds[-1].judged_next(self.latest) if self.rounds else self.response
+
+    @property
     def verdict(self) -> Verdict | None:
         """The critic's verdict on the latest response; None when it was not critiqued or not parsed."""
-        if not self.rounds or self.latest is self.rounds[-1].refinement:
-            return None
-        return self.rounds[-1].critique.final
+        verdict, latest, judged = None, self.latest, self.response
+        for turn in self.rounds:
+            if judged is latest:
+                verdict = turn.critique.final
+            judged = turn.judged_next(judged)
+        return verdict
 
     def usage(self, role: Role) -> Usage:
         """Tokens this chain used in `role`, over all rounds."""
         discarded = [response for r in self.rounds for response in r.discarded]
-        calls = [r.call for r in ((*self.responses, *discarded) if role == "actor" else self.rounds)]
-        return Usage.sum(call.usage for call in calls)
+        critiques = [judgement for r in self.rounds for judgement in r.judgements]
+        made = (*self.responses, *discarded) if role == "actor" else critiques
+        return Usage.sum(written.call.usage for written in made)
 
 
 class BallotEntry(Record):
@@ -318,6 +375,7 @@ class RoundChanges(Record):
     round: int
     """1 is the first critique and refinement of every chain."""
     critiques: int
+    """Number of responses that were critiqued; several critiques of one have one verdict."""
     said_wrong: int
     """Number of critiques whose final verdict is wrong."""
     refinements: int

@@ -15,6 +15,7 @@ from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Gate, VoteRule
 from critique_graph.core.state import ActorCriticInput, ActorCriticOutput, ActorCriticState
+from critique_graph.core.verdicts import MAJORITY
 from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
 from critique_graph.graphs.players import new_players
@@ -28,6 +29,10 @@ def create_actor_critic(
     *,
     samples: int = 1,
     rounds: int = 1,
+    critiques: int = 1,
+    agree: str = MAJORITY,
+    abstain_below: float | None = None,
+    keep_original: bool = False,
     gate: Gate = "when_wrong",
     vote: VoteRule = "majority",
     vote_bare: bool = True,
@@ -55,6 +60,10 @@ def create_actor_critic(
         critic: Judges every step of a response.
         samples: Number of chains; `Context` describes this and the settings below.
         rounds: Most critiques and refinements of a chain.
+        critiques: Number of critiques of a response in each round.
+        agree: Rule that makes one verdict of several critiques: `any_wrong`, `majority`, `all_wrong`, `threshold:P`.
+        abstain_below: Share of the critiques that have to share the verdict for a response to be refined.
+        keep_original: Whether a refinement counts only if more critiques call it correct than the response before it.
         gate: Which responses are refined.
         vote: How the chains' answers become one.
         vote_bare: Whether a bare refinement, one line with an answer, may win the vote.
@@ -76,6 +85,10 @@ def create_actor_critic(
     defaults = Context(
         samples=samples,
         rounds=rounds,
+        critiques=critiques,
+        agree=agree,
+        abstain_below=abstain_below,
+        keep_original=keep_original,
         gate=gate,
         vote=vote,
         vote_bare=vote_bare,

@@ -157,7 +157,8 @@ class _Costs:
             if chain.response is not None:
                 self._add(0, "actor", chain.response.call)
             for number, round_ in enumerate(chain.rounds, start=1):
-                self._add(number, "critic", round_.call)
+                for given in round_.judgements:
+                    self._add(number, "critic", given.call)
                 for response in (*((round_.refinement,) if round_.refinement else ()), *round_.discarded):
                     self._add(number, "actor", response.call)
 

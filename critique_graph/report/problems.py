@@ -102,7 +102,8 @@ def _flags(trace: Trace) -> Iterator[Flag]:
     ]
     if any(is_correct != says_correct for is_correct, says_correct in graded):
         yield "disagreement"
-    if any(not round_.critique.is_readable for chain in trace.chains for round_ in chain.rounds):
+    rounds = [round_ for chain in trace.chains for round_ in chain.rounds]
+    if any(not given.critique.is_readable for round_ in rounds for given in round_.judgements):
         yield "unreadable"
     if any(response.is_truncated for chain in trace.chains for response in chain.responses):
         yield "truncated"
@@ -122,7 +123,7 @@ def responses_of(chain: Chain) -> Iterator[ShownResponse]:
         if round_.refinement is None:
             continue
         yield shown_response(round_.refinement, critiqued)
-        critiqued = round_.kept(critiqued)
+        critiqued = round_.judged_next(critiqued)
 
 
 def shown_response(response: Response, critiqued: Response | None = None) -> ShownResponse:
@@ -155,7 +156,8 @@ def chain_texts(chain: Chain) -> Iterator[str]:
     yield from (response.text for response in chain.responses)
     for round_ in chain.rounds:
         yield from (response.text for response in round_.discarded)
-        yield from critique_texts(round_.critique)
+        for given in round_.judgements:
+            yield from critique_texts(given.critique)
 
 
 def critique_texts(critique: Critique) -> Iterator[str]:

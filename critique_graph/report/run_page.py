@@ -99,6 +99,16 @@ def _figures(run: Shown, first: Shown) -> Iterator[tuple[str, str]]:
             yield name, rate_of(rate)
     if summary.readable_critiques.n:
         yield "readable critiques", rate_of(summary.readable_critiques)
+    for name, rate in (
+        ("unanimous verdicts of several critiques", summary.unanimous_critiques),
+        ("several critiques that are copies", summary.identical_critiques),
+        ("abstained from refining", summary.abstained),
+        ("originals kept beside their refinement", summary.kept_original),
+    ):
+        if rate.value:
+            yield name, rate_of(rate)
+    if summary.failed_critiques:
+        yield "failed calls for one of several critiques", f"{summary.failed_critiques}"
     if summary.bare_refinements.value:
         yield "refinements of an answer alone", rate_of(summary.bare_refinements)
     yield "truncated responses", f"{summary.truncated_responses}"

@@ -129,7 +129,7 @@ def _with_edits(given: Chain, edited: set[str]) -> Chain:
             critique = parse_critique(step.critique.text, response.text, has_reasoning=False)
             step = step.model_copy(update={"critique": critique, "is_edited": True})
         rounds.append(step)
-        response = step.kept(response)
+        response = step.judged_next(response)
     return given.model_copy(update={"rounds": tuple(rounds)})
 
 

@@ -13,6 +13,8 @@ def narrated(event: Mapping[str, Any]) -> str | None:
             return f"Actor, refinement {event['round']}:\n{event['text']}"
         case "critique":
             return f"Critic: {event['final'] or 'no verdict'}\n{event['text']}"
+        case "verdict":
+            return f"Critics: {event['verdict'] or 'no verdict'}, by {event['confidence']:.0%} of the critiques"
         case "failure":
             return f"{event['kind']}: {event['message']}"
         case "ballot" if len(event["entries"]) > 1:

@@ -30,6 +30,9 @@ class LiveView:
             case "critique":
                 self._title(event)
                 self._critique(event)
+            case "verdict":
+                verdict = Text(event["verdict"] or "no verdict", style=VERDICT_STYLE[event["verdict"]])
+                self._console.print(verdict, f"is the verdict of {event['confidence']:.0%} of the critiques")
             case "failure":
                 self._title(event)
                 self._console.print(Text(f"{event['kind']}: ", style="bold red") + plain(event["message"]))

@@ -6,9 +6,10 @@ Read in one pass over the journal, one trace at a time.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from critique_graph.core.schema import Record, Trace, Usage, Verdict
+from critique_graph.core.schema import Chain, Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore, discriminability
+from critique_graph.nodes.ask_critique import are_copies
 from critique_graph.nodes.changes import is_same_answer
 from critique_graph.runs.record import FinishedRun, RunRecord
 from critique_graph.solve.by_round import RoundRates, RoundsTally
@@ -67,6 +68,18 @@ class Summary(RunRecord):
     """Critiques with a verdict on the final answer and on every step, each found in the response."""
     critiques_asked_again: int
     """Number of critiques before which others could not be read (`retry_unreadable`)."""
+    failed_critiques: int
+    """Number of calls for one of several critiques that failed while others came."""
+    unanimous_critiques: Rate
+    """Share of responses with several critiques in which all of them have the same verdict, or none can be read."""
+    identical_critiques: Rate
+    """Share of responses with several critiques in which all of them are the same text."""
+    abstained: Rate
+    """Share of responses that were not refined because too few critiques share the verdict (`abstain_below`), of all
+    that would have been refined otherwise."""
+    kept_original: Rate
+    """Share of refinements that do not count because the critiques did not prefer them (`keep_original`), of all that
+    were critiqued for it."""
     bare_refinements: Rate
     """Refinements of one line, which give an answer and do not show its work."""
     truncated_responses: int
@@ -105,6 +118,11 @@ def summarise(run: FinishedRun) -> Summary:
         unparsed_critiques=tally.unparsed_critiques,
         readable_critiques=_share(tally.readable),
         critiques_asked_again=tally.asked_again,
+        failed_critiques=tally.failed_critiques,
+        unanimous_critiques=_share(tally.unanimous),
+        identical_critiques=_share(tally.identical),
+        abstained=_share(tally.abstained),
+        kept_original=_share(tally.kept_original),
         bare_refinements=_share(tally.bare),
         truncated_responses=tally.truncated_responses,
         tokens=Tokens(
@@ -132,6 +150,11 @@ class _Tally:
     unparsed_critiques: int = 0
     readable: list[bool] = field(default_factory=list)
     asked_again: int = 0
+    failed_critiques: int = 0
+    unanimous: list[bool] = field(default_factory=list)
+    identical: list[bool] = field(default_factory=list)
+    abstained: list[bool] = field(default_factory=list)
+    kept_original: list[bool] = field(default_factory=list)
     bare: list[bool] = field(default_factory=list)
     truncated_responses: int = 0
 
@@ -144,9 +167,7 @@ class _Tally:
         self.rounds.add(trace.chains)
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
-            self.unparsed_critiques += sum(r.critique.final is None for r in chain.rounds)
-            self.readable += [r.critique.is_readable for r in chain.rounds]
-            self.asked_again += sum("asked_again" in r.critique.warnings for r in chain.rounds)
+            self._add_critiques(chain)
             self.bare += [r.refinement.is_bare for r in chain.rounds if r.refinement is not None]
             if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
@@ -158,6 +179,20 @@ class _Tally:
         self.final.append(final)
         if trace.problem.level is not None:
             self.levels[trace.problem.level].append((first.is_correct, final))
+
+    def _add_critiques(self, chain: Chain) -> None:
+        critiques = [given.critique for turn in chain.rounds for given in turn.judgements]
+        self.unparsed_critiques += sum(critique.final is None for critique in critiques)
+        self.readable += [critique.is_readable for critique in critiques]
+        self.asked_again += sum("asked_again" in critique.warnings for critique in critiques)
+        self.failed_critiques += sum(len(turn.failures) for turn in chain.rounds)
+        several = [turn.judgements for turn in chain.rounds if turn.others]
+        self.unanimous += [len({given.critique.final for given in judgements}) == 1 for judgements in several]
+        self.identical += [are_copies(judgements) for judgements in several]
+        self.abstained += [False for turn in chain.rounds if turn.refinement is not None]
+        self.abstained += [True] * (chain.stop == "abstained")
+        self.kept_original += [False for turn in chain.rounds if turn.is_preferred]
+        self.kept_original += [True] * (chain.stop == "kept_original")
 
 
 def _share(values: list[bool]) -> Rate:

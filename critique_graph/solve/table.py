@@ -34,6 +34,7 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
         if share.n:
             yield name, f"{share.percent()} correct, n = {share.n} first responses"
     yield "unparsed", f"{summary.unparsed_critiques} critiques"
+    yield from _of_several(summary)
     readable, bare = summary.readable_critiques, summary.bare_refinements
     if readable.value is not None and readable.value < 1:
         yield "readable", f"{readable.percent()} of {readable.n} critiques, with a verdict on every step"
@@ -46,6 +47,20 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}"
     yield "time", f"{summary.seconds:.1f} s"
     yield "run", summary.run
+
+
+def _of_several(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Say what several critiques of a response found, where there are any, and what was not refined or kept."""
+    for name, share, words in (
+        ("unanimous", summary.unanimous_critiques, "several critiques agree on {} of {} responses"),
+        ("identical", summary.identical_critiques, "several critiques are copies on {} of {} responses"),
+        ("abstained", summary.abstained, "{} of {} responses that would have been refined"),
+        ("kept", summary.kept_original, "the original beside {} of {} refinements"),
+    ):
+        if share.value:
+            yield name, words.format(share.percent(), share.n)
+    if summary.failed_critiques:
+        yield "failed", f"{summary.failed_critiques} of several critiques"
 
 
 def _without_references(summary: Summary) -> Iterator[tuple[str, str]]:

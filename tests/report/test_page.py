@@ -97,6 +97,24 @@ def test_tree_has_the_whole_trace(tmp_path: Path):
     assert page.trees[4]["responses"][0][1]["is_truncated"]
 
 
+def test_tree_has_all_critiques_of_a_response_and_their_cost(tmp_path: Path):
+    run_problems(
+        [Problem(id="a", question="What is 3 + 4?", answer="7")],
+        actor=ScriptedModel(replies=[solution(8), solution(7)]),
+        critic=ScriptedModel(replies=[critique_text("Correct"), critique_text("Wrong"), "It is $x^2$."]),
+        out=tmp_path / "run",
+        critiques=3,
+        critic_temperature=1,
+    )
+    page = reported(tmp_path, tmp_path / "run")
+    (tree,) = page.trees
+    (turn,) = tree["trace"]["chains"][0]["rounds"]
+    assert [given["critique"]["final"] for given in (turn, *turn["others"])] == ["wrong", "correct", None]
+    assert page.index["problems"][0]["cells"][0]["flags"] == ["unreadable", "called_wrong", "changed"]
+    calls = {(cost["role"], cost["round"]): cost["usage"]["calls"] for cost in page.index["runs"][0]["costs"]}
+    assert calls["critic", 1] == 3
+
+
 def test_long_texts_are_whole(tmp_path: Path):
     long = "\n".join(f"Step {i}: it goes on, {i} times {i}." for i in range(20_000))
     page = reported(tmp_path, write_run(tmp_path / "run", [with_text(row("a", "wrong", "right"), long), *MIXED[1:2]]))

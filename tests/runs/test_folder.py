@@ -49,6 +49,14 @@ async def test_run_of_a_version_that_had_more_settings_resumes(tmp_path: Path) -
         reopen(tmp_path, samples=4)
 
 
+async def test_run_of_a_version_without_several_critiques_resumes_with_one(tmp_path: Path) -> None:
+    await begin(tmp_path)
+    assert reopen(tmp_path, critiques=1, agree="majority", abstain_below=None, keep_original=False) == 1
+    await begin(tmp_path / "new")
+    with pytest.raises(RunError, match="critiques was 1, is now 3"):
+        reopen(tmp_path / "new", critiques=3)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"limit": 20}, {"limit": None}, {"concurrency": 8}, {"base_url": "http://127.0.0.1:8001/v1"}],

@@ -1,13 +1,18 @@
+from pathlib import Path
+
 import pytest
+from fakes import ScriptedModel, critique_text, solution
 from journal_rows import finished, row
 
-from critique_graph.core.schema import Chain, Trace
+from critique_graph.core.schema import Chain, Problem, Trace
 from critique_graph.metrics.intervals import paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.outcomes import Outcome
 from critique_graph.runs.record import Reason
+from critique_graph.runs.traces import read_traces
 from critique_graph.solve.by_round import RoundRates
+from critique_graph.solve.run import run_problems
 from critique_graph.solve.summary import Flips, LevelAccuracy, Summary, Tokens, summarise
 
 
@@ -66,6 +71,11 @@ def test_summary_of_a_mixed_run() -> None:
         unparsed_critiques=1,
         readable_critiques=wilson(0, 7),
         critiques_asked_again=0,
+        failed_critiques=0,
+        unanimous_critiques=wilson(0, 0),
+        identical_critiques=wilson(0, 0),
+        abstained=wilson(0, 7),
+        kept_original=wilson(0, 0),
         bare_refinements=wilson(7, 7),
         truncated_responses=1,
         tokens=Tokens(actor=8 * 40, critic=0, total=8 * 40, prompts=8 * 30, cached=8 * 15, unknown_calls=8),
@@ -98,3 +108,35 @@ def test_counts_add_up(total: int | None, pending: int) -> None:
     summary = summarise(finished(rows, total=total))
     assert summary.pending == pending
     assert summary.problems == summary.done + summary.failed + summary.quarantined + summary.pending
+
+
+def test_several_critiques_abstentions_and_kept_originals_are_counted(tmp_path: Path) -> None:
+    right, wrong = critique_text("Correct"), critique_text("Wrong")
+    vague = "Correctness of the final answer: Wrong\nExplanation: no."
+    summary = run_problems(
+        [Problem(id=name, question=f"{name}: what is 3 + 4?", answer="7") for name in "abc"],
+        actor=ScriptedModel(replies=[solution(8), solution(7), solution(8), solution(8), solution(7)]),
+        critic=ScriptedModel(
+            replies=[
+                *(wrong, wrong, right, right),  # a is refined, and the refinement is preferred
+                *(wrong, right),  # b: too few share the verdict
+                *(wrong, vague, "I like it.", ValueError("broken")),  # c is refined, and the original kept
+            ]
+        ),
+        out=tmp_path / "run",
+        concurrency=1,
+        critiques=2,
+        critic_temperature=1,
+        agree="any_wrong",
+        abstain_below=0.6,
+        keep_original=True,
+    )
+    assert (summary.accuracy_final, summary.failed_critiques, summary.unparsed_critiques) == (wilson(1, 3), 1, 1)
+    assert summary.unanimous_critiques == wilson(3, 4)
+    assert summary.identical_critiques == wilson(2, 4)
+    assert summary.abstained == wilson(1, 3)
+    assert summary.kept_original == wilson(1, 2)
+    assert summary.tokens.critic == 9 * 15
+    traces = list(read_traces(tmp_path / "run"))
+    assert [len(turn.judgements) for trace in traces for turn in trace.chains[0].rounds] == [2, 2, 2, 2, 1]
+    assert [trace.usage["critic"].calls for trace in traces] == [4, 2, 3]

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ScriptedModel, critique_text, solution
 
 from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError
-from critique_graph.trainers.candidates import read_candidates
+from critique_graph.core.schema import Problem
+from critique_graph.runs.traces import read_traces
+from critique_graph.solve.run import run_problems
+from critique_graph.trainers.candidates import judged_responses, read_candidates
 
 ROW = {"problem": "What is 2 + 3 + 4?", "steps": ["2 + 3 = 5.", "5 + 4 = 8.", "The answer is 8."], "label": 1}
 CORRECT = {"problem": "What is 2 + 3?", "steps": ["2 + 3 = 5.", "The answer is 5."], "label": -1}
@@ -82,3 +86,21 @@ def test_exported_steps_of_a_test_set_are_still_known(tmp_path: Path, caplog: py
         sum(row["label"] != -1 for row in json.loads(PROCESSBENCH.read_text())),
     ]
     assert "400 of ProcessBench and 400 of the test split of GSM8K" in caplog.text
+
+
+def test_critique_that_stands_for_several_is_learned_with_the_response_that_it_judges(tmp_path: Path):
+    right, wrong = critique_text("Correct"), critique_text("Wrong")
+    run_problems(
+        [Problem(id="a", question="What is 3 + 4?", answer="7")],
+        actor=ScriptedModel(replies=[solution(8), solution(7)]),
+        critic=ScriptedModel(replies=[right, wrong, right, "I like it."]),
+        out=tmp_path,
+        critiques=2,
+        critic_temperature=1,
+        agree="any_wrong",
+        keep_original=True,
+    )
+    (trace,) = read_traces(tmp_path)
+    assert (trace.answer, trace.chains[0].stop) == ("8", "kept_original")
+    found = [(judged.response, judged.critique, judged.is_reliable) for judged in judged_responses(trace)]
+    assert found == [(solution(8), wrong, True), (solution(7), right, True)]

@@ -20,6 +20,8 @@ const STOPS = {
   judged_correct: "the critic called the response correct",
   judged_unparsed: "the critic's verdict could not be read",
   reference_correct: "the reference agrees with the response",
+  abstained: "too few of the critiques share the verdict to refine the response",
+  kept_original: "the critiques did not prefer the refinement, so the response before it counts",
   rounds: "all rounds were used",
   truncated: "a response was cut off",
   budget: "the token budget was spent",
@@ -360,14 +362,29 @@ function responseOf(name, response, worked, round, write) {
   if (response.grade && response.grade.reason && worked.is_correct === null) parts.push(el("p", { class: "sub" }, "Not graded: ", plain(response.grade.reason)));
   if (worked.changes) parts.push(el("p", { class: "sub" }, "What the refinement changed:"), el("div", { class: "diff" }, worked.changes.map(([kind, text]) => (kind === "=" ? el("span", {}, plain(text)) : el(kind === "+" ? "ins" : "del", {}, plain(text))))));
   const critique = round && round.critique;
+  if (round && (round.others || round.failures)) parts.push(votesOf(round));
   parts.push(stepsOf(worked.steps, critique, write));
   if (critique) {
     parts.push(el("p", {}, el("small", {}, "Critique of the final answer: "), verdict(critique.final), " ", el("span", { class: "text" }, write(critique.final_explanation)), " ", el("small", {}, callOf(round.call))));
     const said = [critique.quality === "nominal" ? "" : critique.quality, ...critique.warnings.map((warning) => warning.replaceAll("_", " ")), round.is_edited ? "edited by a person" : ""].filter(Boolean);
     if (said.length) parts.push(el("p", { class: "sub" }, `How the critique could be read: ${said.join(", ")}.`));
   }
+  for (const other of (round && round.others) || []) parts.push(otherCritique(other, worked.steps, write));
   parts.push(details("As it was written", ...asWritten(response.text, response.call, "response"), ...(critique ? asWritten(critique.text, round.call, "critique") : [])));
   return parts;
+}
+
+// The verdicts of several critiques; the one whose steps are shown stands for all of them.
+function votesOf(round) {
+  const verdicts = [round, ...(round.others || [])].map((given) => given.critique.final);
+  const count = (value) => verdicts.filter((verdict) => verdict === value).length;
+  const failed = (round.failures || []).length;
+  const said = [`${count("wrong")} wrong`, `${count("correct")} correct`, count(null) ? `${count(null)} without a verdict` : "", failed ? `${failed} failed` : ""].filter(Boolean);
+  return el("p", {}, el("small", {}, `${verdicts.length + failed} critiques: ${said.join(", ")}. Verdict of the rule: `), verdict(round.critique.final), el("small", {}, " This critique stands for them:"));
+}
+
+function otherCritique(other, steps, write) {
+  return details(`Another critique: ${other.critique.final ?? "no verdict"}`, stepsOf(steps, other.critique, write), el("p", { class: "text" }, write(other.critique.final_explanation)), ...asWritten(other.critique.text, other.call, "critique"));
 }
 
 function critiqueAlone(round, i, write) {
