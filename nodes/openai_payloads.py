@@ -9,7 +9,8 @@ from typing import Any
 from critique_graph.calls.faults import is_web_page, kind_of_status
 from critique_graph.calls.replies import token_count
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.schema import CUT_REASONS, Failure, FailureKind
+from critique_graph.core.reasons import CUT_REASONS, FailureKind
+from critique_graph.core.schema import Failure
 
 
 def checked_payload(payload: object) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Chain, ChainStop, Failure
+from critique_graph.core.reasons import ChainStop
+from critique_graph.core.schema import Chain, Failure
 from critique_graph.core.splice import place_of_error
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before

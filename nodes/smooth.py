@@ -12,7 +12,8 @@ from critique_graph.core.alignment import holds_in_order
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.schema import Call, Chain, ChainStop, Failure, Reply, Response, Usage
+from critique_graph.core.reasons import ChainStop
+from critique_graph.core.schema import Call, Chain, Failure, Reply, Response, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
 from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains, reference_of
 from critique_graph.grading.grader import Grader

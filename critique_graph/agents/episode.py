@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import (
     Ballot,
     BallotEntry,
     Chain,
-    ChainStop,
     Failure,
     Judgement,
     Problem,

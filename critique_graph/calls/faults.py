@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from json import JSONDecodeError
 
 from critique_graph.core.errors import ModelCallError, one_line
-from critique_graph.core.schema import FailureKind
+from critique_graph.core.reasons import FailureKind
 
 _RETRYABLE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server", "invalid_reply"})
 _OUTAGE_KINDS: frozenset[FailureKind] = frozenset({"connection", "timeout", "server"})

@@ -16,7 +16,8 @@ import torch
 from jinja2 import TemplateError
 
 from critique_graph.core.errors import InputError, ModelCallError, first_line
-from critique_graph.core.schema import Failure, FailureKind
+from critique_graph.core.reasons import FailureKind
+from critique_graph.core.schema import Failure
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.request import Request

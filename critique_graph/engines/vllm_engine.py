@@ -24,7 +24,8 @@ from jinja2 import TemplateError
 
 from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.reasoning import opened_at_end
-from critique_graph.core.schema import Failure, FailureKind
+from critique_graph.core.reasons import FailureKind
+from critique_graph.core.schema import Failure
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.torch_companions import hidden_from_children, hide_unloadable

@@ -6,7 +6,7 @@ from typing import Annotated, cast, get_args
 from cyclopts import Parameter
 from rich.table import Table
 
-from critique_graph.core.schema import FailureKind
+from critique_graph.core.reasons import FailureKind
 from critique_graph.eval_critic.score import CriticEvaluation, evaluate_critic
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.metrics.judgement import FirstErrors

@@ -15,7 +15,8 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Critique, FailureKind, Problem, Trace
+from critique_graph.core.reasons import FailureKind
+from critique_graph.core.schema import Critique, Problem, Trace
 from critique_graph.eval_critic.labelled import Case, exact_case, labelled_problems, miniature_cases
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge

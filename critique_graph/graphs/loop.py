@@ -15,7 +15,7 @@ from langgraph.graph import START, StateGraph
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
-from critique_graph.core.schema import ChainStop
+from critique_graph.core.reasons import ChainStop
 from critique_graph.core.state import ActorCriticState
 from critique_graph.graphs.first_node import add_first_node
 from critique_graph.nodes.critique import create_critique

@@ -61,13 +61,13 @@ _FREE_FIELDS = frozenset(
     }
 )
 """Settings that may change between sessions: no problem's result depends on them (a server's address may change)."""
-_LATER_FIELDS: Mapping[str, JsonValue] = {
+_BEFORE: Mapping[str, JsonValue] = {
     "critiques": 1,
     "agree": "majority",
     "abstain_below": None,
     "keep_original": False,
 }
-"""Settings that earlier versions did not record, each with the value that gives what those did."""
+"""Settings of runs of versions that did not record them."""
 
 RunState = Literal["running", "complete", "interrupted", "stopped_early"]
 
@@ -208,7 +208,7 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
 
 
 def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:
-    known = {**_LATER_FIELDS, **manifest["configuration"], "prompts": manifest["prompts"]}
+    known = {**_BEFORE, **manifest["configuration"], "prompts": manifest["prompts"]}
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
         for field in given  # settings that only an older version knows decide nothing

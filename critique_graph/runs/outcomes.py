@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from critique_graph.core.errors import one_line
-from critique_graph.core.schema import FailureKind
+from critique_graph.core.reasons import FailureKind
 
 Status = Literal[
     "pending",  # not begun, or begun and interrupted
