@@ -124,7 +124,8 @@ class _Sheet:
             raise _Ended(self.reply("length"))
         outcome = await self.caller.ask(
             [*self.messages, AIMessage(self.text)],
-            f"{self.key}/{len(self.calls)}",
+            self.key,
+            seed_key=f"{self.key}/{len(self.calls)}",
             max_tokens=min(limit, left),
             continue_final_message=True,
             **options,

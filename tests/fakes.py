@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseCallbackHandler, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -85,3 +85,23 @@ def critique_text(final: str, *steps: tuple[str, str]) -> str:
         for sentence, verdict in steps or [("3 + 4 = 7.", final)]
     ]
     return "\n".join((*blocks, f"Correctness of the final answer: {final}\nExplanation: because."))
+
+
+class RecordedCalls(BaseCallbackHandler):
+    """Records what callbacks are told of every model call: its run name, tags and metadata."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = []
+        self.tags: list[list[str]] = []
+        self.metadata: list[dict[str, Any]] = []
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:
+        self.names.append(told["name"])
+        self.tags.append(told["tags"])
+        self.metadata.append(told["metadata"])
+
+    def label(self, name: str) -> list[Any]:
+        """What one label of this package says of every call; None where a call lacks it."""
+        return [metadata.get(f"critique_graph_{name}") for metadata in self.metadata]

@@ -1,4 +1,4 @@
-"""One model call: its key and seed, its retries, and the reply or failure that results.
+"""One model call: its key, seed and labels, its retries, and the reply or failure that results.
 
 This is the only retry layer (model classes are created without retries). `replies.py` reads what the model gave. While
 a server is out, its calls wait (`breaker.py`).
@@ -9,13 +9,14 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.breaker import breaker_of
@@ -47,6 +48,11 @@ class CallKey(NamedTuple):
     def __str__(self) -> str:
         return f"{self.problem}/{self.role}/{self.chain}/{self.round}"
 
+    @property
+    def run_name(self) -> str:
+        """The call's name in spans, e.g. `critic, chain 0, round 1`."""
+        return f"{self.role}, chain {self.chain}, round {self.round}"
+
 
 class CallLog(Protocol):
     """Remembers finished calls, so that an interrupted run continues where it stopped."""
@@ -56,6 +62,16 @@ class CallLog(Protocol):
 
     def record(self, key: CallKey, reply: Reply) -> None:
         """Keep a reply; this must not block the event loop."""
+
+
+LABEL = "critique_graph"
+"""Tag of every call, and what the names of its metadata begin with."""
+
+
+def messages_hash(messages: Iterable[BaseMessage]) -> str:
+    """Give the first 12 digits of the SHA-256 of a prompt as it is sent."""
+    sent = "\0".join(f"{message.type}: {message.text}" for message in messages)
+    return hashlib.sha256(sent.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def derive_seed(seed: int, *place: object) -> int:
@@ -120,7 +136,9 @@ class Caller:
             seed_key: The key whose seed is used, if several calls should share one.
             options: Further arguments of the model's call, e.g. `continue_final_message=True`.
         """
-        return await self.recorded(key, lambda: self.ask(messages, seed_key or key, temperature=temperature, **options))
+        return await self.recorded(
+            key, lambda: self.ask(messages, key, seed_key=seed_key, temperature=temperature, **options)
+        )
 
     async def recorded(self, key: CallKey, make: Callable[[], Awaitable[Reply | Failure]]) -> Reply | Failure:
         """Give the journalled reply for `key`, or make it, by one call or by several."""
@@ -134,8 +152,9 @@ class Caller:
     async def ask(
         self,
         messages: list[BaseMessage],
-        place: object,
+        key: CallKey,
         *,
+        seed_key: object = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         **options: Any,
@@ -144,7 +163,8 @@ class Caller:
 
         Args:
             messages: The conversation.
-            place: What the call's seed derives from.
+            key: The call's place in the graph.
+            seed_key: What the call's seed derives from, if not from `key`.
             temperature: Temperature of this call, if it differs from the role's.
             max_tokens: Token limit of this call, if it differs from the role's.
             options: Further arguments of the model's call.
@@ -152,15 +172,15 @@ class Caller:
         settings = {
             "temperature": self.temperature if temperature is None else temperature,
             "max_tokens": self.max_tokens if max_tokens is None else max_tokens,
-            "seed": derive_seed(self.seed, place),
+            "seed": derive_seed(self.seed, seed_key or key),
         }
-        outcome = await self._call_with_retries(messages, settings, options)
+        outcome = await self._call_with_retries(messages, settings, options, key)
         if options.get("continue_final_message") and isinstance(outcome, Reply):
             outcome = await self._without_echo(outcome, messages[-1].text)
         return outcome
 
     async def _call_with_retries(
-        self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any]
+        self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], key: CallKey | None
     ) -> Reply | Failure:
         jitter, breaker = random.Random(settings["seed"]), breaker_of(self.model)
         sent = attempts = outages = 0
@@ -176,7 +196,7 @@ class Caller:
             sent, attempts = sent + 1, attempts + 1
             try:
                 async with breaker.slots:
-                    work = self._call_once(messages, settings, options, sent)
+                    work = self._call_once(messages, settings, options, key, sent)
                     reply = await _within(breaker.patience.call_timeout, work)
             except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
                 raise
@@ -209,14 +229,21 @@ class Caller:
 
     async def _ask_briefly(self, messages: list[BaseMessage], **options: Any) -> Reply | Failure:
         """Make a short call that is not recorded, with the retries of any other."""
-        return await self._call_with_retries(messages, {"temperature": 0.0, "max_tokens": 100, "seed": 0}, options)
+        return await self._call_with_retries(
+            messages, {"temperature": 0.0, "max_tokens": 100, "seed": 0}, options, None
+        )
 
     async def _probe(self) -> None:
         """Make a one-token call: a server that answers it is at work."""
-        await self._call_once([HumanMessage("1 + 1 =")], {"temperature": 0.0, "max_tokens": 1}, {}, 1)
+        await self._call_once([HumanMessage("1 + 1 =")], {"temperature": 0.0, "max_tokens": 1}, {}, None, 1)
 
     async def _call_once(
-        self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], attempt: int
+        self,
+        messages: list[BaseMessage],
+        settings: dict[str, Any],
+        options: dict[str, Any],
+        key: CallKey | None,
+        attempt: int,
     ) -> Reply:
         settings = accepted_settings(self.model, settings)
         began, started = time.time(), time.perf_counter()
@@ -225,7 +252,8 @@ class Caller:
             options = {**options, "extra_body": {**bound, **options["extra_body"]}}
         traffic = traffic_in_force()
         with traffic.call():
-            message = await (self.bound or self.model).ainvoke(messages, **settings, **options)
+            labels = self._labels(messages, key, attempt)
+            message = await (self.bound or self.model).ainvoke(messages, labels, **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
             model=_recorded_name(self.model, self.name),
@@ -239,6 +267,22 @@ class Caller:
         reply = read_reply(message, messages, call, may_be_empty=may_be_empty)
         traffic.add(reply.call.usage)
         return reply
+
+    def _labels(self, messages: list[BaseMessage], key: CallKey | None, attempt: int) -> RunnableConfig:
+        """Give the run name, tags and metadata by which callbacks tell calls apart; those of the graph stay.
+
+        A name that the user gave the model by `.with_config(run_name=...)` stays, too. A probe has no key.
+        """
+        around = ensure_config()
+        place = {} if key is None else {"problem": key.problem, "chain": key.chain, "round": key.round}
+        own = {"role": self.role, **place, "attempt": attempt, "prompt_hash": messages_hash(messages)}
+        labels = RunnableConfig(
+            tags=[*around["tags"], LABEL, self.role],
+            metadata={**around["metadata"], **{f"{LABEL}_{name}": value for name, value in own.items()}},
+        )
+        if "run_name" not in getattr(self.bound, "config", {}):
+            labels["run_name"] = f"{self.role}, probe" if key is None else key.run_name
+        return labels
 
 
 async def _within(seconds: float | None, work: Awaitable[Reply]) -> Reply:
