@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from critique_graph.improve.problems import ImprovementProblems
     from critique_graph.improve.run import improve_actor
     from critique_graph.improve.state import ImprovementContext
+    from critique_graph.observe.langsmith import LangSmithFeedback
+    from critique_graph.observe.opentelemetry import OpenTelemetryEvaluations as OpenTelemetryEvaluations
     from critique_graph.problems.labelled import LabelledProblem
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.run import run_problems
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from critique_graph.trainers.export import export_rows
     from critique_graph.trainers.train_task import train_task
 
-# Without `CritiqueMiddleware`, which needs the extra `agents`: `from critique_graph import *` works without extras.
+# Without `CritiqueMiddleware` and `OpenTelemetryEvaluations`, which need the extras `agents` and `otel`:
+# `from critique_graph import *` works without extras.
 __all__ = [
     "Chain",
     "ChatTransformers",
@@ -52,6 +55,7 @@ __all__ = [
     "ImprovementContext",
     "ImprovementProblems",
     "LabelledProblem",
+    "LangSmithFeedback",
     "MathGrader",
     "Problem",
     "Response",
@@ -88,6 +92,8 @@ __all__ = [
 _LOADED_LATER = {
     "CritiqueMiddleware": "critique_graph.agents.middleware",
     "LabelledProblem": "critique_graph.problems.labelled",
+    "LangSmithFeedback": "critique_graph.observe.langsmith",
+    "OpenTelemetryEvaluations": "critique_graph.observe.opentelemetry",
     "ImprovementContext": "critique_graph.improve.state",
     "ImprovementProblems": "critique_graph.improve.problems",
     "check_pair": "critique_graph.check.pair",

@@ -25,6 +25,7 @@ from critique_graph.core.state import (
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain
 from critique_graph.nodes.changes import changes_of
+from critique_graph.nodes.evaluations import announce_evaluations
 
 VERDICT_WEIGHT = {"correct": 1.0, None: 0.5, "wrong": 0.1}
 """Weight of a chain in `critic_weighted`, by the critic's verdict on its latest response. Ours, not the paper's."""
@@ -44,6 +45,7 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
             grade = await players.grader.grade(ballot.winner, reference)
             chains = await asyncio.gather(*(graded_chain(chain, reference, players.grader) for chain in chains))
         emit("ballot", **ballot.model_dump(mode="json"))
+        await announce_evaluations(problem_id(state), chains)
         actor = Usage.sum(chain.usage("actor") for chain in chains)
         critic = Usage.sum(chain.usage("critic") for chain in chains)
         return {

@@ -26,6 +26,7 @@ from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Call, Problem, Response, Trace, Usage
 from critique_graph.core.state import Scalar, known_problem
 from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.nodes.evaluations import announce_evaluations
 
 try:
     from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
@@ -211,6 +212,7 @@ class CritiqueMiddleware(AgentMiddleware[CritiqueState, Any, Any]):
     async def _ended(self, messages: Sequence[AnyMessage], episode: Episode, ending: Ending) -> dict[str, Any]:
         """Give the state's last update: the verdict, and the best answer as the last message."""
         trace = await trace_of(episode, ending, self.grader, self.critic.recorded() | {"rounds": self.rounds})
+        await announce_evaluations(episode.problem.id, trace.chains)
         if self.traces is not None:
             await asyncio.to_thread(_append, self.traces, trace)
         best, last = episode.best, messages[-1]
