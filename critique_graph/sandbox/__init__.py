@@ -1,0 +1,4 @@
+"""Runs Python programs that models wrote, apart from the machine and from the tests that judge them.
+
+Imports `core`.
+"""
