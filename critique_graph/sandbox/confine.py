@@ -112,7 +112,10 @@ def confine(*, cpu_seconds: int, memory_bytes: int, file_bytes: int, folder: str
 
 
 def _confine_files(libc: ctypes.CDLL, folder: str) -> None:
-    version = _done(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1), "Landlock, which needs Linux 5.13")
+    version = _done(
+        libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1),
+        "Landlock (Linux 5.13 or newer, switched on when it starts)",
+    )
     handled = (1 << _RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=Q", handled)
     rules = _done(libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0), "Landlock")
@@ -169,7 +172,10 @@ def _rules() -> Iterator[tuple[str, int, Sequence[tuple[int, ...]]]]:
 
 
 def _load_libseccomp() -> ctypes.CDLL:
-    library = ctypes.CDLL("libseccomp.so.2")
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError as error:
+        raise OSError(f"libseccomp (apt install libseccomp2): {error}") from error
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_init.argtypes = [ctypes.c_uint32]
     library.seccomp_attr_set.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32]

@@ -12,7 +12,7 @@ Status = Literal[
     "failed",  # a test, or the program before it
     "timed_out",
     "out_of_memory",
-    "killed",  # by the kernel, for a crash, or by us, for files over the limit
+    "killed",  # it crashed, or its files or what it printed went over the limit
     "forbidden",  # it tried what the sandbox does not allow
     "unusable",  # nothing is known of the program: its tests cannot be run, no process started, or it was stopped
 ]

@@ -42,6 +42,8 @@ _LAST_BREATH = 1.0
 """Seconds that a process whose pipes are closed has to end by itself."""
 _MOST_READ = 20_000
 """Number of bytes that are kept of what a process writes; the rest is read and thrown away."""
+_MOST_PRINTED = 10_000_000
+"""Number of bytes that a program may print."""
 _LONGEST_OUTPUT = 2_000
 _SMALLEST_FILE = 4_096
 """Number of bytes that a file counts as at least."""
@@ -153,7 +155,7 @@ def _watched(pair: _Pair, folder: str, limits: Limits, stop: Event | None) -> _E
     assert pair.judge.stdout is not None
     assert pair.candidate.stderr is not None
     now = time.monotonic()
-    deadline, look = now + limits.wall_seconds, now + _TICK
+    deadline, look, printed = now + limits.wall_seconds, now + _TICK, 0
     with selectors.DefaultSelector() as selector:
         selector.register(pair.judge.stdout, selectors.EVENT_READ, pair.verdict)
         selector.register(pair.candidate.stderr, selectors.EVENT_READ, pair.output)
@@ -161,6 +163,7 @@ def _watched(pair: _Pair, folder: str, limits: Limits, stop: Event | None) -> _E
             for key, _ in selector.select(_TICK):
                 written = os.read(key.fd, 1 << 16)
                 key.data.extend(written[: max(0, _MOST_READ - len(key.data))])
+                printed += len(written)
                 if not written:
                     selector.unregister(key.fileobj)
             if pair.judge.stdout not in selector.get_map():
@@ -173,6 +176,8 @@ def _watched(pair: _Pair, folder: str, limits: Limits, stop: Event | None) -> _E
                 return "unusable", "The run was stopped."
             if now > deadline:
                 return "timed_out", f"It was ended after {limits.wall_seconds:g} s."
+            if printed > _MOST_PRINTED:
+                return "killed", f"It was ended because it printed more than {_MOST_PRINTED:,} bytes."
             if _is_full(folder, limits.disk_bytes):
                 return "killed", f"It was ended because its files took more than {limits.disk_bytes:,} bytes."
 
@@ -209,7 +214,10 @@ def _ended(process: "subprocess.Popen[bytes]", limits: Limits) -> _Ending:
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN)
         if not waiting.poll(_LAST_BREATH * 1_000):
-            return "failed", "It closed its connection to the tests."
+            return (
+                "failed",
+                "It closed its connection to the tests, or gave an answer that is none, or over 16 MB long.",
+            )
     finally:
         os.close(descriptor)
     _, status, usage = os.wait4(process.pid, 0)

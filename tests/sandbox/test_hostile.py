@@ -12,7 +12,7 @@ from critique_graph.sandbox.run import run_python
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=60, memory_bytes=1 << 27, disk_bytes=1 << 20)
+LIMITS = Limits(cpu_seconds=1, wall_seconds=300, memory_bytes=1 << 27, disk_bytes=1 << 20)
 TESTS = """
 SECRET_TEST = 918273645
 assert all(map(lambda number: answer(number) == SECRET_TEST + number, [1, 2]))
