@@ -26,7 +26,7 @@ class ServeSettings(SolveSettings):
     host: Annotated[str, OUTPUT] = "127.0.0.1"
     """Address to listen at. Any but this machine's own needs a key in the variable CRITIQUE_GRAPH_API_KEY."""
     port: Annotated[int, OUTPUT] = Field(default=8300, ge=1, le=65535)
-    """Port to listen at."""
+    """Number of the port that the server listens at."""
 
 
 def serve(*, settings: Annotated[ServeSettings, Parameter(name="*")] = ServeSettings()) -> int:  # noqa: B008 - frozen
