@@ -12,7 +12,7 @@ from journal_rows import row
 from reported_runs import MIXED, hostile_rows, read_page, texts, write_run
 from verb_folders import hostile_folder
 
-from critique_graph.core.schema import Trace
+from critique_graph.core.schema import Critique, Failure, Judgement, Trace
 from critique_graph.report.page import write_report
 from critique_graph.runs.journal import JournalRow
 
@@ -132,6 +132,24 @@ def test_problem_shows_verdicts_the_refinement_and_the_ballot(view: Any, tmp_pat
     shown = view.inner_text("#problem")
     for text in ("✗ wrong by the reference", "Refinement 1", "✓ correct by the reference", "Ballot: majority"):
         assert text in shown
+
+
+def test_problem_shows_the_votes_of_several_critiques_and_each_of_them(view: Any, tmp_path: Path):
+    made = row("a", "wrong", "right")
+    trace = Trace.model_validate_json(made.trace or b"")
+    (chain,) = trace.chains
+    turn = chain.rounds[0]
+    other = Judgement(critique=Critique(text="All is well.", final="correct"), call=turn.call)
+    failure = Failure(kind="timeout", message="no reply")
+    turn = turn.model_copy(update={"others": (other,), "failures": (failure,)})
+    trace = trace.model_copy(update={"chains": (chain.model_copy(update={"rounds": (turn,)}),)})
+    several = JournalRow("a", made.outcome, trace.model_dump_json(by_alias=True).encode())
+    opened(view, tmp_path, write_run(tmp_path / "run", [several]))
+    view.click("#rows a")
+    view.wait_for_selector("#problem .chain")
+    assert "3 critiques: 1 wrong, 1 correct, 1 failed." in view.inner_text("#problem")
+    view.click("text=Another critique: correct")
+    assert "All is well." in view.inner_text("#problem")
 
 
 def test_runs_side_by_side_lead_from_one_to_the_other(view: Any, tmp_path: Path):
