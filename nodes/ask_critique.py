@@ -163,7 +163,7 @@ def to_critique(
     steps = split_steps(response) if steps is None else steps
     critique = read_critique_json(reply.text, steps, until_first_error=until_first_error)
     if critique is None:
-        critique = parse_critique(reply.text, response, has_reasoning=False)
+        critique = parse_critique(reply.text, response, steps=steps, has_reasoning=False)
     if reply.call.is_truncated and critique.final == "correct":
         return critique.model_copy(update={"final": None, "warnings": (*critique.warnings, "truncated")})
     return critique

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from critique_graph.core.critique_labels import split_reply
 from critique_graph.core.errors import ModelCallError
-from critique_graph.core.reasoning import mentions_reasoning
+from critique_graph.core.reasoning import holds_tags, mentions_reasoning
 from critique_graph.core.schema import Call, Failure, Reply, Usage
 from critique_graph.core.untrusted import is_blank
 
@@ -29,6 +29,8 @@ _END_TOKENS = re.compile(
     r")\s*+)++\Z"
 )
 _MAX_END_CHARS = 400
+_ENDS_OF_END_TOKENS = (">", "]", "[", "assistant", "user", "model")
+"""What a text that ends with such a token ends with; most texts do not, and need not be searched."""
 
 
 def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *, may_be_empty: bool = False) -> Reply:
@@ -40,7 +42,7 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
         ModelCallError: The reply has no text (`empty_reply`), and neither `may_be_empty` nor a limit explains that.
     """
     whole = message.text
-    may_quote = any(mentions_reasoning(shown.text) for shown in prompt)
+    may_quote = holds_tags(whole) and any(mentions_reasoning(shown.text) for shown in prompt)
     reasoning, text = split_reply(whole[:MAX_REPLY_CHARS], may_quote=may_quote)
     reasoning = "\n".join(
         filter(None, (_reasoning_field(message)[:MAX_REPLY_CHARS], _without_end_tokens(reasoning or "")))
@@ -62,7 +64,7 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
 
 def valid_unicode(text: str) -> str:
     """Replace lone surrogates: servers send them, but files and databases cannot store them."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def token_count(value: object) -> int | None:
@@ -72,6 +74,8 @@ def token_count(value: object) -> int | None:
 
 def _without_end_tokens(text: str) -> str:
     """Remove the tokens of the chat template with which a reply ends where a server leaves them in."""
+    if not text.rstrip().endswith(_ENDS_OF_END_TOKENS):
+        return text
     return text[:-_MAX_END_CHARS] + _END_TOKENS.sub("", text[-_MAX_END_CHARS:])
 
 
@@ -89,6 +93,8 @@ def _refusal(message: AIMessage) -> str:
 
 
 def _reasoning_field(message: AIMessage) -> str:
+    if isinstance(message.content, str) and not message.additional_kwargs:
+        return ""
     blocks = (block for block in message.content_blocks if block["type"] == "reasoning")
     return "\n".join(block.get("reasoning", "") for block in blocks)
 

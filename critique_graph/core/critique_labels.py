@@ -209,6 +209,8 @@ def _verdicts_ahead(matches: list[re.Match[str]]) -> list[bool]:
 def _clean(value: str) -> str:
     """Drop filler lines and trailing spaces; the first line follows its label and is never filler."""
     first, _, rest = value.partition("\n")
+    if not rest or rest.isspace():
+        return first.strip()
     return _TRAILING_SPACE.sub("", f"{first}\n{_FILLER.sub('', rest)}").strip()
 
 

@@ -136,6 +136,11 @@ def split_reasoning(text: str, *, may_quote: bool = False) -> tuple[str | None, 
     return reasoning or None, answer.strip()
 
 
+def holds_tags(text: str) -> bool:
+    """Say whether a reasoning tag is in `text`; without one, `may_quote` makes no difference to `split_reasoning`."""
+    return _TAG.search(text) is not None
+
+
 def mentions_reasoning(text: str) -> bool:
     """Say whether a reasoning tag is in `text`, also in the harmless form that `untrusted.py` gives it."""
     return _MENTION.search(text) is not None

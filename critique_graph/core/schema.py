@@ -69,10 +69,11 @@ class Usage(Record):
     @classmethod
     def sum(cls, usages: Iterable["Usage"]) -> "Usage":
         """Add up what several calls have used."""
-        return sum(usages, cls())
+        used = list(usages)
+        return cls(**{name: sum(getattr(usage, name) for usage in used) for name in cls.model_fields})
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+        return Usage.sum((self, other))
 
 
 class Call(Record):
@@ -285,6 +286,9 @@ class Chain(Record):
     @property
     def latest(self) -> Response | None:
         """The response that counts for the chain: the first one, or the last refinement that replaces one."""
+        for turn in reversed(self.rounds):  # what has an answer and is whole counts, whatever was before it
+            if turn.refinement is not None and turn.refinement.complete_answer is not None:
+                return turn.refinement
         counts = self.response
         for turn in self.rounds:
             counts = turn.kept(counts)

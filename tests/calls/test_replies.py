@@ -1,11 +1,15 @@
 """What is read from a model's message."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from critique_graph.calls import replies
 from critique_graph.calls.replies import read_reply
+from critique_graph.core.critique_labels import split_reply
 from critique_graph.core.errors import ModelCallError
+from critique_graph.core.reasoning import holds_tags
 from critique_graph.core.schema import Call, Reply, Usage
 from critique_graph.core.untrusted import fence
 
@@ -182,3 +186,24 @@ def test_content_in_parts_is_one_text():
     ]
 
     assert (read(AIMessage(parts)).text, read(AIMessage(parts)).call.reasoning) == ("The answer is 5.", "hm")
+
+
+PIECES = st.sampled_from(
+    [*("<think>", "</think>", "<thi", "[think]", "[/THINK]", "<|channel|>analysis", "assistantfinal", "analysis"),
+     *("5", " ", "\n", ".", "Explanation: ", "Correctness of the final answer: Wrong\n"),
+     *("</s>", "<|im_start|>assistant", "<|im_end|>", "[e~[", "[/INST]", "user", "model", ">", "]")]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_prompt_decides_nothing_about_a_reply_without_tags(text: str):
+    quoted, plain = (split_reply(text, may_quote=may_quote) for may_quote in (True, False))
+
+    assert quoted == plain or holds_tags(text)
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_end_tokens_are_found_as_by_the_pattern(text: str):
+    by_pattern = text[: -replies._MAX_END_CHARS] + replies._END_TOKENS.sub("", text[-replies._MAX_END_CHARS :])
+
+    assert replies._without_end_tokens(text) == by_pattern

@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from critique_graph.core.alignment import align_with
+from critique_graph.core.alignment import _MARKUP, _TYPOGRAPHY, _plain, align_with
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.steps import split_steps
 
@@ -105,3 +107,8 @@ def test_sentences_of_other_problems_are_hardly_ever_aligned(kind: str, most: in
 
     assert len(aligned) <= most
     assert len([text for text in aligned if not re.search("answer is", text, re.IGNORECASE)]) <= 5
+
+
+@given(st.text(st.sampled_from("aB1 \n\t$*&#`_\\[]{}(),;:<>.\u2019\u2212\u2003\u0130"), max_size=60))
+def test_markup_is_found_in_plain_text_as_by_the_pattern(text: str) -> None:
+    assert _plain(text) == _MARKUP.sub("", text.translate(_TYPOGRAPHY)).lower()

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.paths import ReasoningPath
-from critique_graph.core.schema import Call, Grade, Response, Usage
+from critique_graph.core.schema import Call, Chain, Critique, Grade, Response, Round, Usage
 
 CORRECT, INCORRECT = Grade(outcome="correct"), Grade(outcome="incorrect")
 
@@ -71,3 +73,22 @@ def test_path_is_read_with_the_number_of_its_critique(unwritten: set[str]) -> No
 def test_critiques_of_a_path_share_its_name(name: str, number: int) -> None:
     path = ReasoningPath.model_validate({"name": name, "strategy": "rg2"})
     assert (path.critique_number, path.path_name) == (number, "rg2-0")
+
+
+RESPONSES = st.none() | st.builds(
+    lambda answer, reason: Response(text="t", answer=answer, call=Call(model="m", finish_reason=reason)),
+    st.sampled_from(["3", None]),
+    st.sampled_from(["stop", "length"]),
+)
+
+
+@given(RESPONSES, st.lists(RESPONSES, max_size=5))
+def test_latest_response_is_what_the_rounds_keep_one_after_the_other(
+    first: Response | None, refinements: list[Response | None]
+) -> None:
+    rounds = tuple(Round(critique=Critique(text=""), call=Call(model="m"), refinement=each) for each in refinements)
+    counts = first
+    for turn in rounds:
+        counts = turn.kept(counts)
+
+    assert Chain(index=0, response=first, rounds=rounds).latest is counts
