@@ -125,6 +125,8 @@ class Breakers:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._breakers: dict[str, Breaker] = {}
+        self._of_models: dict[int, tuple[BaseChatModel, Breaker]] = {}
+        """The breakers that were asked for, by identity of the model, which is kept for its identity to be its own."""
         self._token: Token[Breakers | None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -146,6 +148,11 @@ class Breakers:
 
     def of(self, model: BaseChatModel) -> Breaker:
         """Give the breaker of a model's server: of its address, or of the model object if it names no address."""
+        if id(model) not in self._of_models:
+            self._of_models[id(model)] = (model, self._found(model))
+        return self._of_models[id(model)][1]
+
+    def _found(self, model: BaseChatModel) -> Breaker:
         url = next((url for name in _URL_FIELDS if isinstance(url := getattr(model, name, None), str)), None)
         key = url or f"{id(model)}"
         if key not in self._breakers:

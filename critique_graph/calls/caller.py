@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -22,6 +23,7 @@ from langgraph.errors import GraphBubbleUp
 from critique_graph.calls.breaker import breaker_of
 from critique_graph.calls.contract import KeptSchema, continuation_of, kept_schema
 from critique_graph.calls.faults import classify
+from critique_graph.calls.invoke import invoke_model
 from critique_graph.calls.replies import read_reply
 from critique_graph.calls.traffic import traffic_in_force
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
@@ -182,7 +184,7 @@ class Caller:
     async def _call_with_retries(
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], key: CallKey | None
     ) -> Reply | Failure:
-        jitter, breaker = random.Random(settings["seed"]), breaker_of(self.model)
+        breaker = breaker_of(self.model)
         sent = attempts = outages = 0
         failure: Failure | None = None
         while True:
@@ -217,7 +219,10 @@ class Caller:
                 return failure
             if attempts < MAX_ATTEMPTS and not breaker.is_open:
                 backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempts)
-                pause = max(wait if wait <= MAX_RETRY_AFTER_SECONDS else 0.0, jitter.uniform(0, backoff))
+                pause = max(
+                    wait if wait <= MAX_RETRY_AFTER_SECONDS else 0.0,
+                    random.Random(f"{settings['seed']}/{attempts}").uniform(0, backoff),
+                )
                 logger.info("%s call failed (%s), again in %.1f s", self.role, fault.message, pause)
                 await self.sleep(pause)
 
@@ -252,8 +257,11 @@ class Caller:
             options = {**options, "extra_body": {**bound, **options["extra_body"]}}
         traffic = traffic_in_force()
         with traffic.call():
-            labels = self._labels(messages, key, attempt)
-            message = await (self.bound or self.model).ainvoke(messages, labels, **settings, **options)
+            labels = partial(self._labels, messages, key, attempt)
+            if self.bound is None:
+                message = await invoke_model(self.model, messages, {**settings, **options}, labels)
+            else:
+                message = await self.bound.ainvoke(messages, labels(), **settings, **options)
         seconds = time.perf_counter() - started
         call = Call(
             model=_recorded_name(self.model, self.name),
@@ -302,17 +310,19 @@ def can_continue(model: BaseChatModel) -> bool:
 
 def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the settings that the model's class declares as fields: e.g. a seed is only sent if it has one."""
-    fields = type(model).model_fields
-    known = {*fields, *(field.alias for field in fields.values())}
+    known = _known_settings(type(model))
     return {name: value for name, value in settings.items() if name in known}
+
+
+@cache
+def _known_settings(kind: type[BaseChatModel]) -> frozenset[str | None]:
+    return frozenset((*kind.model_fields, *(field.alias for field in kind.model_fields.values())))
 
 
 def _recorded_name(model: BaseChatModel, name: str | None) -> str:
     """Name a model in records: a local one by its weights, others by the string given for them or by themselves."""
-    names = (
-        getattr(model, "recorded_name", None),
-        name,
-        getattr(model, "model_name", None),
-        getattr(model, "model", None),
-    )
-    return next((name for name in names if name and isinstance(name, str)), type(model).__name__)
+    for attribute in ("recorded_name", None, "model_name", "model"):
+        found = name if attribute is None else getattr(model, attribute, None)
+        if found and isinstance(found, str):
+            return found
+    return type(model).__name__
