@@ -5,7 +5,6 @@ A chain is open until its `stop` is set. The gate (`Context.gate`) decides which
 critiques call it correct than the response before it; a tie keeps that response.
 """
 
-import asyncio
 import logging
 from functools import lru_cache
 from typing import Any
@@ -15,7 +14,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import CritiqueForm, LoopContext, LoopRules
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.reasons import ChainStop
@@ -75,7 +74,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 emit("verdict", chain=chain.index, round=number, verdict=verdict, confidence=confidence)
             return _judged(chain, turn, rules)
 
-        return write_chains(await asyncio.gather(*map(judge, chains)))
+        return write_chains(await together(judge, chains), state)
 
     return BothWays(critique)
 

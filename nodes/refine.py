@@ -1,6 +1,5 @@
 """The actor's refinement of a response after reading its critique."""
 
-import asyncio
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -8,7 +7,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import CritiqueForm, LoopContext
 from critique_graph.core.critique import critique_in_prose
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
@@ -139,6 +138,6 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 }
             )
 
-        return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
+        return write_chains(await together(improve, read_chains(state)), state)
 
     return BothWays(refine)

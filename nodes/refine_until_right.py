@@ -3,14 +3,13 @@
 Every problem needs a reference answer, which decides what is kept and is in no prompt.
 """
 
-import asyncio
 from typing import Any
 
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
@@ -65,6 +64,6 @@ def create_refine_until_right(
             kept = last.model_copy(update={"refinement": drawn[-1], "discarded": tuple(drawn[:-1])})
             return chain.model_copy(update={"rounds": (*chain.rounds[:-1], kept), "stop": "rounds"})
 
-        return write_chains(await asyncio.gather(*map(improve, read_chains(state))))
+        return write_chains(await together(improve, read_chains(state)), state)
 
     return BothWays(refine_until_right)

@@ -4,7 +4,6 @@ Where the actor's model can continue a message of its own, it continues the step
 asked for a whole refinement, which must repeat those steps.
 """
 
-import asyncio
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -12,7 +11,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.reasons import ChainStop
@@ -69,7 +68,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
             is_kept = split_steps(refinement.text)[:place] == split_steps(path)[:place]
             return chain if is_kept else _stopped(chain, "not_continued")
 
-        return write_chains(await asyncio.gather(*map(repaired, read_chains(state))))
+        return write_chains(await together(repaired, read_chains(state)), state)
 
     return BothWays(repair)
 

@@ -1,6 +1,5 @@
 """The actor's first responses to a question: one call per chain, all at the same time."""
 
-import asyncio
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -8,7 +7,7 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Failure, Reply, Response
@@ -44,6 +43,6 @@ def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, di
                 return Chain(index=index, response=response, stop="truncated")
             return Chain(index=index, response=response, stop=None if rules.rounds else "rounds")
 
-        return write_chains(await asyncio.gather(*map(start, range(rules.samples))))
+        return write_chains(await together(start, range(rules.samples)))
 
     return BothWays(solve)

@@ -4,14 +4,13 @@ Ballots are grouped by mathematical equivalence. A chain without a readable answ
 but stays in the denominator of every vote share.
 """
 
-import asyncio
 import random
 
 from langchain_core.runnables import Runnable
 
 from critique_graph.calls.caller import derive_seed
 from critique_graph.calls.players import Players
-from critique_graph.core.async_node import BothWays, emit
+from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Ballot, BallotEntry, Chain, Response, Usage, VoteRule
 from critique_graph.core.state import (
@@ -43,8 +42,9 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
         reference, grade = reference_of(state), None
         if reference is not None:
             grade = await players.grader.grade(ballot.winner, reference)
-            chains = await asyncio.gather(*(graded_chain(chain, reference, players.grader) for chain in chains))
-        emit("ballot", **ballot.model_dump(mode="json"))
+            chains = await together(lambda chain: graded_chain(chain, reference, players.grader), chains)
+        counted = ballot.model_dump(mode="json")
+        emit("ballot", **counted)
         await announce_evaluations(problem_id(state), chains)
         actor = Usage.sum(chain.usage("actor") for chain in chains)
         critic = Usage.sum(chain.usage("critic") for chain in chains)
@@ -52,8 +52,8 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
             "answer": ballot.winner,
             "correct": None if grade is None or grade.outcome == "ungraded" else grade.is_correct,
             "grade": None if grade is None else grade.model_dump(mode="json"),
-            "chains": write_chains(chains)["chains"],
-            "ballot": ballot.model_dump(mode="json"),
+            "chains": write_chains(chains, state)["chains"],
+            "ballot": counted,
             "usage": {
                 role: usage.model_dump(mode="json")
                 for role, usage in (("actor", actor), ("critic", critic), ("total", actor + critic))

@@ -1,7 +1,7 @@
 """Async graph nodes that a synchronous `.invoke` can run too, and the events they send."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -18,6 +18,14 @@ Result = TypeVar("Result")
 def emit(event: str, **fields: Any) -> None:
     """Send a custom event to whoever streams the graph (`stream_mode="custom"`)."""
     get_runtime(Context).stream_writer({"event": event, **fields})
+
+
+async def together(work: Callable[[State], Awaitable[Result]], items: Iterable[State]) -> list[Result]:
+    """Await the work on all items at the same time; a single one needs no task of its own."""
+    todo = list(items)
+    if len(todo) == 1:
+        return [await work(todo[0])]
+    return await asyncio.gather(*map(work, todo))
 
 
 class BothWays(Runnable[State, Result]):

@@ -287,7 +287,7 @@ class Chain(Record):
     def latest(self) -> Response | None:
         """The response that counts for the chain: the first one, or the last refinement that replaces one."""
         for turn in reversed(self.rounds):  # what has an answer and is whole counts, whatever was before it
-            if turn.refinement is not None and turn.refinement.complete_answer is not None:
+            if turn.is_preferred is not False and turn.refinement and turn.refinement.complete_answer is not None:
                 return turn.refinement
         counts = self.response
         for turn in self.rounds:

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from critique_graph.core.errors import one_line
 from critique_graph.core.paths import ReasoningPath
-from critique_graph.core.schema import Call, Chain, Usage
+from critique_graph.core.schema import Call, Chain, Record, Usage
 
 Scalar = str | int | float | bool
 
@@ -210,14 +210,61 @@ def _shown(value: object) -> str:
     return f"{type(value).__name__} ({one_line(repr(value), limit=80)})"
 
 
+class _WrittenChains(list[dict[str, Any]]):
+    """Chains as JSON, together with the records that they were written from: the next node need not read them again.
+
+    A state that was stored in between holds a plain list, which is read. The two agree, because nodes return updates
+    and never change a state in place (LangGraph's rule).
+    """
+
+    records: tuple[Chain, ...] = ()
+
+
 def read_chains(state: ActorCriticState) -> list[Chain]:
     """Give the chains of a state as records."""
-    return [Chain.model_validate(chain) for chain in state.get("chains", [])]
+    written = state.get("chains", [])
+    if isinstance(written, _WrittenChains):
+        return list(written.records)
+    return [Chain.model_validate(chain) for chain in written]
 
 
-def write_chains(chains: Iterable[Chain]) -> dict[str, Any]:
-    """Give the state update that stores `chains`."""
-    return {"chains": [chain.model_dump(mode="json") for chain in chains]}
+def write_chains(chains: Iterable[Chain], before: ActorCriticState | None = None) -> dict[str, Any]:
+    """Give the state update that stores `chains`; of those in the state `before`, only what is new is written anew.
+
+    So a node costs what it adds, however many rounds there were before it.
+    """
+    records = tuple(chains)
+    known = _written_parts(before)
+    written = _WrittenChains(
+        {
+            "index": chain.index,
+            "response": _json_of(chain.response, known),
+            "rounds": [_json_of(turn, known) for turn in chain.rounds],
+            "stop": chain.stop,
+            "failure": _json_of(chain.failure, known),
+        }
+        for chain in records
+    )
+    written.records = records
+    return {"chains": written}
+
+
+def _written_parts(state: ActorCriticState | None) -> dict[int, Any]:
+    """Give the JSON of the responses and rounds of a state, by the identity of their records, which the state holds."""
+    written = None if state is None else state.get("chains")
+    parts: dict[int, Any] = {}
+    if isinstance(written, _WrittenChains):
+        for chain, json in zip(written.records, written, strict=True):
+            parts[id(chain.response)] = json["response"]
+            parts.update(zip(map(id, chain.rounds), json["rounds"], strict=True))
+    return parts
+
+
+def _json_of(record: Record | None, known: Mapping[int, Any]) -> Any:
+    if record is None:
+        return None
+    written = known.get(id(record))
+    return record.model_dump(mode="json") if written is None else written
 
 
 def add_usages(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

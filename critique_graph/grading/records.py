@@ -1,7 +1,6 @@
 """Grade records: one response, or every response of a chain."""
 
-import asyncio
-
+from critique_graph.core.async_node import together
 from critique_graph.core.schema import Chain, Response, Round
 from critique_graph.grading.grader import Grader
 
@@ -29,5 +28,5 @@ async def graded_chain(chain: Chain, reference: str | None, grader: Grader) -> C
     if chain.response is None:
         return chain
     response = await graded_response(chain.response, reference, grader)
-    rounds = await asyncio.gather(*map(graded_round, chain.rounds))
+    rounds = await together(graded_round, chain.rounds)
     return chain.model_copy(update={"response": response, "rounds": tuple(rounds)})

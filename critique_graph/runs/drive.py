@@ -104,6 +104,7 @@ async def run_graph(
             async with Breakers(patience) as breakers:
                 session = _Session(create(run.journal), problems, run, rules, breakers, progress)
                 await session.work(concurrency)
+        run.journal.fold_log()
         probed = learned()
         checksum = run.write_traces()
         counts = run.journal.counts()

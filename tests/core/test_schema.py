@@ -82,11 +82,14 @@ RESPONSES = st.none() | st.builds(
 )
 
 
-@given(RESPONSES, st.lists(RESPONSES, max_size=5))
+@given(RESPONSES, st.lists(st.tuples(RESPONSES, st.sampled_from([True, False, None])), max_size=5))
 def test_latest_response_is_what_the_rounds_keep_one_after_the_other(
-    first: Response | None, refinements: list[Response | None]
+    first: Response | None, refinements: list[tuple[Response | None, bool | None]]
 ) -> None:
-    rounds = tuple(Round(critique=Critique(text=""), call=Call(model="m"), refinement=each) for each in refinements)
+    rounds = tuple(
+        Round(critique=Critique(text=""), call=Call(model="m"), refinement=each, is_preferred=is_preferred)
+        for each, is_preferred in refinements
+    )
     counts = first
     for turn in rounds:
         counts = turn.kept(counts)

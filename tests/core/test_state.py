@@ -1,12 +1,16 @@
-"""What a graph reads of its input: a reference or an id that is a number works, anything else is refused."""
+"""What a graph reads of its input (any scalar is a reference or an id), and how nodes pass chains on."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from every_graph import EVERY_GRAPH, models
 
-from critique_graph.core.state import known_problem, problem_id, reference_of
+from critique_graph.core.critique import parse_critique
+from critique_graph.core.schema import Call, Chain, Failure, Grade, Response, Round, Usage
+from critique_graph.core.state import known_problem, problem_id, read_chains, reference_of, write_chains
 
 
 @pytest.mark.parametrize(
@@ -73,3 +77,44 @@ def test_every_graph_takes_a_number_as_reference(name: str, reference: Any):
 def test_every_graph_refuses_a_reference_of_another_type(name: str):
     with pytest.raises(TypeError, match="reference must be text or a number, got list"):
         EVERY_GRAPH[name](*models()).compile().invoke({"question": "q", "reference": ["7"]})
+
+
+def response(text: str, grade: Grade | None = None) -> Response:
+    return Response(text=text, answer="7", call=Call(model="m", usage=Usage(calls=1, input_tokens=3)), grade=grade)
+
+
+def judged(text: str, refinement: Response | None = None) -> Round:
+    critique = parse_critique(f"Step sentence: {text}\nCorrectness of the step: Wrong\nExplanation: no.\n")
+    return Round(critique=critique, call=Call(model="m"), refinement=refinement)
+
+
+def later(chain: Chain) -> Iterator[Chain]:
+    """Everything that the nodes make of a chain, one after the other."""
+    yield (chain := chain.model_copy(update={"rounds": (judged("a"),)}))
+    yield (chain := chain.model_copy(update={"rounds": (judged("a", response("b")),)}))
+    yield (chain := chain.model_copy(update={"rounds": (*chain.rounds, judged("c")), "stop": "judged_correct"}))
+    yield chain
+    yield chain.model_copy(update={"response": response("a", Grade(outcome="correct"))})
+    yield chain.model_copy(update={"stop": "failed", "failure": Failure(kind="server", message="503")})
+
+
+def test_chains_that_were_written_before_are_written_alike():
+    state: Any = {"question": "q", **write_chains([Chain(index=3), Chain(index=4, response=response("a"))])}
+
+    for chain in later(Chain(index=4, response=response("a"))):
+        chains = [read_chains(state)[0], chain]
+        state = {"question": "q", **write_chains(chains, state)}
+        assert orjson.dumps(state["chains"]) == orjson.dumps([each.model_dump(mode="json") for each in chains])
+        assert read_chains(state) == chains
+
+
+def test_stored_chains_are_read_as_they_are_now():
+    written = write_chains([Chain(index=0, response=response("a"))])["chains"]
+    stored = orjson.loads(orjson.dumps(written))
+    stored[0]["response"]["answer"] = "8"
+
+    state: Any = {"question": "q", "chains": stored}
+    (chain,) = read_chains(state)
+
+    assert (chain.index, chain.response and chain.response.answer) == (0, "8")
+    assert write_chains([chain], state)["chains"][0]["response"]["answer"] == "8"
