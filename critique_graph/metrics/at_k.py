@@ -5,9 +5,10 @@ Rates have intervals (`intervals.py`); `strategies.py` and `comparison.py` compa
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from fractions import Fraction
 from math import comb
 from statistics import fmean
+
+from critique_graph.metrics.majority import count_majorities
 
 DIFFICULTY_LEVELS = 5
 
@@ -42,8 +43,7 @@ def maj_at_k(votes: Sequence[Hashable | None], right: Hashable | None, k: int) -
     if ties are decided by chance. An unparsed response counts as one of the `k` and wins nothing; a subset of only
     unparsed responses is wrong. With k = 1 this is the share of correct votes, with k = n the vote of all.
 
-    Counted, not sampled: for every number r of correct votes, the number of subsets in which no other answer has more
-    than r votes.
+    Counted, not sampled (`majority.py`).
 
     >>> maj_at_k(["22", "22", "7", None], "22", 3)
     0.75
@@ -57,17 +57,7 @@ def maj_at_k(votes: Sequence[Hashable | None], right: Hashable | None, k: int) -
     Raises:
         ValueError: `k` is not between 1 and the number of votes.
     """
-    _check_budget(k, len(votes))
-    others = Counter(vote for vote in votes if vote is not None)
-    unparsed = len(votes) - others.total()
-    mine = others.pop(right, 0) if right is not None else 0
-    won = Fraction(0)
-    for r in range(1, min(mine, k) + 1):
-        for (taken, ties), ways in _ways(
-            list(others.values()), most=r, seats=range(k - r - unparsed, k - r + 1)
-        ).items():
-            won += Fraction(comb(mine, r) * ways * comb(unparsed, k - r - taken), 1 + ties)
-    return float(won / comb(len(votes), k))
+    return count_majorities(votes, right, [k])[0]
 
 
 def vote_share(votes: Sequence[Hashable | None]) -> float:
@@ -105,26 +95,6 @@ def difficulty_level(n: int, c: int) -> int:
     if n < 1 or not 0 <= c <= n:
         raise ValueError(f"c must be between 0 and n, and n at least 1, got {c} of {n}.")
     return DIFFICULTY_LEVELS - min(DIFFICULTY_LEVELS - 1, DIFFICULTY_LEVELS * c // n)
-
-
-def _ways(counts: Sequence[int], *, most: int, seats: range) -> dict[tuple[int, int], int]:
-    """Count the subsets of votes, at most `most` per answer, by their size and the number of answers with `most` votes.
-
-    Args:
-        counts: Number of votes for every answer.
-        most: Maximum number of votes for one answer.
-        seats: Sizes of the subsets.
-    """
-    ways = {(0, 0): 1}
-    for index, count in enumerate(counts):
-        to_come = sum(min(later, most) for later in counts[index + 1 :])
-        grown: Counter[tuple[int, int]] = Counter()
-        for (taken, ties), number in ways.items():
-            fewest = max(0, seats.start - to_come - taken)
-            for votes in range(fewest, min(count, most, seats.stop - 1 - taken) + 1):
-                grown[taken + votes, ties + (votes == most)] += number * comb(count, votes)
-        ways = dict(grown)
-    return {(taken, ties): number for (taken, ties), number in ways.items() if taken in seats}
 
 
 def _check_budget(k: int, n: int) -> None:

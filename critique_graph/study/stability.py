@@ -11,6 +11,7 @@ from typing import Any
 from critique_graph.compare.strategies import SEQUENTIAL, Draw, PooledProblem
 from critique_graph.metrics.at_k import vote_share
 from critique_graph.metrics.intervals import paired_bootstrap
+from critique_graph.metrics.majority import chances_of_votes
 from critique_graph.study.findings import NO_REFERENCES, finding, mean_cost, percent, points, spent
 from critique_graph.study.part import Finding, PartResult, StudyJob
 from critique_graph.study.shared_runs import pool_of
@@ -106,11 +107,15 @@ def _row(
 
 def _by_budget(before: Sequence[Votes], after: Sequence[Votes], seed: int) -> tuple[dict[str, Any], ...]:
     """Give the probability that the vote of k responses is correct; sampled ones have a standard error above 0."""
-    rows = []
-    for k in doubling(min(map(len, before))):
+    rows, budgets = [], doubling(min(map(len, before)))
+    found = {
+        name: [chances_of_votes(votes, RIGHT, budgets, seed=seed) for votes in side]
+        for name, side in (("maj", before), ("maj_with_critic", after))
+    }
+    for place, k in enumerate(budgets):
         row: dict[str, Any] = {"k": k, "n": len(before)}
-        for name, side in (("maj", before), ("maj_with_critic", after)):
-            chances = [chance_of_vote(votes, RIGHT, k, seed=seed) for votes in side]
+        for name, by_problem in found.items():
+            chances = [of_problem[place] for of_problem in by_problem]
             row[name] = fmean(chance.value for chance in chances)
             row[f"{name}_error"] = sqrt(sum(chance.error**2 for chance in chances)) / len(chances)
         rows.append(row)

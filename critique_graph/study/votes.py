@@ -1,27 +1,12 @@
 """The probability that a majority vote of some responses is correct: exact where that is cheap, else sampled."""
 
-import random
-from collections import Counter
 from collections.abc import Hashable, Sequence
-from math import ceil, floor, sqrt
-from statistics import fmean
-from typing import NamedTuple
+from math import ceil, floor
 
 from critique_graph.compare.strategies import Draw, PooledProblem
-from critique_graph.metrics.at_k import maj_at_k
+from critique_graph.metrics.majority import Chance, chances_of_votes
 
-MOST_WORK = 100_000
-"""Work of an exact count, about 20 ms, above which subsets of votes are sampled."""
-DRAWS = 500
-"""Number of subsets that are sampled."""
 RIGHT = "right"
-
-
-class Chance(NamedTuple):
-    """A probability, and its standard error from sampling; 0 if it is exact."""
-
-    value: float
-    error: float
 
 
 def votes_of(problem: PooledProblem, draws: Sequence[Draw]) -> list[Hashable | None]:
@@ -31,16 +16,7 @@ def votes_of(problem: PooledProblem, draws: Sequence[Draw]) -> list[Hashable | N
 
 def chance_of_vote(votes: Sequence[Hashable | None], right: Hashable, k: int, *, seed: int = 0) -> Chance:
     """Give the probability that a majority vote of `k` of the votes is `right`, as `maj_at_k` defines it."""
-    counts = Counter(vote for vote in votes if vote is not None)
-    if k == len(votes):
-        return Chance(_won(counts, right), 0.0)
-    mine, others = counts[right], counts.total() - counts[right]
-    if len(counts) <= 2 or min(mine, k) * others * k <= MOST_WORK:
-        return Chance(maj_at_k(votes, right, k), 0.0)
-    rng = random.Random(f"{seed}/{k}/{len(votes)}")
-    found = [_won(Counter(vote for vote in rng.sample(votes, k) if vote is not None), right) for _ in range(DRAWS)]
-    mean = fmean(found)
-    return Chance(mean, sqrt(fmean((one - mean) ** 2 for one in found) / (DRAWS - 1)))
+    return chances_of_votes(votes, right, [k], seed=seed)[0]
 
 
 def chance_between(votes: Sequence[Hashable | None], k: float, *, seed: int = 0) -> float:
@@ -56,11 +32,3 @@ def doubling(most: int) -> list[int]:
     while 2 * found[-1] < most:
         found.append(2 * found[-1])
     return found if most == 1 else [*found, most]
-
-
-def _won(counts: Counter[Hashable], right: Hashable) -> float:
-    """Give the probability that `right` wins, if ties are decided by chance."""
-    most = max(counts.values(), default=0)
-    if not most or counts[right] < most:
-        return 0.0
-    return 1 / sum(count == most for count in counts.values())

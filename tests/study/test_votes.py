@@ -1,7 +1,8 @@
 import pytest
 
 from critique_graph.metrics.at_k import maj_at_k
-from critique_graph.study.votes import DRAWS, RIGHT, chance_between, chance_of_vote, doubling
+from critique_graph.metrics.majority import DRAWS
+from critique_graph.study.votes import RIGHT, chance_between, chance_of_vote, doubling
 
 SMALL = [RIGHT] * 5 + [1] * 4 + [2] * 3 + [None]
 LARGE = [RIGHT] * 110 + [1] * 100 + [2] * 60 + [3] * 30
