@@ -1,10 +1,15 @@
 """The cost of calls: their number, their tokens, and their share of the time of a run."""
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from critique_graph.core.schema import Call
+
+Span = tuple[float, float]
+"""When a call began and when it ended, in Unix time."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,11 @@ class Cost:
     """Share of the run's time (`SharedTime`)."""
 
 
+def span_of(call: Call) -> Span | None:
+    """Give the span of a call; None if its start was not recorded."""
+    return None if call.started is None else (call.started, call.started + call.seconds)
+
+
 class SharedTime:
     """Splits the time of a run among its calls: each moment evenly among the calls in flight.
 
@@ -25,24 +35,45 @@ class SharedTime:
     add up to the time in which at least one call was in flight. They depend on the machine and the concurrency.
     """
 
-    def __init__(self, calls: Iterable[Call]) -> None:
-        known = [(call.started, call.started + call.seconds) for call in calls if call.started is not None]
-        changes = sorted([(start, 1) for start, _ in known] + [(end, -1) for _, end in known])
-        self._moments: list[float] = []
-        self._shares: list[float] = []
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._moments, self._shares = array("d"), array("d")
         in_flight, share = 0, 0.0
-        for moment, change in changes:
+        for moment, change in _changes(spans):
             if in_flight:
                 share += (moment - self._moments[-1]) / in_flight
             self._moments.append(moment)
             self._shares.append(share)
             in_flight += change
 
+    @classmethod
+    def of_calls(cls, calls: Iterable[Call]) -> Self:
+        """Split the time of a run among `calls`."""
+        return cls(span for call in calls if (span := span_of(call)) is not None)
+
     def of(self, call: Call) -> float:
         """Give a call's share in seconds; 0.0 if the start of the call was not recorded."""
-        if call.started is None:
-            return 0.0
-        return self._until(call.started + call.seconds) - self._until(call.started)
+        span = span_of(call)
+        return 0.0 if span is None else self.within(span)
+
+    def within(self, span: Span) -> float:
+        """Give the share of the call that had this span, in seconds."""
+        return self._until(span[1]) - self._until(span[0])
 
     def _until(self, moment: float) -> float:
         return self._shares[bisect_left(self._moments, moment)]
+
+
+def _changes(spans: Iterable[Span]) -> Iterator[tuple[float, int]]:
+    """Give the moments at which a call began (1) or ended (-1), in order; where both happened, the end comes first."""
+    begun, ended = array("d"), array("d")
+    for start, end in spans:
+        begun.append(start)
+        ended.append(end)
+    starts, place = sorted(begun), 0
+    for end in sorted(ended):
+        while place < len(starts) and starts[place] < end:
+            yield starts[place], 1
+            place += 1
+        yield end, -1
+    for start in starts[place:]:  # calls that took no time, at the last end
+        yield start, 1

@@ -6,34 +6,22 @@ interpolate between the two accuracies. A strategy is compared with that curve a
 response is refined, that is the comparison at equal calls.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import fsum
+from operator import mul
 from statistics import fmean
 
 from critique_graph.compare.comparison import AXES, Axis, Comparison, Matched, Point, StrategyFigures
-from critique_graph.compare.cost import SharedTime
 from critique_graph.compare.report import verdict_of
-from critique_graph.compare.strategies import (
-    CRITIC_LOOP,
-    CRITIC_LOOP_VOTE,
-    MAJORITY,
-    SAMPLE,
-    PooledProblem,
-    Strategy,
-    available,
-    budgets,
-    calls_of,
-    chances,
-    loop_end,
-    pooled_problem,
-)
+from critique_graph.compare.strategies import CRITIC_LOOP, CRITIC_LOOP_VOTE, MAJORITY, SAMPLE, Strategy
+from critique_graph.compare.tallies import Pool, Tally
 from critique_graph.core.errors import InputError
-from critique_graph.core.schema import Trace, Verdict
+from critique_graph.core.schema import Trace
 from critique_graph.grading.grader import Grader
-from critique_graph.metrics.intervals import Rate, paired_bootstrap, wilson
-from critique_graph.metrics.judgement import CriticScore, discriminability
+from critique_graph.metrics.intervals import paired_bootstrap, wilson
+from critique_graph.metrics.judgement import discriminability
 from critique_graph.runs.folder import RunState
 
 
@@ -43,7 +31,7 @@ class _Curve:
 
     strategy: Strategy
     budgets: list[int]
-    chances: list[list[float]]
+    chances: Sequence[Sequence[float]]
     """Probability of a correct answer, for every budget and every problem."""
     unit: dict[Axis, float]
     """Mean cost of one chain; axes of unknown cost are absent."""
@@ -96,34 +84,29 @@ async def compare_traces(
     Raises:
         InputError: There is nothing to compare.
     """
-    every = list(traces)
-    _check(every, run)
-    calls = [call for trace in every for call in calls_of(trace)]
-    time = SharedTime(calls)
-    found = [await pooled_problem(trace, grader, time) for trace in every]
-    problems = [problem for problem in found if problem is not None]
-    if not problems:
+    pool = Pool(run)
+    for trace in traces:
+        await pool.add(trace, grader)
+    first = pool.first_graded
+    if pool.first is None:
+        raise InputError(f"{run}: there are no finished problems to compare.")
+    if first is None:
         raise InputError(f"{run}: no problem has graded answers; comparing strategies needs reference answers.")
-    unknown = {
-        "tokens": any(call.usage.unknown_calls for call in calls),
-        "seconds": any(call.started is None for call in calls),
-    }
-    axes = [axis for axis in AXES if not unknown.get(axis)]
-    settings, first = every[0].settings, problems[0].trace
-    curves = {strategy.name: _curve(strategy, problems, axes) for strategy in available(settings, first)}
+    axes = [axis for axis in AXES if axis not in pool.unknown]
+    curves = {name: _curve(tally, axes, pool.shares) for name, tally in pool.tallies.items()}
     figures = {name: _figures(curve, curves[MAJORITY.name], axes, seed) for name, curve in curves.items()}
     has_loop = CRITIC_LOOP.name in curves
-    harm, helpfulness = _flips(problems) if has_loop else (None, None)
+    harm, helpfulness = pool.flips() if has_loop else (None, None)
     is_known = has_loop and "tokens" in axes
     comparison = Comparison(
-        problems=len(problems),
+        problems=pool.graded,
         unfinished=unfinished,
-        ungraded=len(every) - len(problems),
+        ungraded=pool.problems - pool.graded,
         samples=len(first.chains),
         votes=len(first.chains) + len(first.uncritiqued),
-        rounds=int(str(settings["rounds"])),
+        rounds=int(str(pool.first.settings["rounds"])),
         strategies=figures,
-        critic=_critic_score(problems) if has_loop else None,
+        critic=discriminability(pool.verdicts) if has_loop else None,
         harm=harm,
         helpfulness=helpfulness,
         break_even_tokens=_break_even(curves[CRITIC_LOOP_VOTE.name], curves[MAJORITY.name]) if is_known else None,
@@ -131,7 +114,7 @@ async def compare_traces(
             _tokens_to_match(curves[MAJORITY.name], fmean(curves[CRITIC_LOOP.name].chances[0])) if is_known else None
         ),
         verdict="",
-        tokens=sum(call.usage.total_tokens for call in calls),
+        tokens=pool.tokens,
         state=state,
         reason=reason,
         seconds=round(seconds, 3),
@@ -140,21 +123,14 @@ async def compare_traces(
     return comparison.model_copy(update={"verdict": verdict_of(comparison)})
 
 
-def _check(traces: Sequence[Trace], run: str) -> None:
-    if not traces:
-        raise InputError(f"{run}: there are no finished problems to compare.")
-    if len({len(trace.chains) for trace in traces}) > 1 or len(traces[0].chains) < 2:
-        raise InputError(f"{run}: its problems have too few chains to vote; run it with more, e.g. --samples 8.")
-    if "rounds" not in traces[0].settings:
-        raise InputError(f"{run}: its traces do not hold the settings of the run.")
-
-
-def _curve(strategy: Strategy, problems: Sequence[PooledProblem], axes: Sequence[Axis]) -> _Curve:
-    drawn = [strategy.draws(problem) for problem in problems]
-    allowed = budgets(len(drawn[0])) if strategy.is_vote else [1]
-    found = [chances(strategy, problem, draws, allowed) for problem, draws in zip(problems, drawn, strict=True)]
-    unit = {axis: fmean(getattr(draw.cost, axis) for draws in drawn for draw in draws) for axis in axes}
-    return _Curve(strategy, allowed, [list(column) for column in zip(*found, strict=True)], unit)
+def _curve(tally: Tally, axes: Sequence[Axis], shares: Sequence[float]) -> _Curve:
+    total: dict[Axis, float] = {
+        "calls": tally.calls,
+        "tokens": tally.tokens,
+        "seconds": fsum(map(mul, tally.uses, shares)) if "seconds" in axes else 0.0,
+    }
+    unit = {axis: total[axis] / tally.draws for axis in axes}
+    return _Curve(tally.strategy, tally.budgets, tally.chances, unit)
 
 
 def _figures(curve: _Curve, majority: _Curve, axes: Sequence[Axis], seed: int) -> StrategyFigures:
@@ -204,30 +180,3 @@ def _tokens_to_match(majority: _Curve, accuracy: float) -> float | None:
         if high >= accuracy:
             return few + (many - few) * (accuracy - low) / (high - low)
     return None
-
-
-def _flips(problems: Sequence[PooledProblem]) -> tuple[Rate, Rate]:
-    """Give harm and helpfulness of the loop, over all chains."""
-    flips: Counter[tuple[bool, bool]] = Counter()
-    having: Counter[bool] = Counter()
-    for problem in problems:
-        chains = problem.trace.chains
-        before = [problem.is_correct(chain.response) for chain in chains]
-        flips.update(zip(before, (problem.is_correct(loop_end(chain).response) for chain in chains), strict=True))
-        having.update(set(before))
-
-    def changed(was: bool) -> Rate:
-        chains = flips[was, True] + flips[was, False]
-        return wilson(flips[was, not was] / chains * having[was] if chains else 0, having[was])
-
-    return changed(True), changed(False)
-
-
-def _critic_score(problems: Sequence[PooledProblem]) -> CriticScore:
-    verdicts: Counter[tuple[bool, Verdict | None]] = Counter(
-        (problem.is_correct(chain.response), chain.rounds[0].critique.final)
-        for problem in problems
-        for chain in problem.trace.chains
-        if chain.rounds
-    )
-    return discriminability(verdicts)

@@ -1,6 +1,7 @@
 """Draws a pool of chains for every problem and compares strategies on it; a saved run needs no model calls."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,23 +103,31 @@ def compare_run(folder: str | Path) -> Comparison:
     manifest = read_manifest(folder)
     if manifest is None or not (folder / JOURNAL).exists():
         raise InputError(f"{folder}: there is no run in this folder. Name one of `compare` or `run`, or problems.")
-    rows = list(read_journal(folder / JOURNAL))
-    try:
-        traces = [Trace.model_validate_json(row.trace) for row in rows if row.trace and row.outcome.status == "done"]
-    except ValidationError as error:
-        raise InputError(f"{folder}: this is no run of `compare` or `run`.") from error
-    return wait_for(
+    counted: Counter[bool] = Counter()
+
+    def traces() -> Iterator[Trace]:
+        for row in read_journal(folder / JOURNAL):
+            is_done = row.trace is not None and row.outcome.status == "done"
+            counted[is_done] += 1
+            if row.trace is not None and is_done:
+                try:
+                    yield Trace.model_validate_json(row.trace)
+                except ValidationError as error:
+                    raise InputError(f"{folder}: this is no run of `compare` or `run`.") from error
+
+    found = wait_for(
         compare_traces(
-            traces,
+            traces(),
             grader=default_grader(),
             seconds=float(manifest["seconds"]),
             run=str(folder),
-            unfinished=max(sum(manifest["outcomes"].values()), len(rows)) - len(traces),
             state=manifest["state"],
             reason=manifest.get("reason"),
             seed=int(manifest["configuration"].get("seed", 0)),
         )
     )
+    problems = max(sum(manifest["outcomes"].values()), counted.total())
+    return found.model_copy(update={"unfinished": problems - counted[True]})
 
 
 async def _load(*models: BaseChatModel) -> None:

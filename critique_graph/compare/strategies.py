@@ -2,8 +2,8 @@
 
 A strategy draws k chains of a problem's pool, each of which gives one weighted vote, and answers with the heaviest
 group of equal answers. Its value on a problem is the probability that this answer is correct, averaged over every
-subset of k chains (by `maj_at_k` if all weights are equal; otherwise over `MOST_CHOICES` random subsets if there are
-more). If t groups are equally heavy, each wins with probability 1/t.
+subset of k chains (by `chances_of_votes` if all weights are equal; otherwise over `MOST_CHOICES` random subsets if
+there are more). If t groups are equally heavy, each wins with probability 1/t.
 """
 
 import random
@@ -18,11 +18,14 @@ from statistics import fmean
 from critique_graph.compare.cost import Cost, SharedTime
 from critique_graph.core.schema import Call, Chain, Response, Round, Trace
 from critique_graph.grading.grader import Grader
-from critique_graph.metrics.at_k import maj_at_k, pass_at_k
+from critique_graph.metrics.at_k import pass_at_k
+from critique_graph.metrics.majority import chances_of_votes
 from critique_graph.nodes.vote import VERDICT_WEIGHT
 
 MOST_CHOICES = 200
 """Maximum number of subsets of k chains that are averaged if weights differ."""
+_EQUAL = 1e-9
+"""Largest difference of weights that count as equal."""
 _FINE_BUDGETS = 16
 """Every k up to this number is computed; above it, eight values per doubling."""
 
@@ -36,6 +39,8 @@ class Draw:
     cost: Cost
     weight: float = 1.0
     """Weight of the vote; 0 excludes it, unless all votes would be excluded."""
+    calls: tuple[Call, ...] = ()
+    """The calls that cost this."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,15 @@ class PooledProblem:
     """Group of each answer, by the answer as it was written."""
     right: frozenset[int]
     """Groups whose answers equal the reference."""
-    time: SharedTime
+    time: SharedTime | None = None
+    """Times of the run's calls; None while they are not all known, and then costs have no seconds."""
 
     def vote(self, response: Response | None, calls: Iterable[Response | Round | None], weight: float = 1.0) -> Draw:
         """Make the vote of a response, at the cost of the calls that wrote `calls`."""
-        made = [call for called in calls if called is not None for call in _calls_for(called)]
-        cost = Cost(len(made), sum(c.usage.total_tokens for c in made), sum(map(self.time.of, made)))
-        return Draw(self.group(response), cost, weight)
+        made = tuple([call for called in calls if called is not None for call in _calls_for(called)])
+        seconds = 0.0 if self.time is None else sum(map(self.time.of, made))
+        cost = Cost(len(made), sum([call.usage.total_tokens for call in made]), seconds)
+        return Draw(self.group(response), cost, weight, made)
 
     def group(self, response: Response | None) -> int | None:
         """Give the group of a response's answer; None if it has no readable answer or was cut off."""
@@ -87,7 +94,7 @@ class Strategy:
 
 
 async def pooled_problem(
-    trace: Trace, grader: Grader, time: SharedTime, *, graded: bool = True
+    trace: Trace, grader: Grader, time: SharedTime | None = None, *, graded: bool = True
 ) -> PooledProblem | None:
     """Group the answers of a trace by mathematical equivalence; None if `graded` and one could not be graded."""
     representatives: list[str] = []
@@ -135,10 +142,9 @@ def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], b
         return [pass_at_k(len(draws), sum(is_correct), k) for k in budgets]
     if all(draw.weight == 1 for draw in draws):
         votes = ["right" if right else draw.answer for draw, right in zip(draws, is_correct, strict=True)]
-        return [maj_at_k(votes, "right", k) for k in budgets]
-    return [
-        fmean(_vote([draws[i] for i in choice], problem.right) for choice in _choices(len(draws), k)) for k in budgets
-    ]
+        return [chance.value for chance in chances_of_votes(votes, "right", budgets)]
+    vote = _WeightedVote(draws, problem.right)
+    return [fmean(map(vote.won, _choices(len(draws), k))) for k in budgets]
 
 
 def budgets(chains: int) -> list[int]:
@@ -268,21 +274,55 @@ ORACLE_LOOP = Strategy("oracle_loop", "oracle gate", _gated_by_reference, is_upp
 ORACLE_CHOICE = Strategy("oracle_choice", "oracle choice", _sampled, is_vote=True, is_best_of=True, is_upper_bound=True)
 
 
-def _vote(draws: Sequence[Draw], right: frozenset[int]) -> float:
-    """Give the probability that the heaviest group is correct."""
-    counted = [(draw.answer, draw.weight) for draw in draws if draw.weight] or [(draw.answer, 1.0) for draw in draws]
-    weights: defaultdict[int, float] = defaultdict(float)
-    for answer, weight in counted:
-        if answer is not None:
-            weights[answer] += weight
-    heaviest = max(weights.values(), default=0.0)
-    leaders = [answer for answer, weight in weights.items() if weight >= heaviest - 1e-9]
-    return sum(answer in right for answer in leaders) / len(leaders) if leaders else 0.0
+class _WeightedVote:
+    """The votes of a strategy as sets of draws, which are the bits of an integer."""
+
+    def __init__(self, draws: Sequence[Draw], right: frozenset[int]) -> None:
+        self._weighted = 0
+        sets: defaultdict[int, defaultdict[float, int]] = defaultdict(lambda: defaultdict(int))
+        for place, draw in enumerate(draws):
+            self._weighted |= (1 << place) * (draw.weight > 0)
+            if draw.answer is not None:
+                sets[draw.answer][draw.weight] |= 1 << place
+        self._groups = _heaviest_first([(dict(sets[answer]), answer in right) for answer in sets])
+        bare = [({1.0: sum(sets[answer].values())}, answer in right) for answer in sets]
+        self._bare = _heaviest_first(bare)
+        """The groups as they count where all votes would be excluded."""
+
+    def won(self, choice: int) -> float:
+        """Give the probability that the heaviest group of the chosen draws is correct."""
+        heaviest, leaders, right = 0.0, 0, 0
+        for most, parts, is_right in self._groups if choice & self._weighted else self._bare:
+            if most < heaviest - _EQUAL:
+                break
+            weight = 0.0
+            for each, draws in parts:
+                weight += each * (choice & draws).bit_count()
+            if weight > heaviest + _EQUAL:
+                heaviest, leaders, right = weight, 1, int(is_right)
+            elif weight > _EQUAL and weight >= heaviest - _EQUAL:
+                leaders, right = leaders + 1, right + is_right
+        return right / leaders if leaders else 0.0
+
+
+_Group = tuple[float, list[tuple[float, int]], bool]
+"""The most that a group of equal answers can weigh, its draws by weight, and whether it is correct."""
+
+
+def _heaviest_first(groups: Iterable[tuple[Mapping[float, int], bool]]) -> list[_Group]:
+    counted = [
+        (sum(weight * draws.bit_count() for weight, draws in sets.items()), [*sets.items()], is_right)
+        for sets, is_right in groups
+    ]
+    return sorted(counted, key=lambda group: -group[0])
 
 
 @lru_cache(maxsize=1024)
-def _choices(n: int, k: int) -> list[tuple[int, ...]]:
+def _choices(n: int, k: int) -> list[int]:
+    """Give subsets of n draws, each as the bits of an integer."""
     if comb(n, k) <= MOST_CHOICES:
-        return list(combinations(range(n), k))
-    rng = random.Random(f"{n}/{k}")
-    return [tuple(rng.sample(range(n), k)) for _ in range(MOST_CHOICES)]
+        chosen: Iterable[Iterable[int]] = combinations(range(n), k)
+    else:
+        rng = random.Random(f"{n}/{k}")
+        chosen = (rng.sample(range(n), k) for _ in range(MOST_CHOICES))
+    return [sum(1 << draw for draw in choice) for choice in chosen]

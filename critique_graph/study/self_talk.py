@@ -117,7 +117,7 @@ async def _chances(folder: Path, strategy: Strategy, samples: int) -> tuple[dict
     voted: dict[int, Chances] = {k: {} for k in counts}
     grader = default_grader()
     for trace in read_traces(folder):
-        problem = await pooled_problem(trace, grader, SharedTime(calls_of(trace)))
+        problem = await pooled_problem(trace, grader, SharedTime.of_calls(calls_of(trace)))
         draws = [] if problem is None else strategy.draws(problem)
         if problem is None or len(draws) != samples or trace.correct is None:
             continue

@@ -191,7 +191,7 @@ def run_loop(
 
 def pooled(traces: Sequence[Trace], *, graded: bool = True) -> list[PooledProblem]:
     """Group the answers of every problem; problems that cannot be graded are left out, unless that is not needed."""
-    time = SharedTime(call for trace in traces for call in calls_of(trace))
+    time = SharedTime.of_calls(call for trace in traces for call in calls_of(trace))
 
     async def group() -> list[PooledProblem]:
         found = [await pooled_problem(trace, default_grader(), time, graded=graded) for trace in traces]

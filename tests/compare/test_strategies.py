@@ -36,7 +36,7 @@ SOLVED, JUDGED, REFINED = SOLVE_TOKENS, SOLVE_TOKENS + CRITIQUE_TOKENS, SOLVE_TO
 
 
 async def pooled(trace: Trace) -> PooledProblem:
-    problem = await pooled_problem(trace, MathGrader(), SharedTime(calls_of(trace)))
+    problem = await pooled_problem(trace, MathGrader(), SharedTime.of_calls(calls_of(trace)))
     assert problem is not None
     return problem
 
@@ -101,7 +101,7 @@ async def test_problem_with_an_ungraded_answer_is_left_out():
     lost = trace.chains[1].model_copy(update={"response": answered("7", grade="ungraded")})
 
     trace = trace.model_copy(update={"chains": (trace.chains[0], lost)})
-    assert await pooled_problem(trace, MathGrader(), SharedTime([])) is None
+    assert await pooled_problem(trace, MathGrader(), SharedTime.of_calls([])) is None
 
 
 async def test_loop_goes_on_for_as_long_as_the_critic_says_wrong():
