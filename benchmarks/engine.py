@@ -1,17 +1,21 @@
-"""Measures whether a driver keeps an engine busy: plain asyncio, bare LangGraph and our graph on a simulated engine.
+"""Measures what a driver costs, and whether it keeps an engine busy: plain asyncio, bare LangGraph, our graph.
 
     python benchmarks/engine.py                                            # 256 slots, 2 s a call, about 3 minutes
-    python benchmarks/engine.py --slots 64 --latency 0.5 --problems 300    # half a minute
+    python benchmarks/engine.py --slots 64 --latency 0.5 --problems 300    # 128 calls a second, half a minute
+    python benchmarks/engine.py --slots 64 --latency 0 --trials 5          # saturated: the engine answers at once
+    python benchmarks/engine.py --slots 64 --latency 0 --rounds 1 4 16     # whether the cost of a call grows
 
-All three do the same work: solve, then two rounds of critique and refinement (5 calls, one after the other), with 1.25
-problems in flight per slot. Our graph includes everything: chat models, prompts, critique parsing, grading, and the
-journal. "Slots busy" is measured while new problems still start; CPU is that of this process, with the engine's own
-cost.
+All three do the same work on a simulated engine: solve, then rounds of critique and refinement, one call after the
+other, with 1.25 problems in flight per slot. Our graph includes everything: chat models, prompts, critique parsing,
+grading, and the journal. "Slots busy" is measured while new problems still start; CPU is that of this process, with
+the engine's own cost. Trials take turns, and the table has their medians. The ratios are to bare LangGraph in the same
+trial, with the least and the greatest of them: on a busy machine they tell more than the milliseconds.
 """
 
 import argparse
 import asyncio
 import cProfile
+import os
 import pstats
 import random
 import tempfile
@@ -19,6 +23,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -37,8 +42,6 @@ from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import summarise
 
-ROUNDS = 2
-CALLS = 1 + 2 * ROUNDS
 STEPS = [f"In step {n} we add {n} to what we had and get {n * (n + 1) // 2}." for n in range(1, 11)]
 RESPONSE = "\n".join([*STEPS, "The answer is \\boxed{55}."])
 CRITIQUE = render_critique(
@@ -54,8 +57,8 @@ CRITIQUE = render_critique(
 class Engine:
     """An engine with slots, each busy with one call at a time; a call takes 0.5 to 1.5 times the mean latency."""
 
-    def __init__(self, slots: int, latency: float) -> None:
-        self.slots, self.latency = slots, latency
+    def __init__(self, slots: int, latency: float, rounds: int) -> None:
+        self.slots, self.latency, self.rounds = slots, latency, rounds
         self.calls = 0
         self.busy_seconds = 0.0
         self._running = 0
@@ -142,7 +145,7 @@ async def plain(engine: Engine, problems: Intake, in_flight: int) -> None:
 
     async def play(problem: Problem) -> None:
         texts = [problem.question]
-        for index in range(CALLS):
+        for index in range(1 + 2 * engine.rounds):
             texts.append(await engine(CRITIQUE if index % 2 else RESPONSE))
 
     await _work_off(problems, play, in_flight)
@@ -176,7 +179,7 @@ async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
         return "refine"
 
     async def after_refine(state: BareState) -> str:
-        return "critique" if len(state["texts"]) < CALLS + 1 else "vote"
+        return "critique" if len(state["texts"]) < 2 + 2 * engine.rounds else "vote"
 
     builder = StateGraph(BareState)
     builder.add_node("solve", solve)
@@ -191,7 +194,7 @@ async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
     graph = builder.compile()
 
     async def play(problem: Problem) -> None:
-        await graph.ainvoke({"texts": [problem.question]})
+        await graph.ainvoke({"texts": [problem.question]}, {"recursion_limit": 256})
 
     await _work_off(problems, play, in_flight)
 
@@ -201,7 +204,9 @@ async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
     model = EngineModel(engine=engine)
     with tempfile.TemporaryDirectory() as folder:
         found = await run_graph(
-            lambda journal: create_actor_critic(model, model, rounds=ROUNDS, gate="always", log=journal).compile(),
+            lambda journal: create_actor_critic(
+                model, model, rounds=engine.rounds, gate="always", log=journal
+            ).compile(),
             ProblemSet(lambda: problems, None),
             Path(folder),
             {},
@@ -224,35 +229,66 @@ async def _work_off(problems: Intake, play: Callable[[Problem], Awaitable[None]]
             group.create_task(work())
 
 
-async def measure(name: str, options: argparse.Namespace) -> str:
-    """Run one driver and give its line of the table."""
-    engine = Engine(options.slots, options.latency)
-    problems = Intake(engine, options.problems)
-    drive = {"plain": plain, "bare": bare, "ours": ours}[name]
+@dataclass
+class Cost:
+    """What one driver took in one trial."""
+
+    share: float
+    """Of the engine's slots, those that were busy."""
+    cpu: float
+    """Milliseconds a call."""
+    core: float
+    wall: float
+
+
+DRIVERS: dict[str, Callable[[Engine, Intake, int], Awaitable[None]]] = {"plain": plain, "bare": bare, "ours": ours}
+
+
+async def measure(name: str, slots: int, latency: float, problems: int, rounds: int) -> Cost:
+    """Run one driver."""
+    engine = Engine(slots, latency, rounds)
+    intake = Intake(engine, problems)
     wall, cpu = time.monotonic(), time.process_time()
-    await drive(engine, problems, options.slots * 5 // 4)
+    await DRIVERS[name](engine, intake, slots * 5 // 4)
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
-    assert engine.calls == CALLS * options.problems, engine.calls
-    return f"{name:<6} {problems.share:>10.1%} {1000 * cpu / engine.calls:>12.2f} {cpu / wall:>9.1%} {wall:>8.1f}"
+    assert engine.calls == (1 + 2 * rounds) * problems, engine.calls
+    return Cost(intake.share, 1000 * cpu / engine.calls, cpu / wall, wall)
+
+
+def line(name: str, rounds: int, costs: list[Cost], bare: list[Cost]) -> str:
+    """Give a line of the table: medians over the trials."""
+    share, cpu, core, wall = (median(getattr(c, field) for c in costs) for field in ("share", "cpu", "core", "wall"))
+    ratios = [cost.cpu / other.cpu for cost, other in zip(costs, bare, strict=False)]
+    times = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
+    return f"{rounds:>6} {name:<6} {share:>10.1%} {cpu:>12.2f} {times:>22} {core:>9.1%} {wall:>8.1f}"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, default=256)
-    parser.add_argument("--latency", type=float, default=2.0, help="mean seconds of a call")
-    parser.add_argument("--problems", type=int, default=1500)
-    parser.add_argument("--only", choices=["plain", "bare", "ours"], help="one driver")
+    parser.add_argument("--latency", type=float, default=2.0, help="mean seconds of a call; 0: saturated")
+    parser.add_argument("--problems", type=int, default=1500, help="problems of two rounds; of others, as many calls")
+    parser.add_argument("--rounds", type=int, nargs="+", default=[2])
+    parser.add_argument("--trials", type=int, default=1)
+    parser.add_argument("--only", choices=[*DRIVERS], help="one driver")
     parser.add_argument("--profile", action="store_true", help="print where the CPU time goes")
     options = parser.parse_args()
-    demand = options.slots / options.latency
-    print(f"{options.slots} slots, {options.latency} s mean, demand {demand:.0f} calls/s, {options.problems} problems")
-    print(f"{'':<6} {'slots busy':>10} {'CPU ms/call':>12} {'of a core':>9} {'wall s':>8}")
+    demand = f"{options.slots / options.latency:.0f} calls/s" if options.latency else "all that is possible"
+    print(f"{options.slots} slots, {options.latency} s mean, demand {demand}, load {os.getloadavg()[0]:.1f}")
+    print(f"rounds {'':<6} {'slots busy':>10} {'CPU ms/call':>12} {'of bare':>22} {'of a core':>9} {'wall s':>8}")
     profile = cProfile.Profile()
-    for name in [options.only] if options.only else ["plain", "bare", "ours"]:
-        if options.profile:
-            profile.enable()
-        print(asyncio.run(measure(name, options)), flush=True)
+    names = [options.only] if options.only else [*DRIVERS]
+    trials: dict[tuple[int, str], list[Cost]] = {(r, name): [] for r in options.rounds for name in names}
+    for _ in range(options.trials):
+        for rounds, name in trials:
+            problems = max(3 * options.slots, options.problems * 5 // (1 + 2 * rounds))
+            if options.profile:
+                profile.enable()
+            cost = asyncio.run(measure(name, options.slots, options.latency, problems, rounds))
+            trials[rounds, name].append(cost)
+    for (rounds, name), costs in trials.items():
+        print(line(name, rounds, costs, trials.get((rounds, "bare"), [])), flush=True)
     if options.profile:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(45)
