@@ -19,6 +19,8 @@ from critique_graph.verbs.settings import ServerSettings
 
 Weights = Literal["float32", "bfloat16"]
 Estimator = Literal["grpo", "rloo"]
+Logger = Literal["mlflow", "trackio", "wandb"]
+"""Tools that transformers reports a training to."""
 
 
 class TrainSettings(Settings):
@@ -46,6 +48,9 @@ class TrainSettings(Settings):
     """Maximum number of tokens of a row; a longer one is an error, nothing is cut; empty: the model's context."""
     lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Rank of the adapters to train and merge into the weights at the end; empty: all weights are trained."""
+    report_to: Annotated[Logger | None, TRAINING] = None
+    """Tool that the loss of every step is reported to while the training runs: MLflow, Trackio or Weights & Biases;
+    empty: none. Where the tool sends it, its own environment variables say."""
     reasoning: Annotated[bool, DATA] = False
     """Learn what was written before a critique, too, where a `critic` is trained. An annotator's reasoning may speak of
     its hints."""

@@ -6,9 +6,10 @@ are too long: here such rows are an error that says how many there are.
 
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import isfinite
@@ -80,6 +81,8 @@ class SFTSettings:
     """Number of optimizer steps between two checkpoints, if checkpoints are kept."""
     keep: int | None = 2
     """Number of newest checkpoints to keep, at least two because the last may be half written; None keeps all."""
+    report_to: str | None = None
+    """Tool that transformers reports every step to, such as `mlflow`; None reports to none."""
 
 
 class DivergedError(CritiqueGraphError):
@@ -159,7 +162,8 @@ def run_trainer(
             raise ValueError(
                 "adapters cannot be merged into sharded weights: train all weights, or train without FSDP."
             )
-        output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
+        with redirect_stdout(sys.stderr):  # where tools that the training is reported to print
+            output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
     shards = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # all processes
     model = trainer.accelerator.unwrap_model(trainer.model)
     if settings.lora_rank is not None:
@@ -289,7 +293,7 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "save_strategy": "steps" if keeps_state else "no",
         "save_steps": settings.save_every,
         "save_total_limit": settings.keep,
-        "report_to": [],
+        "report_to": settings.report_to or "none",
         "disable_tqdm": True,
     }
 

@@ -121,7 +121,8 @@ def run_training(
     folder = out / FOLDER
     result = folder / RESULT
     if processes.is_first:
-        claim(out, {"task": task, "data": str(data), "model": start, **settings.model_dump(mode="json")})
+        chosen = settings.model_dump(mode="json", exclude={"report_to"})
+        claim(out, {"task": task, "data": str(data), "model": start, **chosen})
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
     if processes.is_first:
@@ -164,6 +165,7 @@ def sft_settings(settings: TrainSettings) -> SFTSettings:
         lora_rank=settings.lora_rank,
         seed=settings.seed,
         save_every=100,
+        report_to=settings.report_to,
     )
 
 

@@ -1,5 +1,6 @@
 """The function `train_task`, in a module that loads torch only when a training starts."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def train_task(
         NothingToLearnError: `critic-rl`: the critiques of every response are rewarded alike.
         RefinerError: `critic-rl`: the partner makes no refinements any more.
         RewardError: `critic-rl`: a reward failed or took too long.
-        MissingDependencyError: The extra `train` is not installed.
+        MissingDependencyError: The extra `train`, or the tool that the training is reported to, is not installed.
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     only = {name: settings.pop(name) for name in _ONLY_REINFORCEMENT & settings.keys()}
@@ -56,6 +57,8 @@ def train_task(
         changed = sorted(name for name, value in ReinforcementSettings() if getattr(reinforcement, name) != value)
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
         raise InputError(f"{flags}: these are settings of critic-rl, and {task} has none of them.")
+    if (tool := chosen.report_to) is not None and find_spec(tool) is None:
+        raise MissingDependencyError(tool, extra="train", purpose=f"--report-to {tool}", install=f"pip install {tool}")
     try:
         hide_unloadable()  # before transformers and TRL are imported, which would not load
         from critique_graph.trainers.critic_rl import run_critic_rl

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,30 @@ def test_trained_model_can_be_used_at_once(
     assert reply.usage_metadata is not None
     assert not (tmp_path / "model" / "training" / "checkpoints").exists()
     assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_training_is_reported_to_a_tool(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "reported"))  # trackio reads it when it is imported
+    pytest.importorskip("trackio")
+    done = trained(
+        capsys, "critic", data, tmp_path / "model", "--report-to", "trackio"
+    )  # standard output is JSON alone
+    with sqlite3.connect(tmp_path / "reported" / "huggingface.db") as reported:
+        rows = reported.execute("SELECT metrics FROM metrics ORDER BY id").fetchall()
+    losses = [json.loads(row)["train/loss"] for (row,) in rows if b"train/loss" in row]
+    assert losses == pytest.approx(done["losses"], abs=1e-4)
+    assert trained(capsys, "critic", data, tmp_path / "model") == done, "another tool is no other training"
+
+
+def test_tool_that_is_not_installed_is_refused_before_the_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("critique_graph.trainers.train_task.find_spec", lambda name: None)
+    given = ("--model", "miniature:critic", "--out", str(tmp_path / "model"), "--report-to", "wandb")
+    assert "--report-to wandb needs wandb: pip install wandb" in refused(capsys, "critic", str(data), *given)
+    assert not (tmp_path / "model").exists()
 
 
 def test_step_critic_is_measured_on_problems_that_were_held_out(
