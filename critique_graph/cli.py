@@ -30,7 +30,10 @@ from critique_graph.generate.command import generate, show
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.chat import create_ask, create_chat
+from critique_graph.graphs.comparison_pool import create_pool
+from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.flawed_paths import create_flawed_paths
+from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improve.command import improve
 from critique_graph.improve.graph import create_self_improve
@@ -53,12 +56,35 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
     "ask": lambda: create_ask().compile(name="ask"),
     "chat": lambda: create_chat().compile(name="chat"),
+    "comparison_pool": lambda: create_pool().compile(name="comparison_pool"),
+    "exploration": lambda: create_exploration(
+        "miniature:actor",
+        "miniature:critic",
+        samples=1,
+        refinements=1,
+        temperature=1.0,
+        max_tokens=1024,
+        critic_max_tokens=1536,
+        seed=0,
+    ).compile(name="exploration"),
+    "judge": lambda: create_judge().compile(name="judge"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
     "self_improve": lambda: create_self_improve().compile(name="self_improve"),
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
-GraphName = Literal["actor_critic", "ask", "chat", "flawed_paths", "auto_critique", "self_improve", "self_talk"]
+GraphName = Literal[
+    "actor_critic",
+    "ask",
+    "chat",
+    "comparison_pool",
+    "exploration",
+    "judge",
+    "flawed_paths",
+    "auto_critique",
+    "self_improve",
+    "self_talk",
+]
 
 output.reporter = RunReporter()
 

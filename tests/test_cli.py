@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from critique_graph.cli import main, run_command
+from critique_graph.cli import Graphs, main, run_command
 
 QUESTION = "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"
 
@@ -194,6 +194,12 @@ def test_graph_prints_mermaid(capsys: pytest.CaptureFixture[str]):
     shown = capsys.readouterr().out
     for node in ("solve", "critique", "refine", "vote"):
         assert node in shown
+
+
+@pytest.mark.parametrize("name", Graphs)
+def test_every_graph_is_drawn_with_its_end(name: str, capsys: pytest.CaptureFixture[str]):
+    assert run("graph", name) == 0
+    assert "--> __end__" in capsys.readouterr().out
 
 
 def test_doctor_json_has_the_fixed_keys(capsys: pytest.CaptureFixture[str]):

@@ -9,26 +9,50 @@ from langchain_core.messages import AnyMessage
 from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from critique_graph.core.errors import one_line
+from critique_graph.core.glance import chains_at_a_glance, paths_at_a_glance
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.schema import Call, Chain, Record, Usage
 
 Scalar = str | int | float | bool
+DESCRIBED = ConfigDict(use_attribute_docstrings=True)
+"""Puts the docstrings of a class's own fields into the JSON schema, which Studio and MCP clients show."""
+QUESTIONS = [
+    "Tom has 18 coins. Tom finds 13 more coins. Ann has 9 fewer than Tom. How many coins does Ann have?",
+    "Ann has 12 apples. Ann buys 6 more. Ann loses 9 apples. How many apples does Ann have?",
+    "Ben has 7 pens. Mia has 3 times as many pens as Ben. Mia loses 5 pens. How many pens does Mia have?",
+]
+"""Examples for forms; the first one is filled in."""
 
 
 class ActorCriticInput(TypedDict):
     """Input that a caller gives a graph."""
 
-    question: str
-    reference: NotRequired[Scalar | None]
-    """The reference answer, as text or a number. Only the grader and the `oracle` gate read it; no prompt ever
-    contains it."""
-    id: NotRequired[Scalar | None]
-    """The problem's id in seeds and journals; a hash of the question if it is absent."""
+    question: Annotated[
+        str, Field(description="The problem.", examples=QUESTIONS, json_schema_extra={"default": QUESTIONS[0]})
+    ]
+    reference: NotRequired[
+        Annotated[
+            Scalar | None,
+            Field(
+                description="The reference answer, as text or a number. Only the grader and the `oracle` gate read it; "
+                "no prompt ever contains it.",
+                examples=["22", "9", "16"],
+            ),
+        ]
+    ]
+    id: NotRequired[
+        Annotated[
+            Scalar | None,
+            Field(description="The problem's id in seeds and journals; a hash of the question if it is absent."),
+        ]
+    ]
 
 
+@with_config(DESCRIBED)
 class AutoCritiqueInput(ActorCriticInput):
     """Input of the graphs that make critique data."""
 
@@ -62,6 +86,8 @@ class ActorCriticState(QuestionState):
     """State that the nodes pass on. `chains` holds `Chain` records as JSON."""
 
     chains: NotRequired[list[dict[str, Any]]]
+    glance: NotRequired[str]
+    """What the chains have come to, in a line each, for a person who looks at the state."""
     remaining_steps: RemainingSteps
     """Number of super-steps that LangGraph's recursion limit leaves, with the one in hand."""
 
@@ -78,6 +104,7 @@ class ActorCriticOutput(TypedDict):
     changes: list[dict[str, Any]]
 
 
+@with_config(DESCRIBED)
 class ChatMessages(TypedDict):
     """Input and output of the chat graph."""
 
@@ -110,6 +137,7 @@ class AskState(AnsweredState):
     is_refined: NotRequired[bool]
 
 
+@with_config(DESCRIBED)
 class AskOutput(TypedDict):
     """Short output, for callers that are models themselves."""
 
@@ -135,6 +163,7 @@ class PoolOutput(ActorCriticOutput):
     failures: list[dict[str, Any]]
 
 
+@with_config(DESCRIBED)
 class JudgeInput(ActorCriticInput):
     """Input of the graph in which the critic judges one response."""
 
@@ -231,7 +260,7 @@ def read_chains(state: ActorCriticState) -> list[Chain]:
 def write_chains(chains: Iterable[Chain], before: ActorCriticState | None = None) -> dict[str, Any]:
     """Give the state update that stores `chains`; of those in the state `before`, only what is new is written anew.
 
-    So a node costs what it adds, however many rounds there were before it.
+    So a node costs what it adds, however many rounds there were before it. A line of text about each chain is added.
     """
     records = tuple(chains)
     known = _written_parts(before)
@@ -246,7 +275,7 @@ def write_chains(chains: Iterable[Chain], before: ActorCriticState | None = None
         for chain in records
     )
     written.records = records
-    return {"chains": written}
+    return {"chains": written, "glance": chains_at_a_glance(records)}
 
 
 def _written_parts(state: ActorCriticState | None) -> dict[int, Any]:
@@ -280,6 +309,8 @@ class AutoCritiqueState(QuestionState):
 
     solution: NotRequired[Annotated[str | None, EphemeralValue]]
     paths: NotRequired[list[dict[str, Any]]]
+    glance: NotRequired[str]
+    """What the paths have come to, in a line each, for a person who looks at the state."""
     usage: NotRequired[dict[str, Any]]
 
 
@@ -319,8 +350,10 @@ def write_paths(
         return path.model_copy(update={"usage": path.usage | added})
 
     added = {role: Usage.sum(by_path.values()).model_dump() for role, by_path in used.items()}
+    kept = list(paths)
     return {
-        "paths": [with_usage(path).model_dump(mode="json") for path in paths],
+        "paths": [with_usage(path).model_dump(mode="json") for path in kept],
+        "glance": paths_at_a_glance(kept),
         "usage": add_usages(state.get("usage", {}), added),
     }
 

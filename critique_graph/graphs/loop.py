@@ -16,7 +16,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.reasons import ChainStop
-from critique_graph.core.state import ActorCriticState
+from critique_graph.core.schema import Chain
+from critique_graph.core.state import ActorCriticState, write_chains
 from critique_graph.graphs.first_node import add_first_node
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.solve import create_solve
@@ -76,7 +77,7 @@ def within_limit(
         )
         emit("out_of_steps", chains=[chain["index"] for chain in update["chains"] if chain["stop"] is None])
         chains = [{**chain, "stop": chain["stop"] or _OUT_OF_STEPS} for chain in update["chains"]]
-        return {**update, "chains": chains}
+        return {**update, **write_chains(map(Chain.model_validate, chains))}
 
     return BothWays(run)
 
