@@ -88,7 +88,7 @@ def run_critic_rl(
     training, held_out = _problems(problems, settings, reinforcement)
     folder = out / FOLDER
     recorded = {
-        **settings.model_dump(mode="json", exclude=set(OF_OTHER_TASKS)),
+        **settings.model_dump(mode="json", exclude={*OF_OTHER_TASKS, "report_to"}),
         **reinforcement.model_dump(mode="json"),
         "partner": name.recorded(),
     }
@@ -243,6 +243,7 @@ def _fit(
                 seed=settings.seed,
                 log_every=max(1, reinforcement.steps // CURVE_POINTS),
                 save_every=reinforcement.evaluate_every,
+                report_to=settings.report_to,
             ),
             reinforcement=reinforcement,
             out=out,
