@@ -10,6 +10,7 @@ from critique_graph.core.context import Context, GenerationContext, SelfTalkCont
 from critique_graph.core.critique import parse_critique, render_critique
 from critique_graph.core.schema import Chain, Critique, Grade, Problem, Response, Trace
 from critique_graph.core.steps import split_steps
+from critique_graph.grading.functions import FunctionGrader
 from critique_graph.grading.grader import MathGrader, grade
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.auto_critique import create_auto_critique
@@ -22,6 +23,7 @@ from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.chat_vllm import ChatVLLM
 from critique_graph.problems.load import load_problems
 from critique_graph.runs.traces import read_traces
+from critique_graph.tasks.task import Task, prompts_ending_in
 
 if TYPE_CHECKING:
     from critique_graph.agents.middleware import CritiqueMiddleware as CritiqueMiddleware
@@ -50,6 +52,7 @@ __all__ = [
     "ChatVLLM",
     "Context",
     "Critique",
+    "FunctionGrader",
     "GenerationContext",
     "Grade",
     "ImprovementContext",
@@ -60,6 +63,7 @@ __all__ = [
     "Problem",
     "Response",
     "SelfTalkContext",
+    "Task",
     "Trace",
     "check_pair",
     "compare_strategies",
@@ -81,6 +85,7 @@ __all__ = [
     "make_self_talk",
     "parse_critique",
     "pass_at_k",
+    "prompts_ending_in",
     "read_traces",
     "render_critique",
     "run_problems",

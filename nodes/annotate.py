@@ -1,9 +1,8 @@
 """Has the annotator critique every path, with hints that no critic gets, and checks the critique by known facts."""
 
 import asyncio
-import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -21,14 +20,10 @@ from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths,
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.ask_critique import ask_for_critique, form_for
 from critique_graph.nodes.critique import critique_messages
+from critique_graph.tasks.task import mentions_hints
 
 MAX_ASKED = 2
 """Most calls for one critique: one that is unreadable or contradicts what is known is asked for once more."""
-
-_LEAK = re.compile(
-    r"\b(?:reference|ground[ -]truth|gold|given|known|provided|expected)\s(?:final\s)?(?:answer|solution)\b|\bhints?\b",
-    re.IGNORECASE,
-)
 
 
 def annotate_messages(
@@ -99,7 +94,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 critique, reply = outcome
                 calls[path.name].append(reply.call)
                 path = path.model_copy(update={"critique": critique, "calls": (*path.calls, reply.call)})
-                reason = disagreement(path)
+                reason = disagreement(path, players.task.leaks)
                 if reason is None or (form == "text" and reason != "unreadable"):
                     break
             emit("annotated", path=path.name, drop=reason, text=critique.text)
@@ -148,7 +143,7 @@ def without_repeated(paths: Sequence[ReasoningPath]) -> list[ReasoningPath]:
     return told
 
 
-def disagreement(path: ReasoningPath) -> PathDropReason | None:
+def disagreement(path: ReasoningPath, leaks: Callable[[str], bool] = mentions_hints) -> PathDropReason | None:
     """Give the reason to drop a path's critique: it is unreadable, contradicts known facts or reveals the hints."""
     critique, response = path.critique, path.response
     assert critique is not None
@@ -163,4 +158,4 @@ def disagreement(path: ReasoningPath) -> PathDropReason | None:
         return "step_disagrees"
     if path.known.step is not None and critique.first_wrong_step != path.known.step:
         return "step_disagrees"
-    return "leak" if _LEAK.search(critique.text) else None
+    return "leak" if leaks(critique.text) else None

@@ -60,6 +60,7 @@ async def ask_for_critiques(
     *,
     critiques: int,
     form: CritiqueForm,
+    steps: Sequence[str] | None = None,
     retries: int = 0,
 ) -> Critiques:
     """Ask for several critiques of a response at once, each a call of its own.
@@ -74,12 +75,13 @@ async def ask_for_critiques(
         key: The calls' place in the graph.
         critiques: Number of critiques.
         form: The form that is wanted.
+        steps: Steps of the response; None: those of `split_steps`.
         retries: Number of times that each is asked for again if it cannot be read.
     """
 
     async def ask(number: int) -> tuple[Critique, Reply] | Failure:
         place = key._replace(chain=f"{key.chain}/critique{number}") if number else key
-        return await ask_for_critique(caller, prompt, response, place, form=form, retries=retries)
+        return await ask_for_critique(caller, prompt, response, place, form=form, steps=steps, retries=retries)
 
     outcomes = await asyncio.gather(*map(ask, range(critiques)))
     came = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
@@ -101,6 +103,7 @@ async def ask_for_critique(
     key: CallKey,
     *,
     form: CritiqueForm,
+    steps: Sequence[str] | None = None,
     until_first_error: bool = False,
     retries: int = 0,
     given: GivenVerdicts = (),
@@ -115,6 +118,7 @@ async def ask_for_critique(
         response: The response; its steps are what is judged.
         key: The call's place in the graph.
         form: The form that is wanted; `auto` takes the best that the model masters.
+        steps: Steps of the response; None: those of `split_steps`.
         until_first_error: Whether the critique ends at the first step that is judged wrong.
         retries: Number of times that an unreadable critique is asked for again, at a temperature of `RETRY_TEMPERATURE`
             or more, since a greedy model would repeat itself; the last reply has the usage of all.
@@ -122,7 +126,7 @@ async def ask_for_critique(
             none.
     """
     form = await form_for(caller, form)
-    messages, steps = prompt(form), split_steps(response)
+    messages, steps = prompt(form), split_steps(response) if steps is None else steps
 
     async def ask(caller: Caller, key: CallKey) -> Reply | Failure:
         if form == "prefill":

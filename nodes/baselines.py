@@ -43,7 +43,7 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
                 failures.append(outcome)
                 return None
             used.append(outcome.call.usage)
-            return await to_graded(outcome, state, players.grader)
+            return await to_graded(outcome, state, players.task)
 
         async def retry(chain: Chain) -> Response | None:
             if chain.response is None or chain.response.is_truncated:
@@ -57,6 +57,7 @@ def create_baselines(players: Players[LoopContext], *, votes: int) -> Runnable[P
                     CallKey(problem, "actor", f"retry-{chain.index}", 1),
                     prompts=players.prompts,
                     form=players.context().critique_form,
+                    steps=chain.response.own_steps,
                     seed_key=CallKey(problem, "actor", chain.index, 1),
                 )
             )

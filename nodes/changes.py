@@ -1,19 +1,24 @@
 """What every round did to one problem, without references: it was called wrong, its answer changed, the vote moved."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from critique_graph.core.schema import Chain, Response, RoundChanges
 from critique_graph.grading.exact import compare_exactly, parse_answer
+from critique_graph.grading.functions import plain_text
+from critique_graph.tasks.task import MATH
 
 LONGEST_ANSWER = 200
 """Most characters of answers that are compared as mathematics; longer ones are equal if they are spelled the same."""
 
 
-def changes_of(chains: Sequence[Chain]) -> tuple[RoundChanges, ...]:
-    """Count what every round of the chains of one problem did."""
+IsSame = Callable[[str | None, str | None], bool]
+
+
+def changes_of(chains: Sequence[Chain], task: str = MATH.name) -> tuple[RoundChanges, ...]:
+    """Count what every round of the chains of one problem did; `task` is the name of its task."""
     counting = [list(_counting(chain)) for chain in chains]
-    groups = _Groups()
+    groups = _Groups(same_answers(task))
     return tuple(
         _changes(number, chains, counting, groups)
         for number in range(1, 1 + max((len(chain.rounds) for chain in chains), default=0))
@@ -54,15 +59,16 @@ def _counting(chain: Chain) -> Iterator[Response | None]:
 class _Groups:
     """Numbers the different answers of a problem."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_same: IsSame) -> None:
         self._known: dict[str, int] = {}
+        self._is_same = is_same
 
     def of(self, answer: str | None) -> int | None:
         """Give the number of an answer; None has none."""
         if answer is None:
             return None
         if answer not in self._known:
-            same = (number for known, number in self._known.items() if is_same_answer(known, answer))
+            same = (number for known, number in self._known.items() if self._is_same(known, answer))
             self._known[answer] = next(same, len(self._known))
         return self._known[answer]
 
@@ -73,6 +79,16 @@ class _Groups:
             if (number := self.of(answer)) is not None:
                 counts[number] += 1
         return {number for number, count in counts.items() if count == max(counts.values())}
+
+
+def same_answers(task: str) -> IsSame:
+    """Give what tells whether two answers to problems of a task are equal: outside mathematics, their spelling."""
+    return is_same_answer if task == MATH.name else is_same_text
+
+
+def is_same_text(a: str | None, b: str | None) -> bool:
+    """Tell whether two answers are spelled the same, apart from case, spaces, quotes and a final stop."""
+    return a == b if a is None or b is None else plain_text(a) == plain_text(b)
 
 
 def is_same_answer(a: str | None, b: str | None) -> bool:

@@ -55,7 +55,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
             path = ReasoningPath(name=name, strategy="rg2", template=template.source)
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            response = await to_graded(outcome, state, players.grader)
+            response = await to_graded(outcome, state, players.task)
             known = KnownError(step=step_at(response.text, len(begun)))  # the new text may have other steps
             return path.model_copy(update={"response": response, "known": known})
 
@@ -68,7 +68,7 @@ def create_continue_paths(players: Players[GenerationContext]) -> Runnable[AutoC
                     outcome = await with_answer(players, state, outcome, key, calls[path])
                 if isinstance(outcome, Failure):
                     return outcome
-                return bool((await to_graded(outcome, state, players.grader)).is_correct)
+                return bool((await to_graded(outcome, state, players.task)).is_correct)
 
             right = 0
             for outcome in await asyncio.gather(*map(roll_out, range(context.rollouts))):

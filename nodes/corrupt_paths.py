@@ -68,7 +68,7 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
                 outcome = await with_answer(players, state, outcome, key, calls[name])
             if isinstance(outcome, Failure):
                 return path.dropped("paths", "failed", outcome)
-            response = await to_graded(outcome, state, players.grader)
+            response = await to_graded(outcome, state, players.task)
             changed_at = (at for at, pair in enumerate(zip(template.text, begun, strict=False)) if pair[0] != pair[1])
             error = step_at(response.text, next(changed_at, len(begun) - 1))  # the new text may have other steps
             known = known.model_copy(update={"step": error})

@@ -6,6 +6,7 @@ critiques call it correct than the response before it; a tie keeps that response
 """
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,11 +28,16 @@ logger = logging.getLogger(__name__)
 
 
 def critique_messages(
-    question: str, response: str, prompts: Prompts = DEFAULT_PROMPTS, *, form: CritiqueForm = "text"
+    question: str,
+    response: str,
+    prompts: Prompts = DEFAULT_PROMPTS,
+    *,
+    form: CritiqueForm = "text",
+    steps: Sequence[str] | None = None,
 ) -> list[BaseMessage]:
     """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
     wording = prompts.critique.in_json() if form != "text" else prompts.critique
-    return wording.messages(problem=question, response=response)
+    return wording.messages(problem=question, response=response, steps=steps)
 
 
 def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -55,12 +61,15 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return _preferred(chain).model_copy(update={"stop": "reference_correct"})
             asked = await ask_for_critiques(
                 call_critic,
-                lambda form: critique_messages(state["question"], response.text, players.prompts, form=form),
+                lambda form: critique_messages(
+                    state["question"], response.text, players.prompts, form=form, steps=response.own_steps
+                ),
                 response.text,
                 CallKey(problem, "critic", chain.index, number),
                 critiques=rules.critiques,
                 form=context.critique_form,
                 retries=context.retry_unreadable,
+                steps=response.own_steps,
             )
             for failure in asked.failures:
                 emit("failure", chain=chain.index, round=number, kind=failure.kind, message=failure.message)

@@ -49,7 +49,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
             if isinstance(outcome, Failure):
                 return outcome
             calls[path.name].append(outcome.call)
-            refinement = await to_graded(outcome, state, players.grader)
+            refinement = await to_graded(outcome, state, players.task)
             is_good = refinement.is_correct and not is_shortcut(refinement.text, path.response.text)
             return refinement.text if is_good else None
 

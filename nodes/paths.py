@@ -15,11 +15,10 @@ from critique_graph.core.schema import Call, Failure, Reply, Response
 from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
 from critique_graph.core.steps import is_answer, is_introduction, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
-from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_response
 from critique_graph.nodes.solve import solve_messages, to_response
+from critique_graph.tasks.task import Task
 
-ANSWER_LINE = "The answer is \\boxed{"
 ANSWER_TOKENS = 32
 
 
@@ -83,9 +82,9 @@ async def with_answer(
     Small models end so where they go on from a text that is not their own. The call is added to `calls`.
     """
     call_actor = players.caller("actor")
-    if call_actor.is_trained_here or reply.call.is_truncated or to_response(reply, players.grader).answer is not None:
+    if call_actor.is_trained_here or reply.call.is_truncated or to_response(reply, players.task).answer is not None:
         return reply
-    begun = f"{reply.text.rstrip()}\n{ANSWER_LINE}"
+    begun = f"{reply.text.rstrip()}\n{players.task.answer_begins}"
     messages = continue_messages(state["question"], begun, players.prompts)
     key = key._replace(chain=f"{key.chain}/answer")
     outcome = await call_actor.recorded(
@@ -97,7 +96,7 @@ async def with_answer(
     return outcome.model_copy(update={"text": begun + outcome.text.partition("\n")[0]})
 
 
-async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Response:
+async def to_graded(outcome: Reply, state: QuestionState, task: Task) -> Response:
     """Turn a whole reply into a response with its grade.
 
     Raises:
@@ -106,7 +105,7 @@ async def to_graded(outcome: Reply, state: QuestionState, grader: Grader) -> Res
     reference = reference_of(state)
     if reference is None:
         raise ValueError("generation needs a reference answer in the input, got none.")
-    return await graded_response(to_response(outcome, grader), reference, grader)
+    return await graded_response(to_response(outcome, task), reference, task.grader)
 
 
 async def flawed_paths(

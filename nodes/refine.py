@@ -1,5 +1,6 @@
 """The actor's refinement of a response after reading its critique."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -43,15 +44,16 @@ OPENING = "Solution:\n"
 """What a refinement begins with where no step can be kept; it is no part of the refinement."""
 
 
-def beginning(response: str, critique: Critique | None) -> str:
+def beginning(response: str, critique: Critique | None, steps: Sequence[str] | None = None) -> str:
     """Give the steps before the first one that the critic judged wrong, with which a refinement begins; may be empty.
 
     Where no step was judged wrong, it is the first step: a small model whose refinement is not begun for it mostly
     gives the answer alone, and one that is given all steps adds nothing.
     """
     place = None if critique is None else critique.first_wrong_step
-    kept = min(1, len(split_steps(response)) - 1) if place is None else place
-    return strip_role_tokens(text_before(response, kept)) if kept > 0 else ""
+    steps = split_steps(response) if steps is None else steps
+    kept = min(1, len(steps) - 1) if place is None else place
+    return strip_role_tokens(text_before(response, kept, steps)) if kept > 0 else ""
 
 
 def told(critique: Critique, caller: Caller, form: CritiqueForm) -> str:
@@ -71,6 +73,7 @@ async def ask_for_refinement(
     *,
     prompts: Prompts,
     form: CritiqueForm,
+    steps: Sequence[str] | None = None,
     seed_key: CallKey | None = None,
 ) -> Reply | Failure:
     """Have the actor refine a response; the text of the reply is the whole refinement.
@@ -85,13 +88,14 @@ async def ask_for_refinement(
         key: The call's place in the graph.
         prompts: Wording of the prompts.
         form: The form in which critiques are asked for.
+        steps: Steps of the response; None: those of `split_steps`.
         seed_key: The key whose seed is used, if several calls should share one.
     """
     said = "" if critique is None else told(critique, call_actor, form)
     messages = refine_messages(question, response, said, prompts)
     if call_actor.is_trained_here or not await call_actor.can_continue():
         return await call_actor(messages, key, seed_key=seed_key)
-    begun = beginning(response, critique)
+    begun = beginning(response, critique, steps)
     messages = [*messages, AIMessage(begun or OPENING)]
     outcome = await call_actor(messages, key, seed_key=seed_key, continue_final_message=True)
     if isinstance(outcome, Failure):
@@ -123,11 +127,12 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 CallKey(problem, "actor", chain.index, number),
                 prompts=players.prompts,
                 form=players.context().critique_form,
+                steps=chain.latest.own_steps,
             )
             if isinstance(outcome, Failure):
                 emit("failure", chain=chain.index, round=number, kind=outcome.kind, message=outcome.message)
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            refinement = to_response(outcome, players.grader)
+            refinement = to_response(outcome, players.task)
             emit("refinement", chain=chain.index, round=number, text=refinement.text, answer=refinement.answer)
             is_last = number == rules.rounds and not rules.needs_verdicts
             written = {"refinement": refinement, "is_preferred": False if rules.keep_original else None}

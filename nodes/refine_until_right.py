@@ -53,11 +53,12 @@ def create_refine_until_right(
                     CallKey(problem, "actor", chain.index, number),
                     prompts=players.prompts,
                     form=players.context().critique_form,
+                    steps=before.own_steps,
                 )
                 if isinstance(outcome, Failure):
                     emit("failure", chain=chain.index, round=1, kind=outcome.kind, message=outcome.message)
                     return chain.model_copy(update={"stop": "failed", "failure": outcome})
-                drawn.append(to_response(outcome, players.grader))
+                drawn.append(to_response(outcome, players.task))
                 if await is_kept(drawn[-1], before):
                     break
             emit("refinement", chain=chain.index, round=1, text=drawn[-1].text, answer=drawn[-1].answer)

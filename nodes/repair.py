@@ -59,7 +59,7 @@ def create_repair(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
                 outcome = await call_actor(messages, key, temperature=context.repair_temperature)
             if isinstance(outcome, Failure):
                 return chain.model_copy(update={"stop": "failed", "failure": outcome})
-            refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.grader)
+            refinement = to_response(outcome.model_copy(update={"text": begun + outcome.text}), players.task)
             emit("repair", chain=chain.index, round=number, step=place, text=refinement.text, answer=refinement.answer)
             rounds = (*chain.rounds[:-1], last.model_copy(update={"refinement": refinement}))
             chain = chain.model_copy(update={"rounds": rounds})

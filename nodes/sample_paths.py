@@ -29,7 +29,7 @@ def create_sample_paths(players: Players[GenerationContext]) -> Runnable[AutoCri
             outcome = await call_actor(messages, key, temperature=context.temperature)
             if isinstance(outcome, Failure):
                 return outcome
-            return await to_graded(outcome, state, players.grader)
+            return await to_graded(outcome, state, players.task)
 
         responses = await asyncio.gather(*map(sample, range(context.samples)))
         taken: Counter[PathSource] = Counter()

@@ -56,7 +56,7 @@ def create_smooth(players: Players[SelfTalkContext]) -> Runnable[ActorCriticStat
                     return talk.model_copy(update={"drop": "failed", "failure": outcome})
                 calls.append(outcome.call)
                 reply = outcome
-            response = await graded_response(to_response(reply, grader), reference, grader)
+            response = await graded_response(to_response(reply, players.task), reference, grader)
             reason = await _lost(talk, response, grader)
             emit("talk", chain=talk.chain.index, text=response.text, drop=reason)
             return talk.model_copy(update={"response": response, "drop": reason})

@@ -12,7 +12,7 @@ from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Failure, Reply, Response
 from critique_graph.core.state import ActorCriticState, problem_id, write_chains
-from critique_graph.grading.grader import Grader
+from critique_graph.tasks.task import Task
 
 
 def solve_messages(question: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[BaseMessage]:
@@ -20,9 +20,10 @@ def solve_messages(question: str, prompts: Prompts = DEFAULT_PROMPTS) -> list[Ba
     return prompts.solve.messages(problem=question)
 
 
-def to_response(reply: Reply, grader: Grader) -> Response:
+def to_response(reply: Reply, task: Task) -> Response:
     """Turn a model's reply into a response; its final answer is read only here."""
-    return Response(text=reply.text, answer=grader.extract(reply.text), call=reply.call)
+    answer, steps = task.grader.extract(reply.text), task.own_steps(reply.text)
+    return Response(text=reply.text, answer=answer, call=reply.call, own_steps=steps)
 
 
 def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -37,7 +38,7 @@ def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, di
             if isinstance(outcome, Failure):
                 emit("failure", chain=index, round=0, kind=outcome.kind, message=outcome.message)
                 return Chain(index=index, stop="failed", failure=outcome)
-            response = to_response(outcome, players.grader)
+            response = to_response(outcome, players.task)
             emit("response", chain=index, round=0, text=response.text, answer=response.answer)
             if response.is_truncated:
                 return Chain(index=index, response=response, stop="truncated")

@@ -58,7 +58,7 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
                 role: usage.model_dump(mode="json")
                 for role, usage in (("actor", actor), ("critic", critic), ("total", actor + critic))
             },
-            "changes": [changes.model_dump(mode="json") for changes in changes_of(chains)],
+            "changes": [changes.model_dump(mode="json") for changes in changes_of(chains, players.task.name)],
         }
 
     return BothWays(vote)

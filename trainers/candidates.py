@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critique_graph.core.critique import parse_critique
+from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
+from critique_graph.core.prompts_file import read_prompts
 from critique_graph.core.schema import Response, Trace
 from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
@@ -27,6 +29,7 @@ from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
+from critique_graph.tasks.shipped import recorded_wording
 from critique_graph.trainers.rows import AnyRow, StepRow, Task, preference_row, row
 from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
 
@@ -91,7 +94,7 @@ def talk_candidates(rows: Iterable[TalkRow], task: Task) -> Iterator[Candidate]:
         if text_of is None:
             *names, last = TALK_TEXTS
             raise InputError(f"self-talk holds no rows of {task}: it has those of {', '.join(names)} and {last}.")
-        made = row(solve_messages(talk.question), text_of(talk))
+        made = row(solve_messages(talk.question, _wording(talk)), text_of(talk))
         yield Candidate(made, talk.problem, talk.level, talk.is_correct)
 
 
@@ -121,7 +124,7 @@ def critic_preferences(traces: Iterable[PathsTrace]) -> Iterator[Candidate]:
                 assert best.response is not None
                 assert best.critique is not None
                 assert worst.critique is not None
-                prompt = critique_messages(trace.problem.question, best.response.text)
+                prompt = critique_messages(trace.problem.question, best.response.text, recorded_wording(trace.settings))
                 made = preference_row(prompt, best.critique.text, worst.critique.text)
                 yield Candidate(made, trace.problem.id, trace.problem.level, bool(best.response.is_correct))
 
@@ -153,7 +156,12 @@ def judged_row(kept: CritiqueRow) -> Judged:
         reasoning=kept.reasoning,
         first_error=kept.first_error,
         refinement=None if kept.is_correct else kept.refinement,
+        prompts=_wording(kept),
     )
+
+
+def _wording(kept: DatasetRow) -> Prompts:
+    return DEFAULT_PROMPTS if kept.prompts is None else read_prompts(kept.prompts)
 
 
 def released_candidates(file: Path, task: Task) -> Iterator[Candidate]:
@@ -227,15 +235,27 @@ def about_test_sets(found: Mapping[str, int]) -> str:
 
 
 def trace_candidates(
-    traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False, prompts: Prompts = DEFAULT_PROMPTS
+    traces: Iterable[Trace], task: Task, *, with_reasoning: bool = False, prompts: Prompts | None = None
 ) -> Iterator[Candidate]:
-    """Turn traces of the loop into rows of one task; `with_reasoning` also teaches a critic its own reasoning.
+    """Turn traces of the loop into rows of one task.
+
+    Args:
+        traces: The traces.
+        task: What a model learns of them.
+        with_reasoning: Whether a critic also learns its own reasoning.
+        prompts: Wording of the rows; None: the default for problems of mathematics, that of the run for others.
 
     Raises:
         InputError: The problems are test problems, or traces hold no rows of the task.
     """
-    judged = (replace(found, prompts=prompts) for trace in traces for found in judged_responses(trace))
-    return _candidates(judged, task, with_reasoning)
+
+    def judged() -> Iterator[Judged]:
+        for trace in traces:
+            wording = recorded_wording(trace.settings) if prompts is None else prompts
+            for found in judged_responses(trace):
+                yield replace(found, prompts=wording)
+
+    return _candidates(judged(), task, with_reasoning)
 
 
 def judged_responses(trace: Trace) -> Iterator[Judged]:
@@ -267,6 +287,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
             agrees = critique.is_readable and critique.final == ("correct" if is_correct else "wrong")
             yield judged(
                 response=before.text,
+                own_steps=before.own_steps,
                 is_correct=is_correct,
                 is_first=number == 0,
                 critique=critique.text,

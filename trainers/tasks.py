@@ -41,6 +41,8 @@ class Judged:
     """Correct refinement of a wrong response, written with the critique; None if there is none."""
     prompts: Prompts = DEFAULT_PROMPTS
     """Wording of the prompts in the rows."""
+    own_steps: tuple[str, ...] | None = None
+    """Steps of the response where the problem's task has its own; None: those of `split_steps`."""
 
 
 def critic(judged: Judged) -> TrainingRow | None:
@@ -48,7 +50,8 @@ def critic(judged: Judged) -> TrainingRow | None:
     if not judged.is_reliable:
         return None
     thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
-    return row(critique_messages(judged.question, judged.response, judged.prompts), thoughts + judged.critique)
+    prompt = critique_messages(judged.question, judged.response, judged.prompts, steps=judged.own_steps)
+    return row(prompt, thoughts + judged.critique)
 
 
 def refiner(judged: Judged) -> TrainingRow | None:
@@ -79,7 +82,7 @@ def step_critic(judged: Judged) -> StepRow | None:
     """
     if not judged.is_reliable or (judged.first_error is None and not judged.is_correct):
         return None
-    steps = list(split_steps(judged.response))
+    steps = list(split_steps(judged.response) if judged.own_steps is None else judged.own_steps)
     labels = [True] * len(steps)
     if not judged.is_correct and judged.first_error is not None:
         labels = [*[True] * judged.first_error, False]

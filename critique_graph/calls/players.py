@@ -1,4 +1,4 @@
-"""The models, grader and settings in force of a graph's invocation."""
+"""The models, task and settings in force of a graph's invocation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from critique_graph.core.context import GraphSettings
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Role
 from critique_graph.grading.grader import Grader
+from critique_graph.tasks.task import Task
 
 PlainModel = str | BaseChatModel
 """A chat model, or a string that names one."""
@@ -34,16 +35,21 @@ ContextT = TypeVar("ContextT", bound=GraphSettings, covariant=True)
 
 @dataclass(frozen=True)
 class Players(Generic[ContextT]):
-    """The models that play the roles, the settings unless the invocation changes them, and the grader."""
+    """The models that play the roles, the settings unless the invocation changes them, and the task."""
 
     models: Mapping[Role, Model]
     """Models by role; a role that code can play may have a word such as `exact` instead."""
     defaults: ContextT
-    grader: Grader
+    task: Task
     load: Callable[[PlainModel], BaseChatModel]
     """Loads the chat model that a string names; a function, because folders below `models` cannot import it."""
     log: CallLog | None = None
     prompts: Prompts = DEFAULT_PROMPTS
+
+    @property
+    def grader(self) -> Grader:
+        """The grader of the task."""
+        return self.task.grader
 
     def context(self) -> ContextT:
         """Give the settings in force in this invocation."""

@@ -17,7 +17,6 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import ChainContext
 from critique_graph.core.errors import InputError, NothingDoneError
 from critique_graph.core.schema import Trace
-from critique_graph.grading.grader import default_grader
 from critique_graph.graphs.comparison_pool import create_pool
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.nodes.chat_local import ChatLocal
@@ -29,6 +28,8 @@ from critique_graph.runs.journal import read_journal
 from critique_graph.runs.outcomes import Outcome, outcome_of
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import RunRecord
+from critique_graph.tasks.shipped import TaskGiven, read_task
+from critique_graph.tasks.task import MATH
 from critique_graph.verbs.job import prepare_problems
 from critique_graph.verbs.output import run_folder
 
@@ -69,6 +70,7 @@ def compare_strategies(
                 **job.models,
                 votes=job.settings.all_votes,
                 prompts=job.settings.prompts,
+                task=job.settings.task,
                 log=journal,
                 **ChainContext.keywords(job.settings),
             ).compile(name="pool"),
@@ -86,17 +88,18 @@ def compare_strategies(
     )
     if not pool.done:
         raise NothingDoneError("no problem was finished", reason=pool.reason, exit_code=pool.exit_code(failed=1))
-    return compare_run(folder)
+    return compare_run(folder, task=job.settings.task)
 
 
-def compare_run(folder: str | Path) -> Comparison:
+def compare_run(folder: str | Path, *, task: TaskGiven | None = None) -> Comparison:
     """Compare all strategies whose calls are in the journal of a run: of `compare`, or of `run` with several samples.
 
     Args:
         folder: Folder of the run; if it is still running, the problems finished so far are compared.
+        task: Task of the run, which says which answers are equal; None: the one that the run records.
 
     Raises:
-        InputError: The folder holds no such run, or the run has nothing to compare.
+        InputError: The folder holds no such run, the run has nothing to compare, or its task cannot be found.
         RunError: The run is damaged.
     """
     folder = Path(folder)
@@ -118,7 +121,7 @@ def compare_run(folder: str | Path) -> Comparison:
     found = wait_for(
         compare_traces(
             traces(),
-            grader=default_grader(),
+            grader=read_task(task or manifest["configuration"].get("task", MATH.name)).grader,
             seconds=float(manifest["seconds"]),
             run=str(folder),
             state=manifest["state"],

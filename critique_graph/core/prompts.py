@@ -122,11 +122,17 @@ class Wording(_Frozen):
                 raise ValueError(f"example {number} must have {keys}, and has {', '.join(example) or 'nothing'}")
         return examples
 
-    def filled(self, **texts: str) -> str:
-        """Give the request with its slots filled; texts that come from outside are fenced."""
+    def filled(self, *, steps: Sequence[str] | None = None, **texts: str) -> str:
+        """Give the request with its slots filled; texts that come from outside are fenced.
+
+        Args:
+            steps: Steps of the response; None: those of `split_steps`.
+            texts: The texts.
+        """
         fenced = {name: fence(name, text) if name in get_args(Fence) else text for name, text in texts.items()}  # type: ignore[arg-type]
         if "response" in texts and "steps" in _SLOT.findall(self.ask):
-            numbered = (f"{number}. {step}" for number, step in enumerate(split_steps(texts["response"]), 1))
+            steps = split_steps(texts["response"]) if steps is None else steps
+            numbered = (f"{number}. {step}" for number, step in enumerate(steps, 1))
             fenced["steps"] = fence("response", "\n".join(numbered))
         return fill(self.ask, **fenced)
 
@@ -149,18 +155,21 @@ class Opening(Wording):
         """Give the system message, if there is one."""
         return [SystemMessage(self.system)] if self.system else []
 
-    def messages(self, *, common: Mapping[str, str] | None = None, **texts: str) -> list[BaseMessage]:
+    def messages(
+        self, *, common: Mapping[str, str] | None = None, steps: Sequence[str] | None = None, **texts: str
+    ) -> list[BaseMessage]:
         """Build the prompt: system message, examples, request.
 
         Args:
             common: What fills further slots, in the examples too.
+            steps: Steps of the response in the request; None: those of `split_steps`.
             texts: The texts of the request.
         """
 
-        def turn(**texts: str) -> list[BaseMessage]:
-            return [HumanMessage(self.filled(**(common or {}), **texts))]
+        def turn(*, steps: Sequence[str] | None = None, **texts: str) -> list[BaseMessage]:
+            return [HumanMessage(self.filled(steps=steps, **(common or {}), **texts))]
 
-        return [*self.begun(), *self.shown(turn), *turn(**texts)]
+        return [*self.begun(), *self.shown(turn), *turn(steps=steps, **texts)]
 
 
 class SolveWording(Opening):
@@ -277,10 +286,10 @@ class CorruptWording(Opening):
             raise ValueError("ask: the slot {{type}} or {{definition}} is missing")
         return self
 
-    def filled(self, **texts: str) -> str:
+    def filled(self, *, steps: Sequence[str] | None = None, **texts: str) -> str:
         """Give the request with its slots filled, that of the type's definition too."""
         definitions: dict[Any, str] = dict(self.definitions)
-        return super().filled(definition=definitions[texts["type"]], **texts)
+        return super().filled(steps=steps, definition=definitions[texts["type"]], **texts)
 
 
 class SmoothWording(Opening):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from critique_graph.core.reasons import CUT_REASONS, ChainStop, FailureKind
+from critique_graph.core.steps import split_steps
 
 TRACE_SCHEMA = "critique-graph.trace/1"
 
@@ -133,6 +134,13 @@ class Response(Record):
     """The final answer read from `text`; None when the text presents none."""
     call: Call
     grade: Grade | None = None
+    own_steps: tuple[str, ...] | None = None
+    """The steps that a critic judges, where a task splits responses in its own way; None: those of `split_steps`."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that a critic judges: verbatim slices of `text`, in order."""
+        return split_steps(self.text) if self.own_steps is None else self.own_steps
 
     @property
     def is_truncated(self) -> bool:
@@ -162,6 +170,14 @@ class Response(Record):
         if self.grade is None or self.grade.outcome == "ungraded":
             return None
         return self.grade.is_correct and not self.is_truncated
+
+    @model_serializer(mode="wrap")
+    def _without_absent_steps(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave absent steps out: most records have none."""
+        written: dict[str, Any] = write(self)
+        if written.get("own_steps") is None:
+            written.pop("own_steps", None)
+        return written
 
 
 class StepVerdict(Record):
@@ -384,3 +400,8 @@ class Trace(Record):
     """`compare` only: further responses like the chains' first ones, for the votes without a critic."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    @property
+    def task(self) -> str:
+        """Name of the problem's task; traces of versions that knew mathematics alone do not record it."""
+        return str(self.settings.get("task", "math"))

@@ -7,7 +7,7 @@ falls back to sentences; formulas, code and drawings are never cut.
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -138,9 +138,9 @@ def is_introduction(step: str) -> bool:
     return bool(_INTRODUCTION.match(step.lstrip())) and not _CLAIM.search(_PLAN_NUMBER.sub("", step))
 
 
-def text_before(response: str, index: int) -> str:
-    """Give a response up to its step `index`, without the space before that step."""
-    return response[: _place(response, index)].rstrip()
+def text_before(response: str, index: int, steps: Sequence[str] | None = None) -> str:
+    """Give a response up to its step `index`, without the space before that step; `steps` are by default its own."""
+    return response[: _place(response, index, steps)].rstrip()
 
 
 def text_with(response: str, index: int, step: str) -> str:
@@ -163,12 +163,12 @@ def step_at(response: str, position: int) -> int | None:
     return None
 
 
-def _place(response: str, index: int) -> int:
+def _place(response: str, index: int, steps: Sequence[str] | None = None) -> int:
     """Where a step begins; steps are slices of the response, in order."""
-    place = 0
-    for step in split_steps(response)[:index]:
+    place, steps = 0, split_steps(response) if steps is None else steps
+    for step in steps[:index]:
         place = response.index(step, place) + len(step)
-    return response.index(split_steps(response)[index], place)
+    return response.index(steps[index], place)
 
 
 def _lines(masked: str, begin: int) -> list[_Fields]:

@@ -123,7 +123,7 @@ def evaluate_critic(
     return wait_for(
         run_graph(
             lambda journal: create_judge(
-                **job.models, **JudgeContext.keywords(chosen), prompts=chosen.prompts, log=journal
+                **job.models, **JudgeContext.keywords(chosen), prompts=chosen.prompts, task=chosen.task, log=journal
             ).compile(name="judge"),
             job.problems,
             folder,

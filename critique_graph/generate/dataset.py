@@ -15,6 +15,7 @@ from critique_graph.core.role_model import model_name
 from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
 from critique_graph.runs.folder import TRACES
+from critique_graph.tasks.shipped import wording_of_rows
 
 ROW_SCHEMA = "critique-graph.critique/1"
 TRAIN = "train.jsonl"
@@ -94,6 +95,7 @@ def _row(trace: PathsTrace, path: ReasoningPath) -> CritiqueRow:
         reference=problem.answer or "",
         level=problem.level,
         source=problem.source,
+        prompts=wording_of_rows(trace.settings),
         strategy=path.strategy,
         template=path.template,
         response=response.text,

@@ -81,7 +81,7 @@ def generate_data(
     def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:
         kept.update(count_kept(folder / JOURNAL))
         graph = create_auto_critique(
-            **job.models, **GenerationContext.keywords(chosen), prompts=chosen.prompts, log=journal
+            **job.models, **GenerationContext.keywords(chosen), prompts=chosen.prompts, task=chosen.task, log=journal
         )
         return graph.compile(name="auto_critique")
 

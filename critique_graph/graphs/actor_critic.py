@@ -21,6 +21,8 @@ from critique_graph.graphs.loop import add_loop
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.vote import create_vote
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_actor_critic(
@@ -47,6 +49,7 @@ def create_actor_critic(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
 ) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
     """Create the actor-critic loop, uncompiled. Every setting can be overridden per invocation through `Context`.
 
@@ -75,9 +78,10 @@ def create_actor_critic(
         token_budget: Number of tokens after which a problem starts no new critique or refinement.
         critique_form: How critiques are asked for: `auto`, `text`, `json` or `prefill`.
         seed: Seed from which the seed of every call is derived.
-        grader: Reads, compares and grades answers; mathematics by default.
+        grader: Reads, compares and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
 
     Raises:
         pydantic.ValidationError: a setting is out of its range.
@@ -101,7 +105,7 @@ def create_actor_critic(
         critique_form=critique_form,
         seed=seed,
     )
-    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log, prompts)
+    players = new_players({"actor": actor, "critic": critic}, defaults, grader, log, prompts, task)
     builder = StateGraph(
         ActorCriticState,
         context_schema=Context,

@@ -17,6 +17,8 @@ from critique_graph.graphs.flawed_paths import DataGraph, add_paths, new_data_gr
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.annotate import create_annotate
 from critique_graph.nodes.filter import create_filter
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_auto_critique(
@@ -27,6 +29,7 @@ def create_auto_critique(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> DataGraph:
     """Create the graph that makes critique data of one problem, uncompiled. The problem needs a reference answer.
@@ -43,9 +46,10 @@ def create_auto_critique(
         actor: Samples, continues and refines.
         annotator: Writes the critiques, with the reference answer and what is known about the error as hints.
         corruptor: Inserts errors: a model, or `exact` (arithmetic only).
-        grader: Reads and grades answers; mathematics by default.
+        grader: Reads and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `GenerationContext`.
 
     Raises:
@@ -57,6 +61,7 @@ def create_auto_critique(
         grader,
         log,
         prompts,
+        task,
     )
     builder = new_data_graph()
     last = add_paths(builder, players)

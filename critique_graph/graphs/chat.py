@@ -21,6 +21,8 @@ from critique_graph.graphs.players import new_players
 from critique_graph.nodes.chat_turn import create_read_question, create_report, create_write_answer
 from critique_graph.nodes.refine import create_refine
 from critique_graph.nodes.vote import create_vote
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_chat(
@@ -30,6 +32,7 @@ def create_chat(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> StateGraph[ChatState, Context, ChatMessages, ChatMessages]:
     """Create the actor-critic loop with a conversation as its state, uncompiled.
@@ -47,9 +50,10 @@ def create_chat(
     Args:
         actor: Solves and refines: a chat model, or a string such as `hf:PATH` or `openai:NAME`.
         critic: Judges every step of a response.
-        grader: Reads, compares and grades answers; mathematics by default.
+        grader: Reads, compares and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `Context`, such as `samples` and `rounds`.
 
     Raises:
@@ -58,7 +62,7 @@ def create_chat(
     builder = StateGraph(ChatState, context_schema=Context, input_schema=ChatMessages, output_schema=ChatMessages)
     builder.add_node("read_question", create_read_question())
     builder.add_edge(START, "read_question")
-    players = new_players({"actor": actor, "critic": critic}, Context(**settings), grader, log, prompts)
+    players = new_players({"actor": actor, "critic": critic}, Context(**settings), grader, log, prompts, task)
     _add_loop(builder, players, after="read_question", then=("write_answer", create_write_answer()))
     return builder
 
@@ -70,6 +74,7 @@ def create_ask(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> StateGraph[AskState, Context, ActorCriticInput, AskOutput]:
     """Create the actor-critic loop with a short output, for models that call it as a tool (MCP); uncompiled.
@@ -78,7 +83,7 @@ def create_ask(
     The arguments are those of `create_chat`.
     """
     builder = StateGraph(AskState, context_schema=Context, input_schema=ActorCriticInput, output_schema=AskOutput)
-    players = new_players({"actor": actor, "critic": critic}, Context(**settings), grader, log, prompts)
+    players = new_players({"actor": actor, "critic": critic}, Context(**settings), grader, log, prompts, task)
     _add_loop(builder, players, after=START, then=("report", create_report()))
     return builder
 

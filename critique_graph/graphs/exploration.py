@@ -21,6 +21,8 @@ from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.refine_until_right import create_refine_until_right
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_exploration(
@@ -36,6 +38,7 @@ def create_exploration(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
 ) -> StateGraph[ActorCriticState, Context, ActorCriticInput, ActorCriticOutput]:
     """Create the exploration graph, uncompiled; `ImprovementContext` describes the settings.
 
@@ -48,9 +51,10 @@ def create_exploration(
         max_tokens: Most tokens of one response.
         critic_max_tokens: Most tokens of one critique.
         seed: Seed from which the seed of every call is derived.
-        grader: Reads and grades answers.
+        grader: Reads and grades answers; None: that of the task.
         log: Journal of finished calls.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
     """
     defaults = Context(
         samples=samples,
@@ -62,7 +66,7 @@ def create_exploration(
         seed=seed,
     )
     players = new_players(
-        {"actor": actor, "critic": actor if critic is None else critic}, defaults, grader, log, prompts
+        {"actor": actor, "critic": actor if critic is None else critic}, defaults, grader, log, prompts, task
     )
     builder = StateGraph(
         ActorCriticState, context_schema=Context, input_schema=ActorCriticInput, output_schema=ActorCriticOutput

@@ -19,6 +19,8 @@ from critique_graph.graphs.players import new_players
 from critique_graph.nodes.continue_paths import create_continue_paths
 from critique_graph.nodes.corrupt_paths import create_corrupt_paths
 from critique_graph.nodes.sample_paths import create_sample_paths
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 DataGraph = StateGraph[AutoCritiqueState, GenerationContext, AutoCritiqueInput, AutoCritiqueOutput]
 
@@ -30,6 +32,7 @@ def create_flawed_paths(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> DataGraph:
     """Create the graph that makes paths of one problem, uncompiled. The problem needs a reference answer.
@@ -42,15 +45,18 @@ def create_flawed_paths(
     Args:
         actor: Samples and continues. RG2 and RG3 need a model that can continue its own message.
         corruptor: Inserts errors: a model, or `exact` (arithmetic only).
-        grader: Reads and grades answers; mathematics by default.
+        grader: Reads and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `GenerationContext`.
 
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
-    players = new_players({"actor": actor, "corruptor": corruptor}, GenerationContext(**settings), grader, log, prompts)
+    players = new_players(
+        {"actor": actor, "corruptor": corruptor}, GenerationContext(**settings), grader, log, prompts, task
+    )
     builder = new_data_graph()
     last = add_paths(builder, players)
     builder.add_edge(last, END)
@@ -68,7 +74,12 @@ def new_data_graph() -> DataGraph:
 
 
 def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
-    """Add the nodes that make paths, and give the name of the last one."""
+    """Add the nodes that make paths, and give the name of the last one.
+
+    Raises:
+        InputError: The task has steps of its own.
+    """
+    players.task.refuse_own_steps("making paths")
     add_first_node(builder, "sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))
     builder.add_node("corrupt_paths", create_corrupt_paths(players))

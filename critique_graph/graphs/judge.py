@@ -22,6 +22,8 @@ from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.given_response import create_given_response
 from critique_graph.nodes.solve import create_solve
 from critique_graph.nodes.vote import create_vote
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_judge(
@@ -31,6 +33,7 @@ def create_judge(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: object,
 ) -> StateGraph[JudgeState, JudgeContext, JudgeInput, ActorCriticOutput]:
     """Create the graph that critiques one response once, uncompiled. Its output is that of `create_actor_critic`.
@@ -38,16 +41,17 @@ def create_judge(
     Args:
         actor: Writes the response, where none is given.
         critic: Judges every step of the response.
-        grader: Reads and grades answers; mathematics by default.
+        grader: Reads and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `JudgeContext`.
 
     Raises:
         pydantic.ValidationError: a setting is unknown, or out of its range.
     """
     players = new_players(
-        {"actor": actor, "critic": critic}, JudgeContext.model_validate(settings), grader, log, prompts
+        {"actor": actor, "critic": critic}, JudgeContext.model_validate(settings), grader, log, prompts, task
     )
     builder = StateGraph(
         JudgeState, context_schema=JudgeContext, input_schema=JudgeInput, output_schema=ActorCriticOutput

@@ -20,6 +20,8 @@ from critique_graph.graphs.loop import add_loop
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.repair import create_repair
 from critique_graph.nodes.smooth import create_smooth
+from critique_graph.tasks.shipped import TaskGiven
+from critique_graph.tasks.task import MATH
 
 
 def create_self_talk(
@@ -30,6 +32,7 @@ def create_self_talk(
     grader: Grader | None = None,
     log: CallLog | None = None,
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> StateGraph[ActorCriticState, SelfTalkContext, ActorCriticInput, SelfTalkOutput]:
     """Create the graph that makes self-talk about one problem, uncompiled.
@@ -48,17 +51,24 @@ def create_self_talk(
         actor: Solves and repairs; it should be able to continue its own message.
         critic: Judges every step.
         smoother: Rewrites a talk: a model, or `exact`, which leaves it in the critic's words.
-        grader: Reads and grades answers; mathematics by default.
+        grader: Reads and grades answers; by default that of the task.
         log: Journal of finished calls, for runs that resume.
         prompts: Wording of the prompts: a record, a mapping, a YAML file, or a name such as `math-en`.
+        task: Task that the problem is of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `SelfTalkContext`.
 
     Raises:
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     players = new_players(
-        {"actor": actor, "critic": critic, "smoother": smoother}, SelfTalkContext(**settings), grader, log, prompts
+        {"actor": actor, "critic": critic, "smoother": smoother},
+        SelfTalkContext(**settings),
+        grader,
+        log,
+        prompts,
+        task,
     )
+    players.task.refuse_own_steps("self-talk")
     builder = StateGraph(
         ActorCriticState,
         context_schema=SelfTalkContext,

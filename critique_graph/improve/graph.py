@@ -14,6 +14,7 @@ refine each up to K times, keep the correct ones, train from the base, repeat. W
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ from critique_graph.core.files import write_atomically
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven, read_prompts
 from critique_graph.core.role_model import RoleModel
-from critique_graph.grading.grader import Grader, default_grader
+from critique_graph.grading.grader import Grader
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import (
     ITERATION_SCHEMA,
@@ -47,6 +48,8 @@ from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
 from critique_graph.solve.summary import Summary
+from critique_graph.tasks.shipped import TaskGiven, read_task
+from critique_graph.tasks.task import MATH
 from critique_graph.trainers.train_process import Trainer, train_in_own_process
 
 RECORD, BEST = "record.json", "best.json"
@@ -72,6 +75,7 @@ def create_self_improve(
     concurrency: int = CONCURRENCY,
     patience: Patience = Patience(),  # noqa: B008 - frozen
     prompts: PromptsGiven = DEFAULT_PROMPTS,
+    task: TaskGiven = MATH,
     **settings: Any,
 ) -> SelfImproveGraph:
     """Create the graph of an actor's self-improvement, uncompiled. The same input again resumes.
@@ -87,13 +91,14 @@ def create_self_improve(
         base: Model from which every training starts; None: the actor.
         test_critic: Critic of one round in the evaluations; None: `critic`; `none`: the actor is measured alone.
         problems: Problems for training, validation and test; None: 300, 200 and 300 of the miniature.
-        grader: Reads and grades answers; by default mathematical ones.
+        grader: Reads and grades answers; by default that of the task.
         trainer: Trains an actor; by default in another process, while this process has no model loaded.
         load: Gives the model for a model string.
         progress: Gives the display of a stage, by its title; nothing is shown by default.
         concurrency: Number of problems in flight at once.
         patience: How long calls wait for a server.
         prompts: Wording of the prompts, which the actor is trained with, too.
+        task: Task that the problems are of: a record, the name of one that ships, or `module:object`.
         settings: Fields of `ImprovementContext`.
 
     Raises:
@@ -105,17 +110,20 @@ def create_self_improve(
             plain_model(role, model)
     defaults = ImprovementContext(**settings)
     judge = critic if test_critic is None else test_critic
+    chosen = read_task(task)
+    if grader is not None:
+        chosen = replace(chosen, grader=grader)
     improver = Improver(
         critic=None if critic == NO_CRITIC else critic,
         test_critic=None if judge == NO_CRITIC else judge,
         problems=problems or miniature_problems(seed=defaults.seed),
-        grader=grader or default_grader(),
+        task=chosen,
         trainer=trainer,
         load=lambda model: load_role("critic", model) if isinstance(model, RoleModel) else load(model),
         progress=progress or (lambda title: Progress(quiet=True)),
         concurrency=concurrency,
         patience=patience,
-        prompts=read_prompts(prompts),
+        prompts=chosen.worded(read_prompts(prompts)),
     )
     stages = _Stages(improver, actor, base or actor, defaults)
     builder = StateGraph(

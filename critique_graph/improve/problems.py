@@ -72,7 +72,12 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
             or a problem is in two sets.
     """
     refuse_test_split(settings.problems)
-    load = partial(load_problems, question_field=settings.question_field, answer_field=settings.answer_field)
+    load = partial(
+        load_problems,
+        question_field=settings.question_field,
+        answer_field=settings.answer_field,
+        task=settings.task,
+    )
     is_miniature = settings.problems == "miniature"
 
     def read(spec: str, limit: int | None, split: Any) -> list[Problem]:

@@ -92,6 +92,7 @@ def improve_actor(
             concurrency=chosen.concurrency,
             patience=chosen.patience,
             prompts=chosen.prompts,
+            task=chosen.task,
             **chosen.model_dump(include=set(ImprovementContext.model_fields)),
         ).compile(name="self_improve")
         result = graph.invoke({"out": str(folder)}, {"recursion_limit": RECURSION_LIMIT * 2})

@@ -26,7 +26,6 @@ from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Problem
-from critique_graph.grading.grader import Grader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
@@ -42,6 +41,7 @@ from critique_graph.runs.journal import Journal
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.summary import Summary, summarise
+from critique_graph.tasks.task import Task
 from critique_graph.trainers.candidates import trace_candidates
 from critique_graph.trainers.rows_file import read_rows_file
 from critique_graph.trainers.selection import select
@@ -61,7 +61,7 @@ class Improver:
     test_critic: PlainModel | RoleModel | None
     """Critic of the evaluations; None: the actor is measured alone."""
     problems: ImprovementProblems
-    grader: Grader
+    task: Task
     trainer: Trainer
     load: Callable[[PlainModel | RoleModel], BaseChatModel]
     progress: Callable[[str], Progress]
@@ -69,6 +69,7 @@ class Improver:
     concurrency: int
     patience: Patience
     prompts: Prompts = DEFAULT_PROMPTS
+    """Wording of the prompts, that of the task included."""
 
     def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
         """Sample responses to every training problem; with a critic, refine wrong responses."""
@@ -80,7 +81,7 @@ class Improver:
             self.problems.training,
             folder / "explore",
             lambda actor, critic, log: create_exploration(
-                actor, critic, **settings, grader=self.grader, prompts=self.prompts, log=log
+                actor, critic, **settings, task=self.task, prompts=self.prompts, log=log
             ).compile(name="exploration"),
             {"problems": "training problems of self-improvement", "actor": actor, **settings},
             self.critic,
@@ -168,7 +169,7 @@ class Improver:
             problems,
             folder,
             lambda actor, critic, log: create_actor_critic(
-                actor, critic or actor, temperature=0.0, **settings, grader=self.grader, prompts=self.prompts, log=log
+                actor, critic or actor, temperature=0.0, **settings, task=self.task, prompts=self.prompts, log=log
             ).compile(name="actor_critic"),
             {"problems": f"{folder.name} problems of self-improvement", "actor": actor, **settings},
             critic,
@@ -184,7 +185,12 @@ class Improver:
         critic: PlainModel | RoleModel | None,
     ) -> Summary:
         """Drive a graph over problems, in a run folder of its own."""
-        configuration = {**recorded, "critic": None if critic is None else name_of(critic)}
+        configuration = {
+            **recorded,
+            "critic": None if critic is None else name_of(critic),
+            "task": self.task.name,
+            "prompts": self.prompts.recorded(),
+        }
 
         def created(journal: Journal) -> Any:
             actor = self.load(str(recorded["actor"]))

@@ -14,9 +14,9 @@ from typing import Literal
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
-from critique_graph.grading.extract import extract_reference
 from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
 from critique_graph.problems.solutions import has_worked_solution, worked_solution
+from critique_graph.tasks.task import MATH, Task
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,12 @@ def load_problems(
     seed: int = 0,
     split: Literal["train", "validation", "test"] = "test",
     with_solutions: bool = False,
+    task: Task = MATH,
 ) -> Iterator[Problem]:
     """Give the problems of a set one by one.
 
-    The reference answer is reduced to the bare answer (GSM8K marks it with `####`, MATH with a box). A problem without
-    its own id (`id`, `unique_id`, `task_id`) gets one from its place: `test/000018`.
+    The reference answer is reduced to the bare answer (GSM8K marks it with `####`, MATH with a box), or is what the
+    task reads. A problem without its own id (`id`, `unique_id`, `task_id`) gets one from its place: `test/000018`.
 
     Args:
         spec: `miniature`, a file (`.jsonl`, `.jsonl.gz`, `.json`, `.csv`, `.parquet`), or
@@ -67,6 +68,7 @@ def load_problems(
         seed: Seed of the miniature's problems.
         split: Split of the miniature, and of `hf:` sets that name none; training data comes from `train`.
         with_solutions: Also give worked solutions: the field `solution`, or a reference answer that is one.
+        task: Makes the questions and reads the reference answers of files and `hf:` sets.
 
     Raises:
         InputError: The set cannot be used, or one of its rows; a row is only checked when it is reached.
@@ -93,6 +95,7 @@ def load_problems(
         question_fields=(question_field,) if question_field else QUESTION_FIELDS,
         answer_fields=(answer_field,) if answer_field else ANSWER_FIELDS,
         with_solutions=with_solutions,
+        task=task,
     )
 
 
@@ -105,6 +108,7 @@ def _problems(
     question_fields: tuple[str, ...],
     answer_fields: tuple[str, ...],
     with_solutions: bool,
+    task: Task,
 ) -> Iterator[Problem]:
     numbers: dict[str, int] = {}
     for index, row in enumerate(rows):
@@ -112,8 +116,8 @@ def _problems(
             _say_where_references_are(row, spec, answer_fields)
         problem = Problem(
             id=_id(row) or f"{stem}/{index:06d}",
-            question=_question(row, question_fields),
-            answer=_answer(row, answer_fields),
+            question=_question(row, question_fields, task),
+            answer=_answer(row, answer_fields, task),
             level=_level(row),
             source=source,
             solution=_solution(row, answer_fields) if with_solutions else None,
@@ -162,7 +166,7 @@ def _text(row: FileRow, name: str) -> str:
     return text
 
 
-def _question(row: FileRow, names: tuple[str, ...]) -> str:
+def _question(row: FileRow, names: tuple[str, ...], task: Task) -> str:
     name = row.find(names)
     if name is None:
         row.refuse(
@@ -177,16 +181,22 @@ def _question(row: FileRow, names: tuple[str, ...]) -> str:
         row.refuse(f"the question in {name!r} is of type {kind}; it must be text.")
     if not value.strip():
         row.refuse(f"the question in {name!r} is empty. Fill it in or remove the row.")
-    return _text(row, name).strip()
+    try:
+        return task.question(_text(row, name).strip(), row.fields)
+    except ValueError as error:
+        row.refuse(f"{error}.")
 
 
-def _answer(row: FileRow, names: tuple[str, ...]) -> str | None:
+def _answer(row: FileRow, names: tuple[str, ...], task: Task) -> str | None:
     name = row.find(names)
     if name is None and names != ANSWER_FIELDS:
         row.refuse(f"there is no field {names[0]!r}; the fields are {_names(row)}. Name one with --answer-field.")
     if name is None or row.fields[name] is None:
         return None
-    return extract_reference(_text(row, name))
+    try:
+        return task.reference(_text(row, name), row.fields)
+    except ValueError as error:
+        row.refuse(f"{error}.")
 
 
 def _solution(row: FileRow, answer_names: tuple[str, ...]) -> str | None:

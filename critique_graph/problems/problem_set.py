@@ -13,6 +13,7 @@ from critique_graph.problems.held_out import public_test_set, refuse_test_split
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.near_copies import Overlap
 from critique_graph.problems.settings import ProblemSettings, TrainingProblemSettings
+from critique_graph.tasks.task import Task
 
 Problems = str | Path | Iterable[Problem]
 """`miniature`, a file, `hf:owner/name[:config[:split]]`, or the problems themselves."""
@@ -122,15 +123,27 @@ def _counted(
                 seed=settings.seed,
                 split=split,
                 with_solutions=settings.with_solutions,
+                task=settings.task,
             )
         )
         for problem in found:
+            if problem.answer is not None and (given is not None or settings.problems == "miniature"):
+                _check_reference(problem, settings.task)
             if needs_answer is not None and problem.answer is None:
                 raise InputError(f"problem {problem.id!r} has no reference answer; {needs_answer}.")
             yield problem
 
     is_far = settings.problems.startswith("hf:")
     return ProblemSet(read, None if is_far else sum(1 for _ in read()))
+
+
+def _check_reference(problem: Problem, task: Task) -> None:
+    """Check that a task can use the reference of a problem that comes from no file."""
+    assert problem.answer is not None
+    try:
+        task.reference(problem.answer, {})
+    except ValueError as error:
+        raise InputError(f"problem {problem.id!r} is not of the task {task.name}: {error}.") from None
 
 
 def refuse_repeated_ids(problems: Sequence[Problem]) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic import Field
 
-from critique_graph.core.settings import PROBLEMS, SAMPLING, Settings
+from critique_graph.core.settings import PROBLEMS, SAMPLING
 from critique_graph.problems.load import MINIATURE_LIMIT
+from critique_graph.tasks.settings import TaskSettings
 
 
-class ProblemSettings(Settings):
+class ProblemSettings(TaskSettings):
     """Which problems a verb works on, and how many at once."""
 
     problems: Annotated[str, Parameter(show=False)] = "miniature"

@@ -8,7 +8,6 @@ from critique_graph.compare.equal_cost import compare_traces
 from critique_graph.compare.strategies import loop_end
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.schema import Trace
-from critique_graph.grading.grader import default_grader
 from critique_graph.metrics.intervals import Rate
 from critique_graph.report.charts import Line, lines_plot, rates_plot
 from critique_graph.report.drawing import Plot, styled
@@ -27,6 +26,8 @@ from critique_graph.report.parts import Looked, cost_table, outcome_figures, pro
 from critique_graph.report.problems import tree_of
 from critique_graph.report.read_run import ReportedRun, read_run, read_trace
 from critique_graph.report.svg import MUTED, RUNS
+from critique_graph.tasks.shipped import read_task
+from critique_graph.tasks.task import MATH
 
 EFFECTS = {"gains": "makes more chains correct", "loses": "makes fewer chains correct", "same": "changes no count"}
 
@@ -41,7 +42,7 @@ def compare_page(folder: Path) -> Page:
     found = wait_for(
         compare_traces(
             traces,
-            grader=default_grader(),
+            grader=read_task(run.manifest["configuration"].get("task", MATH.name)).grader,
             seconds=run.finished.seconds,
             run=str(folder),
             unfinished=sum(run.finished.outcomes.values()) - len(traces),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 from critique_graph.core.schema import Chain, Critique, Problem, Record, Response, Trace
-from critique_graph.core.steps import split_steps
 from critique_graph.report.differences import Piece, differences
 from critique_graph.report.formulas import MathElement, find_formulas
 from critique_graph.runs.outcomes import Outcome, Status
@@ -129,7 +128,7 @@ def responses_of(chain: Chain) -> Iterator[ShownResponse]:
 def shown_response(response: Response, critiqued: Response | None = None) -> ShownResponse:
     """Give what is worked out about a response; of a refinement, what it changed of the response `critiqued`."""
     return ShownResponse(
-        steps=tuple(split_steps(response.text)),
+        steps=response.steps,
         is_correct=response.is_correct,
         is_truncated=response.is_truncated,
         changes=None if critiqued is None else differences(critiqued.text, response.text),

@@ -69,6 +69,9 @@ _BEFORE: Mapping[str, JsonValue] = {
 }
 """Settings of runs of versions that did not record them."""
 
+_BEFORE = {"task": "math"}
+"""Settings of runs of versions that did not record them."""
+
 RunState = Literal["running", "complete", "interrupted", "stopped_early"]
 
 

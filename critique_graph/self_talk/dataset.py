@@ -11,6 +11,7 @@ from critique_graph.core.schema import Problem, Record, Usage
 from critique_graph.core.splice import SelfTalk, trajectory
 from critique_graph.runs.journal import JournalRow
 from critique_graph.runs.traces import finished_traces
+from critique_graph.tasks.shipped import wording_of_rows
 
 TALKS_SCHEMA = "critique-graph.talks/1"
 TALK_ROW_SCHEMA = "critique-graph.self-talk/1"
@@ -71,6 +72,7 @@ def _row(trace: TalkTrace, talk: SelfTalk) -> TalkRow:
         reference=trace.problem.answer or "",
         level=trace.problem.level,
         source=trace.problem.source,
+        prompts=wording_of_rows(trace.settings),
         self_talk=talk.response.text,
         path=talk.chain.responses[-1].text,
         trajectory=trajectory(talk.chain, with_reasoning=bool(trace.settings["reasoning"])),

@@ -69,7 +69,7 @@ def make_self_talk(
     return wait_for(
         run_graph(
             lambda journal: create_self_talk(
-                **job.models, **SelfTalkContext.keywords(chosen), prompts=chosen.prompts, log=journal
+                **job.models, **SelfTalkContext.keywords(chosen), prompts=chosen.prompts, task=chosen.task, log=journal
             ).compile(name="self_talk"),
             job.problems,
             folder,

@@ -51,7 +51,7 @@ def serve(*, settings: Annotated[ServeSettings, Parameter(name="*")] = ServeSett
     roles = settings.roles()
     warn_about_servers(settings, roles)
     chat: CompiledStateGraph[Any, Any, Any, Any] = create_chat(
-        **load_roles(roles), **Context.keywords(settings), prompts=settings.prompts
+        **load_roles(roles), **Context.keywords(settings), prompts=settings.prompts, task=settings.task
     ).compile(name="chat")
     app = create_app(chat, Context.keywords(settings), patience=settings.patience, api_key=key)
     pair = f"actor {roles['actor']}, critic {roles['critic']}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from critique_graph.core.schema import Chain, Record, RoundChanges
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
 from critique_graph.nodes.changes import changes_of
+from critique_graph.tasks.task import MATH
 
 
 class RoundRates(Record):
@@ -29,9 +30,9 @@ class RoundsTally:
 
     by_round: defaultdict[int, list[RoundChanges]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, chains: Sequence[Chain]) -> None:
-        """Count the chains of one problem."""
-        for changes in changes_of(chains):
+    def add(self, chains: Sequence[Chain], task: str = MATH.name) -> None:
+        """Count the chains of one problem; `task` is the name of its task."""
+        for changes in changes_of(chains, task):
             self.by_round[changes.round].append(changes)
 
     def rounds(self) -> tuple[RoundRates, ...]:

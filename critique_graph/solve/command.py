@@ -51,9 +51,9 @@ def solve(
     roles = settings.roles()
     warn_about_servers(settings, roles)
     graph: CompiledStateGraph[Any, Any, Any, Any] = create_actor_critic(
-        **load_roles(roles), **Context.keywords(settings), prompts=settings.prompts
+        **load_roles(roles), **Context.keywords(settings), prompts=settings.prompts, task=settings.task
     ).compile()
-    view = LiveView(log if json else stdout, samples=settings.samples)
+    view = LiveView(log if json else stdout, samples=settings.samples, split=settings.task.split)
 
     async def follow() -> dict[str, Any]:
         result: dict[str, Any] = {}

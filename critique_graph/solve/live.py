@@ -1,6 +1,6 @@
 """One question on the terminal, as it happens: response, critique with coloured verdicts, refinement, ballot."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,16 +16,17 @@ VERDICT_STYLE = {"correct": "green", "wrong": "bold red", None: "yellow"}
 class LiveView:
     """Prints the graph's custom events; with several chains every block names its chain."""
 
-    def __init__(self, console: Console, *, samples: int) -> None:
+    def __init__(self, console: Console, *, samples: int, split: Callable[[str], Sequence[str]] = split_steps) -> None:
         self._console = console
         self._samples = samples
+        self._split = split
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Print one event of `stream_mode="custom"`."""
         match event["event"]:
             case "response" | "refinement":
                 self._title(event)
-                for number, step in enumerate(split_steps(event["text"]), start=1):
+                for number, step in enumerate(self._split(event["text"]), start=1):
                     self._console.print(Text(f"{number:>3} ", style="dim") + plain(step))
             case "critique":
                 self._title(event)

@@ -45,7 +45,11 @@ def run_problems(
     return wait_for(
         run_graph(
             lambda journal: create_actor_critic(
-                **job.models, **Context.keywords(job.settings), prompts=job.settings.prompts, log=journal
+                **job.models,
+                **Context.keywords(job.settings),
+                prompts=job.settings.prompts,
+                task=job.settings.task,
+                log=journal,
             ).compile(name="actor_critic"),
             job.problems,
             run_folder(out, "run"),

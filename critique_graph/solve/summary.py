@@ -10,7 +10,7 @@ from critique_graph.core.schema import Chain, Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore, discriminability
 from critique_graph.nodes.ask_critique import are_copies
-from critique_graph.nodes.changes import is_same_answer
+from critique_graph.nodes.changes import same_answers
 from critique_graph.runs.record import FinishedRun, RunRecord
 from critique_graph.solve.by_round import RoundRates, RoundsTally
 
@@ -164,7 +164,7 @@ class _Tally:
             self.usage[role] += trace.usage[role]
         if not is_done:
             return
-        self.rounds.add(trace.chains)
+        self.rounds.add(trace.chains, trace.task)
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self._add_critiques(chain)
@@ -172,7 +172,8 @@ class _Tally:
             if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
         first, final = trace.chains[0].response, trace.correct
-        self.changed.append(not is_same_answer(None if first is None else first.answer, trace.answer))
+        is_same = same_answers(trace.task)
+        self.changed.append(not is_same(None if first is None else first.answer, trace.answer))
         if first is None or first.is_correct is None or final is None:
             return
         self.first.append(first.is_correct)

@@ -3,13 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from critique_graph.core.context import ChainContext
 from critique_graph.core.role_model import RoleModel, read_role
 from critique_graph.core.settings import MODELS, PROBLEMS, SAMPLING
 from critique_graph.problems.settings import ProblemSettings
 from critique_graph.study.learning_settings import LearningSettings
+from critique_graph.tasks.task import MATH, Task
 from critique_graph.verbs.settings import PairSettings
 
 PartName = Literal["difficulty", "scaling", "stability", "sequential", "sizes", "critics", "training", "self_talk"]
@@ -59,6 +60,13 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
 
     limit: Annotated[int | None, Parameter(alias="-n"), PROBLEMS] = Field(default=None, ge=1)
     """Maximum number of problems; empty: 200 of the miniature, all of a file."""
+
+    @field_validator("task")
+    @classmethod
+    def _check_task(cls, task: Task) -> Task:
+        if task.name != MATH.name:
+            raise ValueError(f"the parts of a study are of mathematics alone, got {task.name!r}")
+        return task
 
     @property
     def sized_actors(self) -> tuple[RoleModel, ...]:

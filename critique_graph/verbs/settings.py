@@ -4,14 +4,16 @@ import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from critique_graph.calls.breaker import Patience
-from critique_graph.core.prompts import DEFAULT_PROMPTS
+from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.prompts_file import PromptsSetting
 from critique_graph.core.role_model import RoleModel, RoleSetting, read_role
 from critique_graph.core.schema import Role
 from critique_graph.core.settings import MODELS, ServerAddress, Settings
+from critique_graph.tasks.settings import TaskSettings
+from critique_graph.tasks.task import MATH, Task
 
 logger = logging.getLogger(__name__)
 
@@ -20,17 +22,23 @@ Roles = dict[Role, RoleModel]
 """Model of each role, with its server."""
 
 
-class ServerSettings(Settings):
+class ServerSettings(TaskSettings):
     """What every verb that asks models has: the wording of the prompts, and how long calls wait for a server."""
 
-    prompts: PromptsSetting = DEFAULT_PROMPTS
+    prompts: PromptsSetting = Field(default=DEFAULT_PROMPTS, validate_default=True)
     """Wording of the prompts: a YAML file, or one that ships: `default`, `math-en`, `math-zh`; `critique-graph prompts`
-    prints one to start from."""
+    prints one to start from. A node whose wording is the default has that of the task."""
 
     call_timeout: Annotated[float, MODELS] = Field(default=600.0, gt=0)
     """Longest time in seconds that one request to a server may take; the call is then tried again."""
     outage: Annotated[float, MODELS] = Field(default=600.0, ge=0)
     """Longest time in seconds that a run waits for a server that is out, before it stops; 0: it does not wait."""
+
+    @field_validator("prompts")
+    @classmethod
+    def _of_task(cls, prompts: Prompts, info: ValidationInfo) -> Prompts:
+        task: Task = info.data.get("task", MATH)
+        return task.worded(prompts)
 
     @property
     def patience(self) -> Patience:
