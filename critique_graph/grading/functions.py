@@ -1,6 +1,7 @@
 """A grader made of plain functions, for answers of other domains than mathematics."""
 
 import logging
+import math
 import unicodedata
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -22,6 +23,24 @@ def plain_text(text: str) -> str:
     """Give a text without what does not matter: case, kinds of space and of letters, quotes around it, a final stop."""
     words = unicodedata.normalize("NFKC", text).casefold().split()
     return " ".join(words).strip(_ENDS).removesuffix(".").strip(_ENDS)
+
+
+def whole_response(text: str) -> str | None:
+    """Give a response itself as its answer, for graders that read the whole; None if it is empty."""
+    return text.strip() or None
+
+
+def is_enough(score: object, at_least: float) -> bool | None:
+    """Tell whether a score, a number or a truth value, is high enough; None if there is none.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if score is None:
+        return None
+    if not isinstance(score, bool | int | float):
+        raise TypeError(f"a score must be a number, True or False, and is {one_line(repr(score), limit=80)}")
+    return None if math.isnan(score) else score >= at_least
 
 
 class FunctionGrader:
