@@ -1,4 +1,4 @@
-"""The environment of verifiers in `examples/verifiers`, through the package itself, with scripted models.
+"""The environment of verifiers in `examples/verifiers_env`, through the package itself, with scripted models.
 
 The package brings much that nothing else here needs, so the test is skipped where it is not installed. CI runs it in an
 environment of its own.
@@ -18,7 +18,7 @@ pytest.importorskip("verifiers")
 import verifiers.v1 as vf
 from fakes import critique_text, solution
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "verifiers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "verifiers_env"))
 
 import critic_env
 from scripted_harness import ScriptedConfig

@@ -25,13 +25,13 @@ from critique_graph.core.schema import Problem
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
-from critique_graph.grading.grader import default_grader
 from critique_graph.models.roles import load_roles
 from critique_graph.output.cards import CARD
 from critique_graph.problems.held_out import is_held_out, question_key
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet, find_training_problems
 from critique_graph.problems.settings import TrainingProblemSettings
+from critique_graph.tasks.task import MATH
 from critique_graph.trainers.critic_rl_evaluation import Evaluator
 from critique_graph.trainers.critic_rl_record import Evaluation, Reinforcement, StepFigures, intervals
 from critique_graph.trainers.critic_rl_trainer import NothingToLearnError, train_critic_rl
@@ -206,7 +206,7 @@ def refiner_of(
     )
     return Refiner(
         caller,
-        default_grader(),
+        MATH,
         reinforcement.prompts,
         reinforcement.patience,
         reinforcement.refinements,

@@ -10,10 +10,10 @@ from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Response
 from critique_graph.core.steps import is_shortcut
-from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_response
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
+from critique_graph.tasks.task import Task
 from critique_graph.trainers.rewards import Attempt
 
 
@@ -26,7 +26,7 @@ class Refiner:
     """Refines responses for the reward `helpfulness`; it counts what the loop would keep."""
 
     actor: Caller
-    grader: Grader
+    task: Task
     prompts: Prompts
     patience: Patience
     """How long calls wait for the actor's server."""
@@ -71,8 +71,10 @@ class Refiner:
         )
         if isinstance(outcome, Failure):
             return outcome
-        before = Response(text=attempt.response, answer=self.grader.extract(attempt.response), call=Call(model="given"))
-        refinement = to_response(outcome, self.grader)
+        before = Response(
+            text=attempt.response, answer=self.task.grader.extract(attempt.response), call=Call(model="given")
+        )
+        refinement = to_response(outcome, self.task)
         kept = refinement if refinement.replaces(before) else before
-        graded = await graded_response(kept, attempt.reference, self.grader)
+        graded = await graded_response(kept, attempt.reference, self.task.grader)
         return bool(graded.is_correct) and not is_shortcut(kept.text, before.text)

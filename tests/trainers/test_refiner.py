@@ -11,7 +11,7 @@ from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.schema import Failure
-from critique_graph.grading.grader import default_grader
+from critique_graph.tasks.task import MATH
 from critique_graph.trainers.refiner import Refiner, RefinerError
 from critique_graph.trainers.rewards import Attempt
 
@@ -31,7 +31,7 @@ async def no_pause(seconds: float) -> None:
 
 def refiner(actor: ScriptedModel, *, refinements: int = 1, outage: float = 0) -> Refiner:
     caller = Caller(actor, "actor", temperature=0.7, max_tokens=100, seed=0, sleep=no_pause)
-    return Refiner(caller, default_grader(), DEFAULT_PROMPTS, Patience(outage=outage), refinements)
+    return Refiner(caller, MATH, DEFAULT_PROMPTS, Patience(outage=outage), refinements)
 
 
 @pytest.mark.parametrize(

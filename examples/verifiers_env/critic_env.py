@@ -1,7 +1,7 @@
 """The loop as an environment of verifiers: a critic learns from whether its verdict is correct and its critique helps.
 
     pip install critique-graph verifiers
-    cd examples/verifiers && eval critic-env --env.taskset.problems problems.jsonl --env.actor.model ACTOR -m CRITIC
+    cd examples/verifiers_env && eval critic-env --env.taskset.problems problems.jsonl --env.actor.model ACTOR -m CRITIC
 
 The actor solves; the critic judges; where it says wrong, the actor refines. Only the critic is trainable. Its two
 rewards follow the stages of Critique-RL: its verdict agrees with the reference, and the answer after its critique is
