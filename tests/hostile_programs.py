@@ -228,7 +228,7 @@ def answer(number):
             except OSError:
                 pass
 """,
-        "failed",
+        "failed or timed_out",
     ),
     "its own grader": (
         """

@@ -199,7 +199,7 @@ def test_graph_prints_mermaid(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize("name", Graphs)
 def test_every_graph_is_drawn_with_its_end(name: str, capsys: pytest.CaptureFixture[str]):
     assert run("graph", name) == 0
-    assert "--> __end__" in capsys.readouterr().out
+    assert "> __end__;" in capsys.readouterr().out
 
 
 def test_doctor_json_has_the_fixed_keys(capsys: pytest.CaptureFixture[str]):

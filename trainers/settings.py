@@ -15,7 +15,7 @@ from critique_graph.core.settings import (
     Settings,
 )
 from critique_graph.trainers.selection import Balance
-from critique_graph.verbs.settings import ServerSettings
+from critique_graph.verbs.settings import CallSettings
 
 Weights = Literal["float32", "bfloat16"]
 Estimator = Literal["grpo", "rloo"]
@@ -69,7 +69,7 @@ class TrainSettings(Settings):
     """Root seed: the choice of rows, their order and the evaluation's samples derive from it."""
 
 
-class ReinforcementSettings(ServerSettings):
+class ReinforcementSettings(CallSettings):
     """Settings of `critique-graph train critic-rl`. The defaults are ours, but for `beta`, which is Critique-RL's."""
 
     estimator: Annotated[Estimator, REINFORCEMENT] = "grpo"

@@ -66,10 +66,8 @@ _BEFORE: Mapping[str, JsonValue] = {
     "agree": "majority",
     "abstain_below": None,
     "keep_original": False,
+    "task": "math",
 }
-"""Settings of runs of versions that did not record them."""
-
-_BEFORE = {"task": "math"}
 """Settings of runs of versions that did not record them."""
 
 RunState = Literal["running", "complete", "interrupted", "stopped_early"]

@@ -22,8 +22,8 @@ Roles = dict[Role, RoleModel]
 """Model of each role, with its server."""
 
 
-class ServerSettings(TaskSettings):
-    """What every verb that asks models has: the wording of the prompts, and how long calls wait for a server."""
+class CallSettings(Settings):
+    """What all that asks models has: the wording of the prompts, and how long calls wait for a server."""
 
     prompts: PromptsSetting = Field(default=DEFAULT_PROMPTS, validate_default=True)
     """Wording of the prompts: a YAML file, or one that ships: `default`, `math-en`, `math-zh`; `critique-graph prompts`
@@ -34,16 +34,20 @@ class ServerSettings(TaskSettings):
     outage: Annotated[float, MODELS] = Field(default=600.0, ge=0)
     """Longest time in seconds that a run waits for a server that is out, before it stops; 0: it does not wait."""
 
+    @property
+    def patience(self) -> Patience:
+        """How long calls wait for a server."""
+        return Patience(self.call_timeout, self.outage)
+
+
+class ServerSettings(CallSettings, TaskSettings):
+    """What every verb that asks models about problems has: the task, whose wording is that of the prompts, too."""
+
     @field_validator("prompts")
     @classmethod
     def _of_task(cls, prompts: Prompts, info: ValidationInfo) -> Prompts:
         task: Task = info.data.get("task", MATH)
         return task.worded(prompts)
-
-    @property
-    def patience(self) -> Patience:
-        """How long calls wait for a server."""
-        return Patience(self.call_timeout, self.outage)
 
 
 class ActorCriticises(Settings):

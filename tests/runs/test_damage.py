@@ -60,7 +60,10 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, copy = tmp_path_factory.mktemp("runs") / "whole", tmp_path_factory.mktemp("runs") / "killed"
     play(folder, 12)
     with closing(sqlite3.connect(folder / "journal.sqlite")) as holder:
-        holder.execute("SELECT count(*) FROM problems").fetchone()  # keeps the log when the run ends
+        holder.execute("BEGIN")
+        holder.execute(
+            "SELECT count(*) FROM problems"
+        ).fetchone()  # reads still, so that the log stays when the run ends
         play(folder, 24)
         shutil.copytree(folder, copy)
     with closing(sqlite3.connect(copy / "journal.sqlite", isolation_level=None)) as journal:
