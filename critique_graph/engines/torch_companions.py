@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import cast
 
 DISPENSABLE = ("torchvision", "torchaudio", "torchcodec")
-_CHILD = "critique_graph.engines.vllm_child"
+CHILD = "critique_graph.engines.vllm_child"
 
 
 def hide_unloadable() -> list[str]:
@@ -38,13 +38,14 @@ def _forget_what_is_installed() -> None:
 
 @contextmanager
 def hidden_from_children() -> Iterator[None]:
-    """Hide the packages from processes that are spawned in this block, too.
+    """Hide the packages from processes that vLLM starts in this block, too.
 
-    Such a process first imports the main module of this one. In this block that is `vllm_child`, which hides them.
+    A process that is spawned first imports the main module of this one. In this block that is `vllm_child`, which hides
+    them. The process that inspects the class of a model is started by a command, unless vLLM's cache knows the class.
     """
     main = sys.modules["__main__"]
     own = main.__spec__
-    main.__spec__ = find_spec(_CHILD)
+    main.__spec__ = find_spec(CHILD)
     try:
         yield
     finally:

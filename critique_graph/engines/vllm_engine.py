@@ -28,10 +28,17 @@ from critique_graph.core.reasons import FailureKind
 from critique_graph.core.schema import Failure
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
-from critique_graph.engines.torch_companions import hidden_from_children, hide_unloadable
+from critique_graph.engines.torch_companions import CHILD, hidden_from_children, hide_unloadable
 from critique_graph.engines.vllm_memory import divided, memory_settings
 from critique_graph.engines.vllm_reply import VLLMReply, sampling_parameters
-from critique_graph.engines.vllm_start import check_files, free_memory, prepare_environment, start_failure, stderr_to
+from critique_graph.engines.vllm_start import (
+    check_files,
+    free_memory,
+    inspect_models_by,
+    prepare_environment,
+    start_failure,
+    stderr_to,
+)
 
 if TYPE_CHECKING:
     from vllm import AsyncLLMEngine
@@ -201,7 +208,8 @@ class _Core:
         """Block the thread's loop: nothing else runs in it before there is an engine."""
         check_files(self.settings.model)
         log = prepare_environment()
-        children = hidden_from_children() if hide_unloadable() else nullcontext()
+        hidden = hide_unloadable()
+        children = hidden_from_children() if hidden else nullcontext()
         try:
             from vllm import AsyncEngineArgs, AsyncLLMEngine
             from vllm.platforms import current_platform
@@ -219,6 +227,8 @@ class _Core:
                 free = free_memory()
             defaults |= memory_settings(self.settings.arguments, self.share, free=free)
             arguments = AsyncEngineArgs(model=self.settings.model, **{**defaults, **self.settings.arguments})
+            if hidden:
+                inspect_models_by(CHILD)
             with stderr_to(log), children:
                 self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()

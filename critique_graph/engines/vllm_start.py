@@ -40,6 +40,13 @@ def check_files(model: str) -> None:
         )
 
 
+def inspect_models_by(module: str) -> None:
+    """Have vLLM run another module in the process in which it inspects the class of a model."""
+    from vllm.model_executor.models import registry
+
+    registry._SUBPROCESS_COMMAND = [sys.executable, "-m", module]
+
+
 def start_failure(model: str, error: Exception, log: Path | None) -> str:
     """Say in one line why vLLM did not start, and what can be done about it."""
     words = log.read_text(errors="replace") if log is not None and log.is_file() else ""

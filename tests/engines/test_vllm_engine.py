@@ -42,6 +42,14 @@ MODEL = str(weights_path("actor"))
 PROMPTS = [solve_messages(e.problem.question) for e in generate_exercises(100, seed=5, split="validation")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _fresh_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """vLLM remembers what it found in a model: here it begins as on a new machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CACHE_ROOT", str(tmp_path_factory.mktemp("vllm")))
+        yield
+
+
 @cache
 def shared_model() -> ChatVLLM:
     return ChatVLLM(model=MODEL, temperature=0.0, max_tokens=200)
