@@ -62,7 +62,7 @@ def test_every_line_about_an_error_is_without_secrets() -> None:
 def test_log_of_requests_is_without_secrets(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("critique_graph.core.secrets._known", set())
     remember("hunter-two")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="httpx"):  # another test's library may have raised it
         logging.getLogger("httpx").info("HTTP Request: %s %s", "POST", "http://host/v1?key=hunter-two")
     assert caplog.messages == ["HTTP Request: POST http://host/v1?key=***"]
 

@@ -60,15 +60,14 @@ def test_trained_model_can_be_used_at_once(
     assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_training_is_reported_to_a_tool(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "reported"))  # trackio reads it when it is imported
+def test_training_is_reported_to_a_tool(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("trackio")
-    done = trained(
-        capsys, "critic", data, tmp_path / "model", "--report-to", "trackio"
-    )  # standard output is JSON alone
-    with sqlite3.connect(tmp_path / "reported" / "huggingface.db") as reported:
+    command = [sys.executable, "-m", "critique_graph", "train", "critic", str(data), "--model", "miniature:critic"]
+    command += ["--out", str(tmp_path / "model"), *QUICK, "--json", "--report-to", "trackio"]
+    folder = tmp_path / "reported"  # trackio reads its folder's name when it is imported: another process
+    environment = os.environ | {"TRACKIO_DIR": str(folder)}
+    done = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)  # JSON alone
+    with sqlite3.connect(folder / "huggingface.db") as reported:
         rows = reported.execute("SELECT metrics FROM metrics ORDER BY id").fetchall()
     losses = [json.loads(row)["train/loss"] for (row,) in rows if b"train/loss" in row]
     assert losses == pytest.approx(done["losses"], abs=1e-4)
