@@ -6,8 +6,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable
+from langgraph.runtime import get_runtime
 
 from critique_graph.core.async_node import BothWays
+from critique_graph.core.context import Context
 from critique_graph.core.schema import Chain, Usage
 from critique_graph.core.state import AnsweredState, ChatState, read_chains
 
@@ -58,10 +60,12 @@ def create_write_answer() -> Runnable[ChatState, dict[str, Any]]:
 
 
 def create_report() -> Runnable[AnsweredState, dict[str, Any]]:
-    """Create the node that says what the critic found of the chosen response."""
+    """Create the node that says what the critic found of the chosen response, and which run has the trace."""
 
     async def report(state: AnsweredState) -> dict[str, Any]:
-        return _judged(chosen_chain(read_chains(state), state["ballot"]))
+        run = get_runtime(Context).execution_info
+        found = _judged(chosen_chain(read_chains(state), state["ballot"]))
+        return found | {"run_id": None if run is None else run.run_id}
 
     return BothWays(report)
 

@@ -1,5 +1,6 @@
 """`langgraph dev` serves the graphs of langgraph.json: started for real, driven through the SDK on the loopback."""
 
+import ast
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -141,6 +143,7 @@ async def test_graphs_are_tools_for_the_official_client_of_mcp(server: str):
     assert len(content.text) < 400
     assert "answer" in content.text
     assert "verdicts" in content.text
+    assert UUID(ast.literal_eval(content.text)["run_id"])  # the server writes it as Python does
 
 
 async def test_self_talk_is_served_and_its_settings_are_described(server: str):

@@ -146,6 +146,8 @@ class AskOutput(TypedDict):
     """The critic's verdicts on the chosen chain's responses, in order; `wrong` led to a refinement."""
     is_refined: bool
     """Whether the answer is that of a refinement."""
+    run_id: str | None
+    """Id of the run, under which a tracer has its whole trace; None where the caller gave the run none."""
 
 
 class PoolState(ActorCriticState):

@@ -79,7 +79,8 @@ def create_ask(
 ) -> StateGraph[AskState, Context, ActorCriticInput, AskOutput]:
     """Create the actor-critic loop with a short output, for models that call it as a tool (MCP); uncompiled.
 
-    The output is the answer, the critic's verdicts on the responses that led to it, and whether it was refined.
+    The output is the answer, the critic's verdicts on the responses that led to it, whether it was refined, and the id
+    of the run, under which LangSmith or another tracer has the trace.
     The arguments are those of `create_chat`.
     """
     builder = StateGraph(AskState, context_schema=Context, input_schema=ActorCriticInput, output_schema=AskOutput)

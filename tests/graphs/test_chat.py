@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fakes import ScriptedModel, critique_text, reply, solution
@@ -116,5 +117,6 @@ def test_unknown_setting_is_refused():
 def test_short_output_has_the_answer_and_the_verdicts():
     actor = ScriptedModel(replies=[solution(8), solution(7)])
     graph = create_ask(actor, ScriptedModel(replies=[critique_text("Wrong")])).compile()
-    result = asyncio.run(graph.ainvoke({"question": QUESTION}))
-    assert result == {"answer": "7", "verdicts": ["wrong"], "is_refined": True}
+    run_id = uuid4()
+    result = asyncio.run(graph.ainvoke({"question": QUESTION}, {"run_id": run_id}))
+    assert result == {"answer": "7", "verdicts": ["wrong"], "is_refined": True, "run_id": str(run_id)}
