@@ -80,6 +80,9 @@ class Iteration(ActorEvaluation, Kept):
     actor: str
     parent: str
     parent_hash: str | None
+    changed: Rate | None = None
+    """Share of validation problems to which it writes another greedy response than the actor before all training; None
+    in records of earlier versions."""
     steps: int
     loss_last: float
     training_tokens: int
@@ -138,6 +141,13 @@ def evaluation_of(
         evaluation_tokens=sum(summary.tokens.total for summary in summaries),
         evaluation_seconds=round(sum(summary.seconds for summary in summaries), 1),
     )
+
+
+def changed_share(start: Iterable[Trace], trained: Iterable[Trace]) -> Rate:
+    """Give the share of problems whose first response is another text in the traces of the trained actor."""
+    before = {trace.problem.id: _first_text(trace) for trace in start}
+    changed = [_first_text(trace) != before[trace.problem.id] for trace in trained if trace.problem.id in before]
+    return wilson(sum(changed), len(changed))
 
 
 def kept_of(
@@ -235,6 +245,11 @@ def _is_repaired(chain: Chain) -> bool:
     if before is None or refinement is None:
         return False
     return bool(refinement.is_correct) and not is_shortcut(refinement.text, before.text)
+
+
+def _first_text(trace: Trace) -> str | None:
+    first = trace.chains[0].response if trace.chains else None
+    return None if first is None else first.text
 
 
 def _successes(rate: Rate) -> int:

@@ -10,7 +10,7 @@ OUT/iteration-1/record.json      all figures; written when the iteration is done
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.role_model import RoleModel
-from critique_graph.core.schema import Problem
+from critique_graph.core.schema import Problem, Trace
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
@@ -214,6 +214,11 @@ class Improver:
 def iteration_folder(out: Path, index: int) -> Path:
     """Give the folder of an iteration."""
     return out / f"iteration-{index}"
+
+
+def validation_traces(out: Path, index: int) -> Iterator[Trace]:
+    """Read the traces of an iteration's model on the validation problems."""
+    return read_traces(iteration_folder(out, index) / "validation")
 
 
 def trainable(actor: str) -> str:

@@ -13,10 +13,20 @@ def improvement_table(summary: ImprovementSummary) -> str:
     rows += [
         [name, *(["-"] if summary.start else []), *map(count, summary.iterations)] for name, count in _KEPT.items()
     ]
+    rows.append(["responses changed", *(["-"] if summary.start else []), *map(_changed, summary.iterations)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [
+        f"iteration {each.index} writes every validation response as the start did: its training changed nothing. "
+        "Raise --learning-rate or --epochs."
+        for each in summary.iterations
+        if each.changed is not None and each.changed.value == 0
+    ]
+    return "\n".join(lines)
+
+
+def _changed(iteration: Iteration) -> str:
+    return "-" if iteration.changed is None else iteration.changed.percent()
 
 
 _MEASURED: dict[str, Callable[[ActorEvaluation], str]] = {

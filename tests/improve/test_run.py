@@ -12,6 +12,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.improve.problems import improvement_problems
 from critique_graph.improve.run import improve_actor
 from critique_graph.improve.settings import ImproveSettings
+from critique_graph.improve.table import improvement_table
 
 
 @pytest.fixture
@@ -74,6 +75,18 @@ def test_impossible_settings_are_one_line(
     pytest.importorskip("trl")
     assert run_command(["improve", file, "--out", str(tmp_path / "out"), *arguments]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("skill", [100, 256])
+def test_training_that_changes_nothing_is_named(file: str, tmp_path: Path, skill: int) -> None:
+    settings = ImproveSettings(problems=file, actor="hf:start", critic="none", iterations=1, samples=3)
+    trainer = FakeTrainer(lambda rows: skill)  # the start has 100
+    summary = improve_actor(**dict(settings), out=tmp_path / "out", trainer=trainer, load=load)
+    changed = summary.iterations[0].changed
+    assert changed is not None
+    assert changed.n == summary.iterations[0].validation.n
+    assert (changed.value == 0) == (skill == 100)
+    assert ("its training changed nothing" in improvement_table(summary)) == (skill == 100)
 
 
 def test_summary_and_manifest_hold_every_iteration(file: str, tmp_path: Path) -> None:
