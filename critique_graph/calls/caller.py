@@ -21,10 +21,11 @@ from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.breaker import breaker_of
+from critique_graph.calls.budget import BudgetSpentError, budget_in_force
 from critique_graph.calls.contract import KeptSchema, continuation_of, kept_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.invoke import invoke_model
-from critique_graph.calls.replies import read_reply
+from critique_graph.calls.replies import read_reply, usage_of
 from critique_graph.calls.traffic import traffic_in_force
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
 from critique_graph.core.schema import Call, Failure, Reply, Role
@@ -184,7 +185,7 @@ class Caller:
     async def _call_with_retries(
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], key: CallKey | None
     ) -> Reply | Failure:
-        breaker = breaker_of(self.model)
+        breaker, budget = breaker_of(self.model), budget_in_force()
         sent = attempts = outages = 0
         failure: Failure | None = None
         while True:
@@ -197,9 +198,12 @@ class Caller:
                 return failure
             sent, attempts = sent + 1, attempts + 1
             try:
-                async with breaker.slots:
+                place = budget.place(None if key is None else key.problem, max_tokens=settings["max_tokens"])
+                async with place, breaker.slots:
                     work = self._call_once(messages, settings, options, key, sent)
                     reply = await _within(breaker.patience.call_timeout, work)
+            except BudgetSpentError as spent:
+                return Failure(kind="budget", message=str(spent), attempts=sent - 1)
             except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
                 raise
             except (InputError, MissingDependencyError, RunError):  # the user must correct these; a retry cannot
@@ -263,6 +267,7 @@ class Caller:
             else:
                 message = await self.bound.ainvoke(messages, labels(), **settings, **options)
         seconds = time.perf_counter() - started
+        budget_in_force().count(usage_of(message))
         call = Call(
             model=_recorded_name(self.model, self.name),
             seed=settings.get("seed"),

@@ -82,13 +82,15 @@ def compare_strategies(
             fresh=fresh,
             concurrency=job.settings.concurrency,
             patience=job.settings.patience,
+            limits=job.settings.limits,
+            prices=job.settings.prices,
             progress=progress,
             outcome_of=_outcome,
         )
     )
     if not pool.done:
         raise NothingDoneError("no problem was finished", reason=pool.reason, exit_code=pool.exit_code(failed=1))
-    return compare_run(folder, task=job.settings.task)
+    return compare_run(folder, task=job.settings.task).model_copy(update={"money": pool.money})
 
 
 def compare_run(folder: str | Path, *, task: TaskGiven | None = None) -> Comparison:

@@ -8,10 +8,10 @@ from pydantic import Field
 from critique_graph.core.context import ChainContext
 from critique_graph.core.settings import SAMPLING
 from critique_graph.problems.settings import ProblemSettings
-from critique_graph.verbs.settings import PairSettings
+from critique_graph.verbs.settings import BudgetSettings, PairSettings
 
 
-class CompareSettings(PairSettings, ChainContext, ProblemSettings):
+class CompareSettings(PairSettings, ChainContext, ProblemSettings, BudgetSettings):
     """Settings of `critique-graph compare`. Every gate and vote is compared, on chains of the gate `always`."""
 
     samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=4096)

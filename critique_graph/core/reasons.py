@@ -10,6 +10,7 @@ FailureKind = Literal[
     "rejected",  # the server or engine refused this very request (400, 413, 422, too long for the context)
     "invalid_reply",  # the reply cannot be used: no choice, no message, too large, not Unicode
     "empty_reply",  # the reply has no text: reasoning only, a refusal, a tool call
+    "budget",  # the call was not made: its run has spent its budget
     "error",  # anything else the model class raised
 ]
 ChainStop = Literal[

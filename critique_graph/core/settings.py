@@ -17,7 +17,8 @@ SAMPLING = Parameter(group=Group("Sampling", sort_key=3))
 DATA = Parameter(group=Group("Data", sort_key=4))
 TRAINING = Parameter(group=Group("Training", sort_key=5))
 REINFORCEMENT = Parameter(group=Group("Training by reinforcement (critic-rl)", sort_key=6))
-OUTPUT = Parameter(group=Group("Output", sort_key=7))
+BUDGET = Parameter(group=Group("Budget", sort_key=7))
+OUTPUT = Parameter(group=Group("Output", sort_key=8))
 
 ServerAddress = Annotated[str, PlainSerializer(redacted, return_type=str)]
 """Address of a server; whatever is written of it has no credentials."""

@@ -133,6 +133,8 @@ def evaluate_critic(
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,
+            limits=chosen.limits,
+            prices=chosen.prices,
             progress=progress,
             outcome_of=_outcome,
         )

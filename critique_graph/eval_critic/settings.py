@@ -8,10 +8,10 @@ from pydantic import Field
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.role_model import RoleModel, RoleSetting
 from critique_graph.core.settings import PROBLEMS, SAMPLING
-from critique_graph.verbs.settings import PairSettings
+from critique_graph.verbs.settings import BudgetSettings, PairSettings
 
 
-class EvalCriticSettings(PairSettings, JudgeContext):
+class EvalCriticSettings(PairSettings, JudgeContext, BudgetSettings):
     """Settings of `critique-graph eval-critic`: one critique of one response."""
 
     sources: Annotated[tuple[str, ...], Parameter(show=False)] = ("miniature",)

@@ -108,6 +108,8 @@ def generate_data(
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,
+            limits=chosen.limits,
+            prices=chosen.prices,
             progress=progress or DataProgress(quiet=True),
             outcome_of=outcome_of_paths,
             warn_about=warn_about,

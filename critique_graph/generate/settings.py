@@ -9,10 +9,10 @@ from critique_graph.core.role_model import RoleModel, RoleSetting
 from critique_graph.core.settings import DATA, MODELS, ServerAddress
 from critique_graph.generate.quota import read_ratio
 from critique_graph.problems.settings import TrainingProblemSettings
-from critique_graph.verbs.settings import Roles, ServerSettings
+from critique_graph.verbs.settings import BudgetSettings, Roles, ServerSettings
 
 
-class GenerateSettings(GenerationContext, TrainingProblemSettings, ServerSettings):
+class GenerateSettings(GenerationContext, TrainingProblemSettings, ServerSettings, BudgetSettings):
     """Settings of `critique-graph generate`."""
 
     actor: RoleSetting = RoleModel(model="miniature:actor")  # type: ignore[assignment]  # wider than a context's

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -23,6 +24,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Breakers, Patience
+from critique_graph.calls.budget import Budget, Limits, within_budget
 from critique_graph.calls.contract import learned
 from critique_graph.calls.traffic import counted_traffic
 from critique_graph.core.errors import CritiqueGraphError
@@ -30,10 +32,10 @@ from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
-from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.journal import Journal, read_journal, read_usages
 from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.runs.progress import Progress
-from critique_graph.runs.record import Ended, FinishedRun
+from critique_graph.runs.record import Ended, FinishedRun, Price
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ async def run_graph(
     fresh: bool = False,
     concurrency: int = CONCURRENCY,
     patience: Patience = Patience(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    prices: Mapping[str, Price] = MappingProxyType({}),
     progress: Progress | None = None,
     outcome_of: Callable[[Mapping[str, Any]], Outcome] = outcome_of,
     warn_about: Callable[[Mapping[str, Any]], str | None] = lambda result: None,
@@ -87,6 +91,8 @@ async def run_graph(
         fresh: Delete what an earlier run left in the folder first.
         concurrency: Problems in flight at once.
         patience: How long calls wait for a server. The run stops when a server is out for longer.
+        limits: What the run may spend, over all of its sessions; problems for which that is too little stay pending.
+        prices: Prices by role, for what the record says of money.
         progress: Shows how the run goes.
         outcome_of: Tells how a problem ended from the graph's result.
         warn_about: Says what is wrong with the result of a problem that is done, or gives None. The run stops when
@@ -100,9 +106,9 @@ async def run_graph(
     with open_run(folder, configuration, prompts=prompts, fresh=fresh, problems=problems.read()) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
         progress = progress or Progress(quiet=True)
-        with counted_traffic() as progress.traffic:
+        with counted_traffic() as progress.traffic, within_budget(_budget(limits, run)) as budget:
             async with Breakers(patience) as breakers:
-                session = _Session(create(run.journal), problems, run, rules, breakers, progress)
+                session = _Session(create(run.journal), problems, run, rules, breakers, budget, progress)
                 await session.work(concurrency)
         run.journal.fold_log()
         probed = learned()
@@ -119,6 +125,7 @@ async def run_graph(
             reason=session.reason,
             left_out=problems.left_out,
             untraced=await run.journal.untraced_usage(),
+            prices=prices,
         )
         found = summarise(finished)
         run.write_manifest(
@@ -130,6 +137,14 @@ async def run_graph(
             **_tokens(found),
         )
     return found
+
+
+def _budget(limits: Limits, run: RunFolder) -> Budget:
+    """Give the budget of a session, of which earlier sessions have spent their part."""
+    if limits.is_none:  # then no call needs to be read
+        return Budget()
+    spent = [usage for _, usage in read_usages(run.path / JOURNAL)]
+    return Budget(limits, earlier=spent, seconds=run.journal.seconds())
 
 
 def _tokens(found: Ended) -> dict[str, Any]:
@@ -158,6 +173,7 @@ class _Session:
         run: RunFolder,
         rules: _Rules,
         breakers: Breakers,
+        budget: Budget,
         progress: Progress,
     ) -> None:
         self.state: RunState = "running"
@@ -169,6 +185,7 @@ class _Session:
         self._prompts = run.prompts
         self._rules = rules
         self._breakers = breakers
+        self._budget = budget
         self._progress = progress
         self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
@@ -204,6 +221,9 @@ class _Session:
                 await self._roll_out(problem)
 
     async def _roll_out(self, problem: Problem) -> None:
+        if self._budget.spent is not None:
+            self._end_of_budget()
+            return
         started = time.perf_counter()
         result, trace = None, None
         try:
@@ -215,6 +235,9 @@ class _Session:
         except Exception as error:  # the boundary: any exception of a problem becomes its outcome
             logger.debug("problem %s", problem.id, exc_info=True)
             outcome = outcome_of_error(error)
+        if problem.id in self._budget.refused:  # whatever the graph made of the calls that were not made
+            self._end_of_budget()
+            return
         await self._journal.settle(problem, outcome, trace)
         self._progress.update(outcome, result)
         trouble = self._rules.warn_about(result) if outcome.status == "done" and result is not None else None
@@ -245,6 +268,11 @@ class _Session:
         elif len(self._troubles) == TROUBLES_IN_A_ROW:
             self.reason = f"{TROUBLES_IN_A_ROW} problems in a row went wrong, the first {self._troubles[0]}"
             self._stop("stopped_early")
+
+    def _end_of_budget(self) -> None:
+        """Start no more problems; calls in flight may end, since they are spent already."""
+        if self.state == "running":
+            self.state, self.reason = "stopped_early", self._budget.spent
 
     def _interrupt(self) -> None:
         if self.state == "running":

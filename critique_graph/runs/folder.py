@@ -57,6 +57,7 @@ _FREE_FIELDS = frozenset(
         "target",
         "ratio",
         "iterations",
+        *("run_tokens", "run_calls", "run_seconds", "price"),
         *("only", "actors", "critics"),  # of a study, whose parts and models have folders of their own
     }
 )

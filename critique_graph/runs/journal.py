@@ -36,8 +36,8 @@ from critique_graph.runs.journal_file import (
     explained,
     is_sound,
     open_journal,
+    read_calls,
     read_problems,
-    read_untraced_calls,
 )
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
 
@@ -298,10 +298,16 @@ def read_untraced_usage(path: Path) -> dict[str, Usage]:
         RunError: the file cannot be read, or is damaged.
     """
     usage: defaultdict[str, Usage] = defaultdict(Usage)
-    for place, reply in read_untraced_calls(path):
-        with suppress(ValueError):  # not a reply: its call is made again
-            usage[place.partition("/")[0]] += Reply.model_validate_json(reply).call.usage
+    for role, used in read_usages(path, untraced=True):
+        usage[role] += used
     return dict(usage)
+
+
+def read_usages(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, Usage]]:
+    """Give role and usage of every recorded call, or of those of problems without a trace; raises as `read_journal`."""
+    for place, reply in read_calls(path, untraced=untraced):
+        with suppress(ValueError):  # not a reply: its call is made again
+            yield place.partition("/")[0], Reply.model_validate_json(reply).call.usage
 
 
 def _acknowledge(futures: list[asyncio.Future[None]], error: RunError | None) -> None:

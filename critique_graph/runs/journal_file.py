@@ -59,6 +59,7 @@ PUT = {
     "calls": "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?)",
     "sessions": "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)",
 }
+_CALLS = "SELECT * FROM calls"
 _UNTRACED_CALLS = "SELECT * FROM calls WHERE problem IN (SELECT id FROM problems WHERE trace IS NULL)"
 
 _PAGE_SIZE_AND_LIMITS = PAGE.to_bytes(2, "big"), bytes([0, 64, 32, 32])
@@ -141,8 +142,10 @@ def read_problems(path: Path) -> Iterator[tuple[Any, ...]]:
             yield row[:6]
 
 
-def read_untraced_calls(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Give place and reply of the calls of problems without a trace; damaged ones, which are made again, are left out.
+def read_calls(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Give place and reply of all calls, or of those of problems without a trace.
+
+    Damaged ones, which are made again, are left out.
 
     Raises:
         RunError: The file cannot be read, or is damaged.
@@ -151,7 +154,7 @@ def read_untraced_calls(path: Path) -> Iterator[tuple[str, bytes]]:
     with explained(path), closing(connect(path, read_only=True)) as connection:
         _refuse_torn_log(path)
         is_old = connection.execute("PRAGMA user_version").fetchone() == (OLD_FORMAT,)
-        for row in connection.execute(_UNTRACED_CALLS):
+        for row in connection.execute(_UNTRACED_CALLS if untraced else _CALLS):
             if is_old or is_sound("calls", row):
                 yield row[1], row[2]
 

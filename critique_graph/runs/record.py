@@ -30,6 +30,19 @@ class Reason(Record):
     """Id of a problem."""
 
 
+@dataclass(frozen=True)
+class Price:
+    """What a million tokens of a role cost, in any currency."""
+
+    prompts: float
+    """Price of a million tokens of prompts, cached ones included."""
+    replies: float
+
+    def of(self, usage: Usage) -> float:
+        """Give what the calls of a usage cost, without those whose usage is unknown."""
+        return (self.prompts * usage.input_tokens + self.replies * usage.output_tokens) / 1_000_000
+
+
 class Ended(Record):
     """How a run ended: the base of the record that every verb with a run folder gives."""
 
@@ -43,6 +56,8 @@ class Ended(Record):
     """Path of the run folder."""
     reasons: tuple[Reason, ...] = ()
     """Why problems failed or were quarantined, the most frequent reason first."""
+    money: dict[str, float] | None = None
+    """What all sessions cost, by role and in `total`; None without prices. A role without a price is left out."""
 
     def exit_code(self, failed: int | None = None) -> int:
         """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted.
@@ -94,6 +109,8 @@ class FinishedRun:
     """Number of problems left out, by reason: near copies, and questions of public test sets."""
     untraced: Mapping[str, Usage] = field(default_factory=dict)
     """What the recorded calls of problems without a trace used, by role."""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices of roles."""
 
     def usage(self) -> dict[str, Usage]:
         """Give what all calls of the run used so far, by role, those of unfinished problems included."""
@@ -120,6 +137,14 @@ class FinishedRun:
                 found[key] = first.model_copy(update={"problems": first.problems + 1})
         return tuple(sorted(found.values(), key=lambda reason: -reason.problems)[:_MOST_REASONS])
 
+    def money(self) -> dict[str, float] | None:
+        """Give what the run cost, by role and in total; None without prices."""
+        if not self.prices:
+            return None
+        usage = self.usage()
+        costs = {role: price.of(usage.get(role, Usage())) for role, price in self.prices.items()}
+        return {role: round(cost, 6) for role, cost in {**costs, "total": sum(costs.values())}.items()}
+
     def ending(self) -> dict[str, Any]:
         """Give the fields of `Ended`."""
         return {
@@ -128,6 +153,7 @@ class FinishedRun:
             "seconds": round(self.seconds, 3),
             "run": str(self.folder),
             "reasons": self.reasons(),
+            "money": self.money(),
         }
 
     def counts(self) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def make_self_talk(
             fresh=fresh,
             concurrency=chosen.concurrency,
             patience=chosen.patience,
+            limits=chosen.limits,
+            prices=chosen.prices,
             progress=progress or TalkProgress(quiet=True),
             outcome_of=outcome_of_talks,
             warn_about=unreadable_critic,

@@ -6,10 +6,10 @@ from critique_graph.core.context import SelfTalkContext
 from critique_graph.core.role_model import RoleModel, RoleSetting
 from critique_graph.core.settings import MODELS, ServerAddress
 from critique_graph.problems.settings import TrainingProblemSettings
-from critique_graph.verbs.settings import PairSettings, Roles
+from critique_graph.verbs.settings import BudgetSettings, PairSettings, Roles
 
 
-class SelfTalkSettings(PairSettings, SelfTalkContext, TrainingProblemSettings):
+class SelfTalkSettings(PairSettings, SelfTalkContext, TrainingProblemSettings, BudgetSettings):
     """Settings of `critique-graph self-talk`."""
 
     smoother: RoleSetting = RoleModel(model="exact")  # type: ignore[assignment]  # wider than a context's

@@ -59,6 +59,8 @@ def run_problems(
             fresh=fresh,
             concurrency=job.settings.concurrency,
             patience=job.settings.patience,
+            limits=job.settings.limits,
+            prices=job.settings.prices,
             progress=progress,
         )
     )

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from critique_graph.core.context import Context
 from critique_graph.problems.settings import ProblemSettings
-from critique_graph.verbs.settings import PairSettings
+from critique_graph.verbs.settings import BudgetSettings, PairSettings
 
 
 class SolveSettings(PairSettings, Context):
@@ -19,5 +19,5 @@ class SolveSettings(PairSettings, Context):
         return self
 
 
-class RunSettings(SolveSettings, ProblemSettings):
+class RunSettings(SolveSettings, ProblemSettings, BudgetSettings):
     """Settings of `critique-graph run`."""

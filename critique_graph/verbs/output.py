@@ -1,7 +1,7 @@
 """The flags of every verb with a run folder, and how it prints its findings."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
@@ -76,6 +76,8 @@ class RunOutput:
         else:
             for part in shown:
                 stdout.print(part)
+            if found.money is not None:
+                stdout.print(plain(_in_money(found.money)))
             if found.reasons:
                 stdout.print(reasons_table(found.reasons))
         if self.report and reporter is not None:
@@ -83,6 +85,12 @@ class RunOutput:
         if found.reason:
             log.print(plain(f"critique-graph: stopped early: {found.reason}"), style="red")
         return found.exit_code(failed)
+
+
+def _in_money(money: Mapping[str, float]) -> str:
+    """Say what a run cost: `money 0.3561 = 0.1321 actor + 0.2240 critic`."""
+    parts = " + ".join(f"{cost:,.4f} {role}" for role, cost in money.items() if role != "total")
+    return f"money {money['total']:,.4f} = {parts}"
 
 
 def reasons_table(reasons: Iterable[Reason]) -> Table:

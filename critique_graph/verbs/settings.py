@@ -1,22 +1,29 @@
 """Settings that name the models of a verb."""
 
 import logging
-from collections.abc import Mapping
-from typing import Annotated, Any
+import re
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from critique_graph.calls.breaker import Patience
+from critique_graph.calls.budget import Limits
+from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.prompts_file import PromptsSetting
 from critique_graph.core.role_model import RoleModel, RoleSetting, read_role
 from critique_graph.core.schema import Role
-from critique_graph.core.settings import MODELS, ServerAddress, Settings
+from critique_graph.core.settings import BUDGET, MODELS, ServerAddress, Settings
+from critique_graph.runs.record import Price
 from critique_graph.tasks.settings import TaskSettings
 from critique_graph.tasks.task import MATH, Task
 
 logger = logging.getLogger(__name__)
 
+_NUMBER = r"\d+(?:\.\d+)?|\.\d+"
+_PRICE = re.compile(rf"(?P<role>\w+)=(?P<prompts>{_NUMBER})/(?P<replies>{_NUMBER})", re.ASCII)
 _SERVERS = ("base_url", "critic_base_url", "annotator_base_url")
 Roles = dict[Role, RoleModel]
 """Model of each role, with its server."""
@@ -48,6 +55,60 @@ class ServerSettings(CallSettings, TaskSettings):
     def _of_task(cls, prompts: Prompts, info: ValidationInfo) -> Prompts:
         task: Task = info.data.get("task", MATH)
         return task.worded(prompts)
+
+
+class BudgetSettings(Settings):
+    """What a run over a problem set may spend, and what it costs."""
+
+    run_tokens: Annotated[int | None, BUDGET] = Field(default=None, ge=1)
+    """Number of tokens, of prompts and replies, that the whole run may spend, resumed sessions included; empty: no
+    bound. Problems that it does not suffice for stay pending."""
+    run_calls: Annotated[int | None, BUDGET] = Field(default=None, ge=1)
+    """Number of model calls that the whole run may spend, resumed sessions included; empty: no bound."""
+    run_seconds: Annotated[float | None, BUDGET] = Field(default=None, gt=0)
+    """Number of seconds that the whole run may take, resumed sessions included; empty: no bound. Calls in flight may
+    end."""
+    price: Annotated[tuple[str, ...], BUDGET] = ()
+    """Prices by role, as ROLE=IN/OUT: what a million tokens of prompts and a million tokens of replies cost, e.g.
+    `actor=0.10/0.40`, in any currency."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the run may spend."""
+        return Limits(tokens=self.run_tokens, calls=self.run_calls, seconds=self.run_seconds)
+
+    @property
+    def prices(self) -> dict[str, Price]:
+        """The prices by role."""
+        return read_prices(self.price, self.roles())
+
+    @abstractmethod
+    def roles(self) -> Roles:
+        """Give the model of each role, with its server."""
+
+    @model_validator(mode="after")
+    def _check_price(self) -> Self:
+        read_prices(self.price, self.roles())
+        return self
+
+
+def read_prices(given: Iterable[str], roles: Collection[Role]) -> dict[str, Price]:
+    """Read prices such as `actor=0.10/0.40`.
+
+    Raises:
+        InputError: A text is not of that form or names none of `roles`, or a role has two prices.
+    """
+    prices: dict[str, Price] = {}
+    for text in given:
+        found = _PRICE.fullmatch(text)
+        if found is None or found["role"] not in roles:
+            raise InputError(
+                f"price: expected ROLE=IN/OUT such as actor=0.10/0.40, of {', '.join(roles)}; got {text!r}."
+            )
+        if found["role"] in prices:
+            raise InputError(f"price: that of {found['role']} is given twice.")
+        prices[found["role"]] = Price(float(found["prompts"]), float(found["replies"]))
+    return prices
 
 
 class ActorCriticises(Settings):
