@@ -4,89 +4,29 @@ Results go to stdout, everything else to stderr; `--json` prints one object as t
 complete, 2 bad input, 3 finished with failed problems, 4 stopped early, 130 interrupted.
 """
 
+import ast
 import multiprocessing
 import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import pydantic
 import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
-from langgraph.graph.state import CompiledStateGraph
 
-from critique_graph.check.command import check
-from critique_graph.compare.command import compare
-from critique_graph.core.errors import CritiqueGraphError, InputError, MissingDependencyError
-from critique_graph.core.prompts_file import prompts_file, read_prompts
+from critique_graph.core import command_line
+from critique_graph.core.errors import CritiqueGraphError, InputError
 from critique_graph.core.secrets import redacted
-from critique_graph.doctor import doctor
-from critique_graph.eval_critic.command import eval_critic
-from critique_graph.generate.command import generate, show
-from critique_graph.graphs.actor_critic import create_actor_critic
-from critique_graph.graphs.auto_critique import create_auto_critique
-from critique_graph.graphs.chat import create_ask, create_chat
-from critique_graph.graphs.comparison_pool import create_pool
-from critique_graph.graphs.exploration import create_exploration
-from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.graphs.judge import create_judge
-from critique_graph.graphs.self_talk import create_self_talk
-from critique_graph.improve.command import improve
-from critique_graph.improve.graph import create_self_improve
-from critique_graph.miniature_training.command import app as miniature
-from critique_graph.output.terminal import log, plain, print_text
-from critique_graph.report.command import RunReporter, report
-from critique_graph.runs import drive
-from critique_graph.self_talk.command import self_talk
-from critique_graph.serve.command import serve
-from critique_graph.solve.command import run, solve
-from critique_graph.study.command import study
-from critique_graph.trainers.export_command import export
-from critique_graph.trainers.train_command import train
-from critique_graph.verbs import output
+from critique_graph.output.terminal import log, plain
 
 INTERRUPTED = 130
 """Exit code of a command that a signal ended."""
-
-Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
-    "actor_critic": lambda: create_actor_critic().compile(name="actor_critic"),
-    "ask": lambda: create_ask().compile(name="ask"),
-    "chat": lambda: create_chat().compile(name="chat"),
-    "comparison_pool": lambda: create_pool().compile(name="comparison_pool"),
-    "exploration": lambda: create_exploration(
-        "miniature:actor",
-        "miniature:critic",
-        samples=1,
-        refinements=1,
-        temperature=1.0,
-        max_tokens=1024,
-        critic_max_tokens=1536,
-        seed=0,
-    ).compile(name="exploration"),
-    "judge": lambda: create_judge().compile(name="judge"),
-    "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
-    "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
-    "self_improve": lambda: create_self_improve().compile(name="self_improve"),
-    "self_talk": lambda: create_self_talk().compile(name="self_talk"),
-}
-GraphName = Literal[
-    "actor_critic",
-    "ask",
-    "chat",
-    "comparison_pool",
-    "exploration",
-    "judge",
-    "flawed_paths",
-    "auto_critique",
-    "self_improve",
-    "self_talk",
-]
-
-output.reporter = RunReporter()
 
 app = App(
     name="critique-graph",
@@ -94,71 +34,86 @@ app = App(
     help_epilogue="Start with: critique-graph run",
     version=lambda: version("critique-graph"),
 )
-app.command(
-    solve,
-    help_epilogue='Example: critique-graph solve "Tom has 8 coins. Tom finds 7 more. How many coins does Tom have?"',
+miniature = App(
+    name="miniature",
+    help="The embedded pair of tiny models: its problems, its training, its evaluation.",
+    help_epilogue="Example: critique-graph miniature problems -n 3",
 )
-app.command(run, help_epilogue="Example: critique-graph run problems.jsonl --samples 4 --rounds 2 --out runs/first")
-app.command(
-    check,
-    help_epilogue="Example: critique-graph check problems.jsonl --actor openai:NAME --base-url http://HOST:8000/v1",
+
+
+def _add(function: str, example: str, *, to: App = app, name: str | None = None) -> None:
+    """Add a verb, whose module loads when it is called.
+
+    Args:
+        function: The verb's function, as `module:name`.
+        example: Command line that its help ends with.
+        to: App to which the verb is added.
+        name: The verb, if it is not named as its function.
+    """
+    to.command(function, name=name, help=_docstring(function), help_epilogue=f"Example: critique-graph {example}")
+
+
+def _docstring(function: str) -> str | None:
+    """Read the docstring of a function, without loading its module."""
+    module, _, name = function.partition(":")
+    found = find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    parts = ast.parse(Path(found.origin).read_bytes()).body
+    return next(ast.get_docstring(part) for part in parts if isinstance(part, ast.FunctionDef) and part.name == name)
+
+
+_add(
+    "critique_graph.solve.command:solve",
+    'solve "Tom has 8 coins. Tom finds 7 more. How many coins does Tom have?"',
 )
-app.command(doctor, help_epilogue="Example: critique-graph doctor --json")
+_add("critique_graph.solve.command:run", "run problems.jsonl --samples 4 --rounds 2 --out runs/first")
+_add(
+    "critique_graph.check.command:check",
+    "check problems.jsonl --actor openai:NAME --base-url http://HOST:8000/v1",
+)
+_add("critique_graph.doctor:doctor", "doctor --json")
 app.command(miniature)
-app.command(
-    generate, help_epilogue="Example: critique-graph generate problems.jsonl --annotator openai:NAME --out runs/data"
+_add("critique_graph.generate.command:generate", "generate problems.jsonl --annotator openai:NAME --out runs/data")
+_add("critique_graph.compare.command:compare", "compare problems.jsonl --samples 16 --plot curve.svg")
+_add(
+    "critique_graph.eval_critic.command:eval_critic",
+    "eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B",
 )
-app.command(compare, help_epilogue="Example: critique-graph compare problems.jsonl --samples 16 --plot curve.svg")
-app.command(
-    eval_critic, help_epilogue="Example: critique-graph eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B"
+_add("critique_graph.report.command:report", "report runs/first runs/second --out report.html")
+_add("critique_graph.study.command:study", "study problems.jsonl --only difficulty,scaling --samples 50")
+_add(
+    "critique_graph.serve.command:serve",
+    "serve --actor openai:NAME --base-url http://HOST:8000/v1 --port 8300",
 )
-app.command(report, help_epilogue="Example: critique-graph report runs/first runs/second --out report.html")
-app.command(study, help_epilogue="Example: critique-graph study problems.jsonl --only difficulty,scaling --samples 50")
-app.command(
-    serve,
-    help_epilogue="Example: critique-graph serve --actor openai:NAME --base-url http://HOST:8000/v1 --port 8300",
+_add("critique_graph.generate.command:show", "show runs/data -n 5")
+_add("critique_graph.self_talk.command:self_talk", "self-talk miniature --limit 400 --out runs/talk")
+_add(
+    "critique_graph.trainers.export_command:export",
+    "export runs/data --to trl --task critic --out critic.jsonl",
 )
-app.command(show, help_epilogue="Example: critique-graph show runs/data -n 5")
-app.command(self_talk, help_epilogue="Example: critique-graph self-talk miniature --limit 400 --out runs/talk")
-app.command(export, help_epilogue="Example: critique-graph export runs/data --to trl --task critic --out critic.jsonl")
-app.command(
-    improve,
-    help_epilogue="Example: critique-graph improve train.jsonl --actor hf:PATH --critic hf:PATH --out runs/better",
+_add(
+    "critique_graph.improve.command:improve",
+    "improve train.jsonl --actor hf:PATH --critic hf:PATH --out runs/better",
 )
-app.command(
-    train, help_epilogue="Example: critique-graph train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic"
+_add(
+    "critique_graph.trainers.train_command:train",
+    "train critic runs/data --model hf:Qwen/Qwen3-4B --out models/critic",
 )
-
-
-@app.command(help_epilogue="Example: critique-graph graph actor_critic --png loop.png")
-def graph(name: GraphName = "actor_critic", /, *, png: Path | None = None) -> int:
-    """Draw a graph: mermaid text on stdout, or a picture.
-
-    Args:
-        name: Name of the graph to draw.
-        png: File for a PNG picture, instead of text (needs Graphviz and pygraphviz).
-    """
-    drawing = Graphs[name]().get_graph()
-    if png is None:
-        print_text(drawing.draw_mermaid())
-        return 0
-    try:
-        drawing.draw_png(str(png))
-    except ImportError as error:
-        raise MissingDependencyError("pygraphviz", extra="png", purpose="--png") from error
-    log.print(f"written: {png}")
-    return 0
-
-
-@app.command(help_epilogue="Example: critique-graph prompts > mine.yaml, then critique-graph run --prompts mine.yaml")
-def prompts(*, name: str = "default") -> int:
-    """Print a wording of the prompts as a YAML file to start from; its comments say which slots each node has.
-
-    Args:
-        name: Wording that ships (`default`, `math-en`, `math-zh`), or a file.
-    """
-    print_text(prompts_file(read_prompts(name)))
-    return 0
+_add("critique_graph.graph_command:graph", "graph actor_critic --png loop.png")
+_add(
+    "critique_graph.graph_command:prompts",
+    "prompts > mine.yaml, then critique-graph run --prompts mine.yaml",
+)
+_COMMANDS = "critique_graph.miniature_training.command"
+_add(f"{_COMMANDS}:problems", "miniature problems -n 1000 --seed 7 > problems.jsonl", to=miniature)
+_add(f"{_COMMANDS}:train", "miniature train --out miniature --seed 1", to=miniature)
+_add(
+    f"{_COMMANDS}:evaluate",
+    "miniature eval --actor hf:OUT/actor --critic hf:OUT/critic -n 1000 --seed 9",
+    to=miniature,
+    name="eval",
+)
 
 
 @app.meta.default
@@ -243,12 +198,21 @@ def _validation_message(error: pydantic.ValidationError) -> str:
     return f"{flag}: {first['msg'].lower()}, got {first['input']!r}."
 
 
+def _load_reporter() -> command_line.Reporter:
+    from critique_graph.report.command import RunReporter
+
+    return RunReporter()
+
+
+command_line.load_reporter = _load_reporter
+
+
 def main() -> None:
     """Entry point of `critique-graph`."""
     # Waiting threads of torch spin. Long spinning makes a small model 40 times slower if another process uses a core;
     # no spinning makes it 1.5 times as slow on an idle machine. This short spinning costs nothing there (libgomp).
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    drive.end_process = _leave_at_once
+    command_line.end_process = _leave_at_once
     code = run_command(sys.argv[1:])
     if code == INTERRUPTED:
         _leave_at_once()

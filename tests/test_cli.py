@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from critique_graph.cli import Graphs, main, run_command
+from critique_graph.cli import main, run_command
+from critique_graph.graph_command import Graphs
 
 QUESTION = "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"
 

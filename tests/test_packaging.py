@@ -58,8 +58,33 @@ def test_fixed_names_are_public():
     assert fixed <= set(critique_graph.__all__)
 
 
-def test_import_loads_no_heavy_package():
-    heavy = {"torch", "transformers", "trl", "vllm", "sympy", "math_verify", "openai", "datasets"}
-    code = f"import sys, critique_graph, critique_graph.cli; print({heavy} & set(sys.modules))"
+def loaded_by(code: str, packages: set[str]) -> set[str]:
+    shown = f"import sys; {code}; print(*({packages} & set(sys.modules)), file=sys.stderr)"
+    found = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    return set(found.stderr.split())
 
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+def test_import_loads_no_package_of_others():
+    packages = {"langgraph", "langchain_core", "langsmith", "pydantic", "cyclopts", "rich", "yaml", "orjson", "torch"}
+
+    assert loaded_by("import critique_graph", packages) == set()
+
+
+def test_public_names_load_no_heavy_package():
+    heavy = {"torch", "transformers", "trl", "vllm", "sympy", "math_verify", "openai", "datasets"}
+
+    assert loaded_by("from critique_graph import *; import critique_graph.cli", heavy) == set()
+
+
+def test_help_loads_no_verb():
+    packages = {"langgraph", "langchain_core", "langsmith", "critique_graph.verbs.output", "critique_graph.runs.drive"}
+    code = "from critique_graph.cli import run_command; run_command(['--help'])"
+
+    assert loaded_by(code, packages) == set()
+
+
+def test_a_verb_loads_its_own_module_alone():
+    modules = {f"critique_graph.{verb}.command" for verb in ("solve", "generate", "compare", "study", "improve")}
+    code = "from critique_graph.cli import run_command; run_command(['generate', '--help'])"
+
+    assert loaded_by(code, modules) == {"critique_graph.generate.command"}

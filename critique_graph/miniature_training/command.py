@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import orjson
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.table import Table
 
@@ -17,14 +17,7 @@ from critique_graph.miniature_training.evaluate import PairEvaluation, evaluate_
 from critique_graph.miniature_training.report import evaluation_rows
 from critique_graph.output.terminal import Flag, log, print_json, print_text, stdout
 
-app = App(
-    name="miniature",
-    help="The embedded pair of tiny models: its problems, its training, its evaluation.",
-    help_epilogue="Example: critique-graph miniature problems -n 3",
-)
 
-
-@app.command(help_epilogue="Example: critique-graph miniature problems -n 1000 --seed 7 > problems.jsonl")
 def problems(
     *, limit: Annotated[int, Parameter(alias="-n", validator=Number(gte=0))] = 10, seed: int = 0, split: Split = "test"
 ) -> int:
@@ -40,7 +33,6 @@ def problems(
     return 0
 
 
-@app.command(help_epilogue="Example: critique-graph miniature train --out miniature --seed 1")
 def train(
     *,
     out: Path,
@@ -77,10 +69,6 @@ def train(
     return 0
 
 
-@app.command(
-    name="eval",
-    help_epilogue="Example: critique-graph miniature eval --actor hf:OUT/actor --critic hf:OUT/critic -n 1000 --seed 9",
-)
 def evaluate(
     *,
     actor: str = "miniature:actor",

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -27,6 +27,7 @@ from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.calls.budget import Budget, Limits, within_budget
 from critique_graph.calls.contract import learned
 from critique_graph.calls.traffic import counted_traffic
+from critique_graph.core import command_line
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
@@ -48,9 +49,7 @@ TROUBLES_IN_A_ROW = 20
 DRAIN_SECONDS = 8.0
 """Seconds that problems in flight have to end after the first SIGINT or SIGTERM; then their calls are cut off."""
 CLOSING_SECONDS = 1.0
-"""Seconds that are left after that, or after the second signal, before `end_process` is called."""
-end_process: Callable[[], NoReturn] | None = None
-"""Set by the command line: ends the process if closing takes too long. What has finished is in the journal."""
+"""Seconds that are left after that, or after the second signal, before `command_line.end_process` is called."""
 TICK_SECONDS = 5.0
 """Seconds after which the display of the progress is asked whether a line is due."""
 RECURSION_LIMIT = 256
@@ -326,9 +325,9 @@ def _on_signals(react: Callable[[], None]) -> Iterator[None]:
     loop, seen = asyncio.get_running_loop(), itertools.count()
 
     def handle(*_: object) -> None:  # runs at once; a handler of the loop would wait until a busy loop gets to it
-        if end_process is not None:
+        if command_line.end_process is not None:
             seconds = CLOSING_SECONDS + (DRAIN_SECONDS if next(seen) == 0 else 0)
-            timer = threading.Timer(seconds, end_process)
+            timer = threading.Timer(seconds, command_line.end_process)
             timer.daemon = True
             timer.start()
         loop.call_soon_threadsafe(react)

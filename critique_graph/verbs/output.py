@@ -4,33 +4,18 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from rich.console import RenderableType
 from rich.table import Table
 
+from critique_graph.core import command_line
 from critique_graph.core.settings import OUTPUT
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended, Reason
 
 Shown = TypeVar("Shown", bound=Progress)
-
-
-class Reporter(Protocol):
-    """Writes the page of a run."""
-
-    def check(self) -> None:
-        """Check that pages can be written."""
-        ...
-
-    def write(self, folder: Path) -> None:
-        """Write the page into the folder of a run."""
-        ...
-
-
-reporter: Reporter | None = None
-"""Set by the command line, because a page needs the verbs, which need this module."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +37,8 @@ class RunOutput:
     report: Annotated[Flag, OUTPUT] = False
 
     def __post_init__(self) -> None:
-        if self.report and reporter is not None:
-            reporter.check()
+        if self.report and command_line.load_reporter is not None:
+            command_line.load_reporter().check()
 
     def keywords(self) -> dict[str, Any]:
         """Give `out` and `fresh` as keyword arguments of the function that a verb calls."""
@@ -80,8 +65,8 @@ class RunOutput:
                 stdout.print(plain(_in_money(found.money)))
             if found.reasons:
                 stdout.print(reasons_table(found.reasons))
-        if self.report and reporter is not None:
-            reporter.write(Path(found.run))
+        if self.report and command_line.load_reporter is not None:
+            command_line.load_reporter().write(Path(found.run))
         if found.reason:
             log.print(plain(f"critique-graph: stopped early: {found.reason}"), style="red")
         return found.exit_code(failed)

@@ -18,6 +18,7 @@ from killable_run import traces_without_seconds
 from critique_graph.calls import breaker
 from critique_graph.calls import caller as calls
 from critique_graph.calls.breaker import Patience
+from critique_graph.core import command_line
 from critique_graph.core.errors import InputError, ModelCallError, RunError
 from critique_graph.core.schema import Failure, Problem
 from critique_graph.grading.grader import MathGrader
@@ -312,7 +313,7 @@ async def test_process_is_ended_when_the_event_loop_does_not_get_to_the_second_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = threading.Event()
-    monkeypatch.setattr(run, "end_process", ended.set)
+    monkeypatch.setattr(command_line, "end_process", ended.set)
     monkeypatch.setattr(run, "CLOSING_SECONDS", 0.05)
 
     class Busy(SignallingModel):
