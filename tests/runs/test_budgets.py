@@ -25,7 +25,7 @@ from critique_graph.solve.run import run_problems
 from critique_graph.solve.summary import Summary, summarise
 
 RANDOM_BUDGETS = 8
-"""Of 200, with which this was tried."""
+"""Number of runs, each with budgets of its own."""
 PROBLEMS, SAMPLES = 6, 12
 
 
