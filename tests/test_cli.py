@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from critique_graph.cli import main, run_command
+from critique_graph.core import command_line
 from critique_graph.graph_command import Graphs
 
 QUESTION = "Ann has 12 apples. Ann buys 15 more. How many apples does Ann have?"
@@ -232,6 +233,7 @@ def test_output_into_a_closed_pipe_is_no_error():
 
 def test_threads_of_torch_do_not_spin_for_long_unless_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["critique-graph", "--version"])
+    monkeypatch.setattr(command_line, "end_process", None)  # main sets it, and it would end the tests' own process
     for given, expected in ((None, "3000"), ("9", "9")):
         monkeypatch.setenv("GOMP_SPINCOUNT", given or "")
         if given is None:
