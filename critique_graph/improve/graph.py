@@ -36,11 +36,10 @@ from critique_graph.improve.records import (
     ActorEvaluation,
     Iteration,
     best_of,
-    changed_share,
     hard_levels,
     weights_hash,
 )
-from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_folder, validation_traces
+from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_folder
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
@@ -242,7 +241,7 @@ class _Stages:
             return {"end": _ended(end, f"iteration {index}, evaluate")}
         found: ActorEvaluation = evaluation
         if index:
-            changed = changed_share(validation_traces(out, 0), validation_traces(out, index))
+            changed = self._improver.changed(out, index)
             found = Iteration(index=index, changed=changed, **state["draft"] | evaluation.model_dump(mode="json"))
         record = found.model_dump(mode="json")
         start = state["start"] if index else record

@@ -81,8 +81,8 @@ class Iteration(ActorEvaluation, Kept):
     parent: str
     parent_hash: str | None
     changed: Rate | None = None
-    """Share of validation problems to which it writes another greedy response than the actor before all training; None
-    in records of earlier versions."""
+    """Share of validation problems (of test problems where there are none) to which it writes another greedy response
+    than the actor before all training; None in records of earlier versions."""
     steps: int
     loss_last: float
     training_tokens: int

@@ -10,7 +10,7 @@ OUT/iteration-1/record.json      all figures; written when the iteration is done
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.role_model import RoleModel
-from critique_graph.core.schema import Problem, Trace
+from critique_graph.core.schema import Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.problems import ImprovementProblems
-from critique_graph.improve.records import ActorEvaluation, Kept, evaluation_of, kept_of
+from critique_graph.improve.records import ActorEvaluation, Kept, changed_share, evaluation_of, kept_of
 from critique_graph.improve.state import ImprovementContext
+from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import release_models
 from critique_graph.models.model_string import ModelString
 from critique_graph.models.roles import name_of
@@ -152,6 +153,12 @@ class Improver:
         has_critic = self.test_critic is not None
         return ends[-1], evaluation_of(actor, ends[0], test, hard=hard, has_critic=has_critic)
 
+    def changed(self, out: Path, index: int) -> Rate:
+        """Give the share of greedy responses that the model of an iteration writes otherwise than the start."""
+        name = "validation" if self.problems.validation else "test"
+        start, trained = (read_traces(iteration_folder(out, each) / name) for each in (0, index))
+        return changed_share(start, trained)
+
     def _measure(
         self,
         context: ImprovementContext,
@@ -214,11 +221,6 @@ class Improver:
 def iteration_folder(out: Path, index: int) -> Path:
     """Give the folder of an iteration."""
     return out / f"iteration-{index}"
-
-
-def validation_traces(out: Path, index: int) -> Iterator[Trace]:
-    """Read the traces of an iteration's model on the validation problems."""
-    return read_traces(iteration_folder(out, index) / "validation")
 
 
 def trainable(actor: str) -> str:

@@ -17,7 +17,7 @@ def improvement_table(summary: ImprovementSummary) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [
-        f"iteration {each.index} writes every validation response as the start did: its training changed nothing. "
+        f"iteration {each.index} writes every response as the start did: its training changed nothing. "
         "Raise --learning-rate or --epochs."
         for each in summary.iterations
         if each.changed is not None and each.changed.value == 0
