@@ -16,12 +16,14 @@ from pydantic import Field
 from critique_graph.calls import budget
 from critique_graph.calls.budget import Limits
 from critique_graph.core.async_node import wait_for
+from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem, Usage
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.journal import read_usages
 from critique_graph.solve.run import run_problems
+from critique_graph.solve.settings import RunSettings
 from critique_graph.solve.summary import Summary, summarise
 
 RANDOM_BUDGETS = 8
@@ -150,3 +152,16 @@ def test_money_is_that_of_all_sessions(tmp_path: Path) -> None:
     second = run_problems(problems, **models, **options, price=("actor=1/10", "critic=0.5/2"))
     assert (second.done, second.money) == (2, {"actor": 0.00012, "critic": 0.00003, "total": 0.00015})
     assert run_problems(problems, **models, **options).money is None
+
+
+@pytest.mark.parametrize("given", ["actor", "judge=1/2", "actor=-1/2", "actor=1", "actor=1/2/3"])
+def test_price_that_cannot_be_read_is_refused_as_it_was_given(given: str) -> None:
+    with pytest.raises(
+        InputError, match=f"expected ROLE=IN/OUT such as actor=0.10/0.40, of actor, critic; got '{given}'"
+    ):
+        RunSettings(price=(given,))
+
+
+def test_second_price_of_a_role_is_refused() -> None:
+    with pytest.raises(InputError, match="that of actor is given twice"):
+        RunSettings(price=("actor=1/2", "actor=1/3"))
