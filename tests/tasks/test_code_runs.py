@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.generate.make import generate_data
+from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.tasks.code import CODE
@@ -169,6 +171,19 @@ def test_data_are_made_of_programs_and_equations_are_left_out(problems: Path, ca
 def test_data_for_critics_that_see_no_tests_are_not_made_by_ones_that_do(problems: Path, model: ScriptedModel):
     with pytest.raises(InputError, match="task code-seen-tests tells the critic how a response was graded"):
         generate_data(problems, task="code-seen-tests", actor=model, annotator=model, out=problems.parent / "data")
+
+
+def test_machine_without_a_sandbox_is_said_before_any_call_or_folder(problems: Path, model: ScriptedModel):
+    def refuse() -> None:
+        raise InputError("programs of models cannot be run here; a protection is missing: Landlock.")
+
+    task, out = replace(CODE, require=refuse), problems.parent / "run"
+
+    with pytest.raises(InputError, match="a protection is missing: Landlock"):
+        run_problems(problems, task=task, actor=model, critic=model, out=out)
+    with pytest.raises(InputError, match="a protection is missing: Landlock"):
+        create_actor_critic(model, model, task=task)
+    assert (model.prompts, out.exists()) == ([], False)
 
 
 def test_problems_of_mathematics_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
