@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from critique_graph.core.schema import Chain, Response, RoundChanges
 from critique_graph.grading.exact import compare_exactly, parse_answer
 from critique_graph.grading.functions import plain_text
+from critique_graph.tasks.code import CODE_TASKS, is_same_program
 from critique_graph.tasks.task import MATH
 
 LONGEST_ANSWER = 200
@@ -82,7 +83,12 @@ class _Groups:
 
 
 def same_answers(task: str) -> IsSame:
-    """Give what tells whether two answers to problems of a task are equal: outside mathematics, their spelling."""
+    """Give what tells whether two answers to problems of a task are equal: outside mathematics, their spelling.
+
+    Programs are compared by their tokens: the indentation that their spelling leaves out can be all that was changed.
+    """
+    if task in CODE_TASKS:
+        return is_same_program
     return is_same_answer if task == MATH.name else is_same_text
 
 

@@ -36,6 +36,9 @@ def create_corrupt_paths(players: Players[GenerationContext]) -> Runnable[AutoCr
         if not await call_actor.can_continue():
             emit("refused", strategy="rg3", reason="the actor's model cannot continue a message of its own")
             return {}
+        if players.model("corruptor") == EXACT and not players.task.is_arithmetic:
+            emit("refused", strategy="rg3", reason="the corruptor `exact` changes equations, and the task has none")
+            return {}
         corrupt: Corruptor = ExactCorruptor(context.seed)
         if players.model("corruptor") != EXACT:
             corrupt = ModelCorruptor(players.caller("corruptor"), players.prompts)

@@ -1,8 +1,9 @@
 """The critic's judgement of each open chain's latest response, by one critique or several, and what follows from it.
 
 A chain is open until its `stop` is set. The gate (`Context.gate`) decides which responses are refined; only the gate
-`oracle` looks at the reference, which never reaches a prompt. With `keep_original`, a refinement counts once more
-critiques call it correct than the response before it; a tie keeps that response.
+`oracle` looks at the reference. No prompt holds the reference; only a task with `evidence` tells the critic how a
+response was graded by it. With `keep_original`, a refinement counts once more critiques call it correct than the
+response before it; a tie keeps that response.
 """
 
 import logging
@@ -34,10 +35,21 @@ def critique_messages(
     *,
     form: CritiqueForm = "text",
     steps: Sequence[str] | None = None,
+    evidence: str = "",
 ) -> list[BaseMessage]:
-    """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix."""
+    """Build the critic's prompt; the problem comes first, so that all prompts about it share a prefix.
+
+    Args:
+        question: The problem.
+        response: The response that is judged.
+        prompts: Wording of the prompts.
+        form: The form in which the critique is asked for.
+        steps: Steps of the response; None: those of `split_steps`.
+        evidence: What the critic is told of the response's grade, below the problem; empty: nothing.
+    """
     wording = prompts.critique.in_json() if form != "text" else prompts.critique
-    return wording.messages(problem=question, response=response, steps=steps)
+    problem = f"{question}\n\n{evidence}" if evidence else question
+    return wording.messages(problem=problem, response=response, steps=steps)
 
 
 def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
@@ -59,10 +71,16 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return chain.model_copy(update={"stop": "budget"})
             if rules.gate == "oracle" and await _agrees_with_reference(response, state, players):
                 return _preferred(chain).model_copy(update={"stop": "reference_correct"})
+            evidence = await _evidence(response, state, players)
             asked = await ask_for_critiques(
                 call_critic,
                 lambda form: critique_messages(
-                    state["question"], response.text, players.prompts, form=form, steps=response.own_steps
+                    state["question"],
+                    response.text,
+                    players.prompts,
+                    form=form,
+                    steps=response.own_steps,
+                    evidence=evidence,
                 ),
                 response.text,
                 CallKey(problem, "critic", chain.index, number),
@@ -75,7 +93,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 emit("failure", chain=chain.index, round=number, kind=failure.kind, message=failure.message)
             if not asked.judgements:
                 return chain.model_copy(update={"stop": "failed", "failure": asked.failures[0]})
-            turn = round_of(asked.judgements, rules.agree, failures=asked.failures)
+            turn = round_of(asked.judgements, rules.agree, failures=asked.failures, evidence=evidence)
             for given in asked.judgements:
                 emit("critique", chain=chain.index, round=number, **given.critique.model_dump(mode="json"))
             if rules.critiques > 1:
@@ -93,6 +111,14 @@ async def _agrees_with_reference(response: Response, state: ActorCriticState, pl
     if reference is None:
         raise ValueError("gate='oracle' needs a reference answer in the input, got none.")
     return (await players.grader.grade(response.answer, reference)).is_correct
+
+
+async def _evidence(response: Response, state: ActorCriticState, players: Players[LoopContext]) -> str:
+    """Give what the critic is told of the response's grade; empty if the task tells nothing, or has no reference."""
+    tell, reference = players.task.evidence, reference_of(state)
+    if tell is None or reference is None:
+        return ""
+    return tell(await players.grader.grade(response.complete_answer, reference))
 
 
 def _judged(chain: Chain, turn: Round, rules: LoopRules) -> Chain:

@@ -16,7 +16,6 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Trial
 from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
-from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import ask_for_refinement
 
@@ -50,7 +49,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
                 return outcome
             calls[path.name].append(outcome.call)
             refinement = await to_graded(outcome, state, players.task)
-            is_good = refinement.is_correct and not is_shortcut(refinement.text, path.response.text)
+            is_good = refinement.is_correct and not players.task.is_shortcut(refinement.text, path.response.text)
             return refinement.text if is_good else None
 
         async def tried(path: ReasoningPath) -> ReasoningPath:

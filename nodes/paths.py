@@ -81,10 +81,12 @@ async def with_answer(
 
     Small models end so where they go on from a text that is not their own. The call is added to `calls`.
     """
-    call_actor = players.caller("actor")
-    if call_actor.is_trained_here or reply.call.is_truncated or to_response(reply, players.task).answer is not None:
+    call_actor, begins = players.caller("actor"), players.task.answer_begins
+    if call_actor.is_trained_here or not begins or reply.call.is_truncated:
         return reply
-    begun = f"{reply.text.rstrip()}\n{players.task.answer_begins}"
+    if to_response(reply, players.task).answer is not None:
+        return reply
+    begun = f"{reply.text.rstrip()}\n{begins}"
     messages = continue_messages(state["question"], begun, players.prompts)
     key = key._replace(chain=f"{key.chain}/answer")
     outcome = await call_actor.recorded(

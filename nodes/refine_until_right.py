@@ -13,7 +13,6 @@ from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
-from critique_graph.core.steps import is_shortcut
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
 
@@ -23,8 +22,8 @@ def create_refine_until_right(
 ) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that samples up to `refinements` refinements of every open chain's response.
 
-    It stops at the first refinement that is correct and no shortcut (`is_shortcut`). The official scripts sample all
-    refinements and keep one such; here, those that would be thrown away are not sampled. If there is no such
+    It stops at the first refinement that is correct and no shortcut (`Task.is_shortcut`). The official scripts sample
+    all refinements and keep one such; here, those that would be thrown away are not sampled. If there is no such
     refinement, the chain gets the last one.
     """
 
@@ -35,7 +34,7 @@ def create_refine_until_right(
             raise ValueError("exploration needs a reference answer in the input, got none.")
 
         async def is_kept(refinement: Response, before: Response) -> bool:
-            if refinement.is_truncated or is_shortcut(refinement.text, before.text):
+            if refinement.is_truncated or players.task.is_shortcut(refinement.text, before.text):
                 return False
             return (await players.grader.grade(refinement.answer, reference)).is_correct
 

@@ -7,3 +7,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nothing is ever fetched from a hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+import pytest
+
+from critique_graph.core.errors import InputError
+from critique_graph.sandbox.run import require_sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> None:
+    """Programs run only where the kernel confines them; elsewhere the tests that run one are skipped, and say why."""
+    try:
+        require_sandbox()
+    except InputError as error:
+        pytest.skip(str(error))

@@ -12,6 +12,7 @@ PRINTS = {
     "at_k": r"k =  1: pass@k \d+%, maj@k \d+%[\s\S]*k = 16",
     "chat_node": r"The answer is 66\.",
     "checkpoint": r"chains kept: 1, unfinished tasks: 0",
+    "code_task": r"incorrect: failed: assert largest\(\[\]\) is None: ValueError[\s\S]*\ncorrect: passed\naccuracy 0",
     "embed": r"answer 18 by majority vote, ([4-9]|1[0-2]) calls",
     "generate": r"final answer: Wrong[\s\S]*kept [1-9]\d* critiques: [\s\S]*[2-4] of [2-4] refinements",
     "human_critic": r"<response>[\s\S]*answer: 26",
@@ -31,6 +32,8 @@ def test_every_example_has_an_expected_print():
 
 
 SLOW = {"improve"}
+CONFINED = {"code_task"}
+"""Examples that run programs of models."""
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,14 @@ SLOW = {"improve"}
     [pytest.param(path, marks=pytest.mark.slow if path.stem in SLOW else ()) for path in EXAMPLES],
     ids=lambda path: path.stem,
 )
-def test_example_runs(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_example_runs(
+    path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+):
+    if path.stem in CONFINED:
+        request.getfixturevalue("sandbox")
     monkeypatch.setattr(sys, "argv", [str(path)])
 
     runpy.run_path(str(path), run_name="__main__")

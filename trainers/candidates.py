@@ -15,7 +15,6 @@ from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.prompts_file import read_prompts
 from critique_graph.core.schema import Response, Trace
-from critique_graph.core.steps import is_shortcut
 from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset
 from critique_graph.generate.funnel import PathsTrace, read_paths_traces
 from critique_graph.generate.mathcritique import MathCritiqueExample, is_mathcritique, read_mathcritique
@@ -29,7 +28,7 @@ from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
-from critique_graph.tasks.shipped import recorded_wording
+from critique_graph.tasks.shipped import known_task, recorded_wording
 from critique_graph.trainers.rows import AnyRow, StepRow, Task, preference_row, row
 from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
 
@@ -262,8 +261,9 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
     """Give the graded responses of a trace.
 
     A critique is reliable if it can be read, its verdict agrees with the reference and, for a wrong response, the
-    refinement is correct. A refinement that gives the answer without working it out (`is_shortcut`) does not count. A
-    critique that a person has edited comes without the critic's reasoning, because that led to a different critique.
+    refinement is correct. A refinement that gives the answer without working it out (`Task.is_shortcut`) does not
+    count. A critique that a person has edited comes without the critic's reasoning, because that led to a different
+    critique.
 
     Raises:
         InputError: The problem is a test problem.
@@ -275,6 +275,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
             "of `critique-graph miniature problems --split train`."
         )
     judged = partial(Judged, problem=problem.id, level=problem.level, question=problem.question)
+    is_shortcut = known_task(trace.task).is_shortcut
     for chain in trace.chains:
         before = chain.response
         if before is not None and before.is_correct and not chain.rounds:
@@ -283,11 +284,12 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
             if before is None or before.is_correct is None:
                 break
             is_correct, critique = before.is_correct, step.critique
-            refinement = None if is_correct else _repaired(before, step.refinement)
+            refinement = None if is_correct else _repaired(before, step.refinement, is_shortcut)
             agrees = critique.is_readable and critique.final == ("correct" if is_correct else "wrong")
             yield judged(
                 response=before.text,
                 own_steps=before.own_steps,
+                evidence=step.evidence,
                 is_correct=is_correct,
                 is_first=number == 0,
                 critique=critique.text,
@@ -299,7 +301,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
             before = step.judged_next(before)
 
 
-def _repaired(before: Response, refined: Response | None) -> str | None:
+def _repaired(before: Response, refined: Response | None, is_shortcut: Callable[[str, str], bool]) -> str | None:
     """Give the text of a refinement that is correct and works out its answer; None for any other."""
     is_good = refined is not None and refined.is_correct and not is_shortcut(refined.text, before.text)
     return refined.text if refined is not None and is_good else None

@@ -9,7 +9,6 @@ from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Response
-from critique_graph.core.steps import is_shortcut
 from critique_graph.grading.records import graded_response
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
@@ -37,7 +36,7 @@ class Refiner:
         """Give, for each attempt, the share of its refinements that are correct; None if none could be made.
 
         A refinement that the loop would not keep leaves the response as it is. One that gives an answer without
-        working it out (`is_shortcut`) does not count as correct.
+        working it out (`Task.is_shortcut`) does not count as correct.
 
         Raises:
             RefinerError: The actor's server is lost, or not a single refinement could be made.
@@ -77,4 +76,4 @@ class Refiner:
         refinement = to_response(outcome, self.task)
         kept = refinement if refinement.replaces(before) else before
         graded = await graded_response(kept, attempt.reference, self.task.grader)
-        return bool(graded.is_correct) and not is_shortcut(kept.text, before.text)
+        return bool(graded.is_correct) and not self.task.is_shortcut(kept.text, before.text)

@@ -43,6 +43,8 @@ class Judged:
     """Wording of the prompts in the rows."""
     own_steps: tuple[str, ...] | None = None
     """Steps of the response where the problem's task has its own; None: those of `split_steps`."""
+    evidence: str = ""
+    """What the critic was told of the response's grade."""
 
 
 def critic(judged: Judged) -> TrainingRow | None:
@@ -50,7 +52,9 @@ def critic(judged: Judged) -> TrainingRow | None:
     if not judged.is_reliable:
         return None
     thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
-    prompt = critique_messages(judged.question, judged.response, judged.prompts, steps=judged.own_steps)
+    prompt = critique_messages(
+        judged.question, judged.response, judged.prompts, steps=judged.own_steps, evidence=judged.evidence
+    )
     return row(prompt, thoughts + judged.critique)
 
 

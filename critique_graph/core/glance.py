@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from critique_graph.core.errors import one_line
 from critique_graph.core.paths import ReasoningPath
 from critique_graph.core.schema import Chain, Response
 
@@ -32,7 +33,7 @@ def _events(chain: Chain) -> Iterator[str]:
 def _answered(response: Response) -> str:
     if response.is_truncated:
         return "cut off"
-    return "no answer" if response.answer is None else response.answer
+    return "no answer" if response.answer is None else one_line(response.answer, limit=200)
 
 
 def _path(path: ReasoningPath) -> str:

@@ -241,6 +241,8 @@ class Round(Judgement):
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
     """Refinements drawn before `refinement` and not kept, when several are drawn with one critique."""
+    evidence: str = ""
+    """What the critic was told of the response's grade, beside the problem; empty: nothing, as in most tasks."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
     is_preferred: bool | None = None
@@ -275,10 +277,10 @@ class Round(Judgement):
         return self.refinement if is_replaced else before
 
     @model_serializer(mode="wrap")
-    def _without_absent_critiques(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only several critiques have: a round with one is what it was before there could be more."""
+    def _without_absent_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few rounds have, so that the others are what they were before there could be more."""
         written: dict[str, Any] = write(self)
-        absent = [name for name in ("others", "failures") if not getattr(self, name)]
+        absent = [name for name in ("others", "failures", "evidence") if not getattr(self, name)]
         absent += ["is_preferred"] * (self.is_preferred is None)
         return {name: value for name, value in written.items() if name not in absent}
 

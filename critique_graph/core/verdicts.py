@@ -61,7 +61,9 @@ def verdict_of(verdicts: Iterable[Verdict | None], rule: str) -> Verdict | None:
     return "wrong" if wrong and wrong >= least_share(rule) * len(readable) - 1e-9 else "correct"
 
 
-def round_of(judgements: Sequence[Judgement], rule: str, *, failures: Sequence[Failure] = ()) -> Round:
+def round_of(
+    judgements: Sequence[Judgement], rule: str, *, failures: Sequence[Failure] = (), evidence: str = ""
+) -> Round:
     """Make the round of all critiques of a response, of which there is at least one.
 
     The critique that stands for all has the rule's verdict. Of those that say wrong, it is the first that finds the
@@ -71,6 +73,7 @@ def round_of(judgements: Sequence[Judgement], rule: str, *, failures: Sequence[F
         judgements: The critiques that came.
         rule: The rule that makes one verdict of theirs.
         failures: Why others did not come.
+        evidence: What the critic was told of the response's grade.
 
     Raises:
         ValueError: There is no such rule.
@@ -84,4 +87,5 @@ def round_of(judgements: Sequence[Judgement], rule: str, *, failures: Sequence[F
         call=chosen.call,
         others=tuple(given for given in judgements if given is not chosen),
         failures=tuple(failures),
+        evidence=evidence,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.graph.state import CompiledStateGraph
 
 from critique_graph.calls.caller import can_continue
+from critique_graph.calls.players import EXACT
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.errors import one_line
@@ -74,6 +75,10 @@ def generate_data(
     chosen, folder = job.settings, run_folder(out, "data")
     if not can_continue(job.models["actor"]) and {"rg2", "rg3"} & set(chosen.strategies):
         logger.warning("%s cannot continue a message of its own: no rg2, no rg3", chosen.actor)
+    if "rg3" in chosen.strategies and str(chosen.corruptor) == EXACT and not chosen.task.is_arithmetic:
+        logger.warning(
+            "task %s: exact inserts errors into equations alone: no rg3 without --corruptor MODEL", chosen.task.name
+        )
     if chosen.from_solutions and not any(problem.solution for problem in islice(job.problems.read(), 100)):
         logger.warning("%s: no worked solutions found, so from_solutions changes nothing", chosen.problems)
     shares, kept = read_ratio(chosen.ratio), Counter[PathSource]()

@@ -10,6 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import EXACT, Model, Players
 from critique_graph.core.context import GenerationContext
+from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.state import AutoCritiqueInput, AutoCritiqueOutput, AutoCritiqueState
@@ -77,9 +78,14 @@ def add_paths(builder: DataGraph, players: Players[GenerationContext]) -> str:
     """Add the nodes that make paths, and give the name of the last one.
 
     Raises:
-        InputError: The task has steps of its own.
+        InputError: The task has steps of its own, or tells critics of grades, of which those that learn know nothing.
     """
     players.task.refuse_own_steps("making paths")
+    if players.task.evidence is not None:
+        raise InputError(
+            f"task {players.task.name} tells the critic how a response was graded, and data is made for critics that "
+            "are not told: name a task without evidence."
+        )
     add_first_node(builder, "sample_paths", create_sample_paths(players))
     builder.add_node("continue_paths", create_continue_paths(players))
     builder.add_node("corrupt_paths", create_corrupt_paths(players))

@@ -36,14 +36,15 @@ def new_players(
         task: Task that the problem is of.
 
     Raises:
-        InputError: There is no such task, a file or name of a wording does not exist, or a node or a slot in it is
-            missing or unknown.
+        InputError: There is no such task, or this machine lacks what it needs; a file or name of a wording does not
+            exist, or a node or a slot in it is missing or unknown.
         TypeError: A model is neither a string nor a chat model.
         ValueError: A model has an argument bound that the graph sets.
     """
     for role, model in models.items():
         unbound(role, model)
     chosen = read_task(task)
+    chosen.require()
     if grader is not None:
         chosen = replace(chosen, grader=grader)
     return Players(models, defaults, chosen, load_model, log, chosen.worded(read_prompts(prompts)))

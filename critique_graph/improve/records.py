@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from critique_graph.core.schema import Chain, Problem, Record, Trace
-from critique_graph.core.steps import is_shortcut
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
 from critique_graph.models.model_string import ModelString
 from critique_graph.runs.record import Ended
 from critique_graph.solve.summary import Summary
+from critique_graph.tasks.shipped import known_task
+from critique_graph.tasks.task import Task
 from critique_graph.trainers.selection import Selected
 
 ITERATION_SCHEMA = "critique-graph.iteration/1"
@@ -178,7 +179,7 @@ def kept_of(
         sizes.append(len(chains))
         right.append(len(chains) - len(faulty))
         wrong.append(sum(bool(chain.rounds) for chain in faulty))
-        repaired.append(sum(map(_is_repaired, faulty)))
+        repaired.append(sum(_is_repaired(chain, known_task(trace.task)) for chain in faulty))
     shares, hard_share = shares_by_level(((kept.problem, kept.level) for kept in selected.candidates), hard)
     covered = {kept.problem for kept in selected.candidates}
     hard_problems = {problem.id for problem in problems if problem.level in hard}
@@ -240,11 +241,11 @@ def weights_hash(model: str) -> str | None:
     return digest.hexdigest()[:12]
 
 
-def _is_repaired(chain: Chain) -> bool:
+def _is_repaired(chain: Chain, task: Task) -> bool:
     before, refinement = chain.response, chain.rounds[-1].refinement if chain.rounds else None
     if before is None or refinement is None:
         return False
-    return bool(refinement.is_correct) and not is_shortcut(refinement.text, before.text)
+    return bool(refinement.is_correct) and not task.is_shortcut(refinement.text, before.text)
 
 
 def _first_text(trace: Trace) -> str | None:

@@ -6,7 +6,7 @@ Rows are read when they are requested, so memory use does not grow; only ids are
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
 from critique_graph.problems.solutions import has_worked_solution, worked_solution
-from critique_graph.tasks.task import MATH, Task
+from critique_graph.tasks.task import MATH, Fields, Task
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,8 @@ def load_problems(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1, got {limit}.")
+    if task.has_own_fields and (question_field or answer_field):
+        raise InputError(f"task {task.name} reads fields of its own: leave out question_field and answer_field.")
     name = str(spec)
     if name == "miniature":
         # Its generator is not needed for any other set.
@@ -112,7 +114,7 @@ def _problems(
 ) -> Iterator[Problem]:
     numbers: dict[str, int] = {}
     for index, row in enumerate(rows):
-        if index == 0:
+        if index == 0 and not task.has_own_fields:
             _say_where_references_are(row, spec, answer_fields)
         problem = Problem(
             id=_id(row) or f"{stem}/{index:06d}",
@@ -160,13 +162,27 @@ def _text(row: FileRow, name: str) -> str:
         row.refuse(f"the field {name!r} is {value}, which is not a number.")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         row.refuse(f"the field {name!r} is of type {type(value).__name__}; it must be text or a number.")
-    text = str(value)
+    return _unicode(row, str(value), f"the field {name!r}")
+
+
+def _unicode(row: FileRow, text: str, what: str) -> str:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        row.refuse(f"the field {name!r} holds a lone surrogate, which is not Unicode text. Remove it.")
+        row.refuse(f"{what} holds a lone surrogate, which is not Unicode text. Remove it.")
     return text
 
 
+def _own(row: FileRow, read: Callable[[str, Fields], str | None]) -> str | None:
+    """Give what a task reads in fields of its own."""
+    try:
+        text = read("", row.fields)
+    except ValueError as error:
+        row.refuse(f"{error}.")
+    return None if text is None else _unicode(row, text, "the row")
+
+
 def _question(row: FileRow, names: tuple[str, ...], task: Task) -> str:
+    if task.has_own_fields:
+        return _own(row, task.question) or row.refuse("its question is empty.")
     name = row.find(names)
     if name is None:
         row.refuse(
@@ -188,6 +204,8 @@ def _question(row: FileRow, names: tuple[str, ...], task: Task) -> str:
 
 
 def _answer(row: FileRow, names: tuple[str, ...], task: Task) -> str | None:
+    if task.has_own_fields:
+        return _own(row, task.reference)
     name = row.find(names)
     if name is None and names != ANSWER_FIELDS:
         row.refuse(f"there is no field {names[0]!r}; the fields are {_names(row)}. Name one with --answer-field.")

@@ -49,7 +49,8 @@ def find_problems(
         needs_answer: Text for the error message that says what needs the reference answers; None if nothing needs them.
 
     Raises:
-        InputError: The set cannot be used, or a needed reference answer is missing.
+        InputError: The set cannot be used, a needed reference answer is missing, or this machine lacks what the task
+            needs.
         MissingDependencyError: The set needs the extra `data`.
     """
     return _counted(settings, given, split="test", needs_answer=needs_answer)
@@ -108,6 +109,7 @@ def _counted(
     split: Literal["train", "test"],
     needs_answer: str | None,
 ) -> ProblemSet:
+    settings.task.require()
     if given is not None:
         refuse_repeated_ids(given)
 

@@ -11,6 +11,7 @@ _TAGGED = re.compile(r"\[(?:PYTHON|BEGIN)\](.*?)(?:\[/PYTHON\]|\[DONE\]|\[END\]|
 _END_OF_TEXT = re.compile(r"<\|(?:endoftext|end_of_text|im_end|eot_id|file_separator)\|>|</s>|<eos>|<end_of_turn>")
 _OPENING = re.compile(r"(?:async +def|def|class|import|from) +\w|@\w")
 """How a program begins."""
+_DEFINITION = re.compile(r"^(?:(?:async +)?def|class) +\w", re.MULTILINE)
 _SENTENCE = re.compile(r"(?P<word>[^\W\d]\w*)(?:,? +[^\W\d]|[,.]|:?$|'\w)|[*>|\d-]")
 """How a line begins that is not Python, unless its first word is a keyword."""
 
@@ -18,20 +19,24 @@ _SENTENCE = re.compile(r"(?P<word>[^\W\d]\w*)(?:,? +[^\W\d]|[,.]|:?$|'\w)|[*>|\d
 def extract_code(response: str, names: Collection[str]) -> str | None:
     """Give the program that a response holds, or None if it holds none.
 
-    Of several fences the last one counts that defines one of the names, and else the last one. A fence that is never
-    closed reaches to the end, and one that is never opened (the prompt did) from the beginning. Without a fence, the
-    program reaches from the first line that begins one to the next sentence. A response that begins indented is the
-    body of a function, and keeps its indentation.
+    Of several fences the last one counts that defines one of the names, or, if there are no names, any function or
+    class; and else the last one. A fence that is never closed reaches to the end, and one that is never opened (the
+    prompt did) from the beginning. Without a fence, the program reaches from the first line that begins one to the next
+    sentence. A response that begins indented is the body of a function, and keeps its indentation.
 
     Args:
         response: The text of a model, without its reasoning.
-        names: Names of which the program has to define one.
+        names: Names of which the program has to define one; none if they are not known.
     """
     text = _END_OF_TEXT.split(response.replace("\r\n", "\n"), maxsplit=1)[0]
     blocks: list[str] = [block for block in (*_fenced(text), *_TAGGED.findall(text)) if block.strip()]
     if not blocks:
         return _bare(text)
-    return next((block for block in reversed(blocks) if defines(block, names)), blocks[-1])
+    return next((block for block in reversed(blocks) if _is_program(block, names)), blocks[-1])
+
+
+def _is_program(block: str, names: Collection[str]) -> bool:
+    return defines(block, names) if names else _DEFINITION.search(block) is not None
 
 
 def defines(code: str, names: Collection[str]) -> bool:

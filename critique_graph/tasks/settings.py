@@ -11,5 +11,6 @@ class TaskSettings(Settings):
     """The task of every verb that asks models or reads problems."""
 
     task: TaskSetting = Field(default_factory=lambda: MATH)  # a default would be copied
-    """Task that the problems are of: `math`, `choice` (letters), `exact` or `regex` (free text), or `module:object`, a
-    task of your own."""
+    """Task that the problems are of: `math`, `choice` (letters), `exact` or `regex` (free text), `code`
+    (programs with unit tests, which run confined on this machine), `code-seen-tests` (as `code`; the critic is told how
+    the tests ended), or `module:object`, a task of your own."""

@@ -15,10 +15,11 @@ from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.prompts_file import PromptsGiven, read_prompts
 from critique_graph.core.settings import PROBLEMS
 from critique_graph.tasks.choice import CHOICE
+from critique_graph.tasks.code import CODE, CODE_SEEN_TESTS
 from critique_graph.tasks.task import MATH, Task
 from critique_graph.tasks.text import EXACT, REGEX
 
-SHIPPED = {task.name: task for task in (MATH, CHOICE, EXACT, REGEX)}
+SHIPPED = {task.name: task for task in (MATH, CHOICE, EXACT, REGEX, CODE, CODE_SEEN_TESTS)}
 TaskGiven = Task | str
 """A task, the name of one that ships, or `module:object`."""
 
@@ -50,6 +51,11 @@ def read_task(given: TaskGiven) -> Task:
         what = "there is no such object" if found is None else f"it is a {type(found).__name__}"
         raise InputError(f"task {given}: {what}; it must be a critique_graph.Task.")
     return replace(found, name=given)
+
+
+def known_task(name: str) -> Task:
+    """Give the task that ships with a name that was recorded; for a task of one's own, mathematics."""
+    return SHIPPED.get(name, MATH)
 
 
 def recorded_wording(settings: Mapping[str, object]) -> Prompts:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
-from critique_graph.core.steps import split_steps
+from critique_graph.core.schema import Grade
+from critique_graph.core.steps import is_shortcut, split_steps
 from critique_graph.grading.extract import extract_reference
 from critique_graph.grading.grader import Grader, default_grader
 
@@ -67,12 +68,22 @@ class Task:
     reference: Callable[[str, Fields], str | None] = stripped
     """Reads the reference answer in a row, with the whole row; None if there is none. Raises `ValueError` if it cannot
     be used. The row is empty for problems that do not come from a file."""
+    has_own_fields: bool = False
+    """Whether `question` and `reference` read fields of the row that no other task has; their texts are then empty."""
     split: Callable[[str], Sequence[str]] = split_steps
     """Splits a response into the steps that a critic judges: verbatim slices of it, in order."""
     leaks: Callable[[str], bool] = mentions_hints
     """Tells whether a critique of an annotator reveals what no critic knows."""
     answer_begins: str = "The answer is "
-    """Beginning of the line with the answer, which `generate` begins for an actor that stopped without one."""
+    """Beginning of the line with the answer, which `generate` begins for an actor that stopped without one; empty: it
+    begins none."""
+    is_arithmetic: bool = True
+    """Whether responses work with numbers: then the corruptor `exact` can insert errors, and a refinement with at least
+    three numbers fewer than the response counts as one that does not work out its answer."""
+    evidence: Callable[[Grade], str] | None = None
+    """Says what the critic is told of a response's grade, which is information from the reference; None: nothing."""
+    require: Callable[[], None] = lambda: None
+    """Raises `InputError` if this machine lacks what the task needs."""
 
     def worded(self, prompts: Prompts) -> Prompts:
         """Give a wording in which every node whose wording is the default has that of the task."""
@@ -82,6 +93,10 @@ class Task:
             if getattr(prompts, name) == getattr(DEFAULT_PROMPTS, name)
         }
         return prompts.model_copy(update=own)
+
+    def is_shortcut(self, refinement: str, response: str) -> bool:
+        """Tell whether a refinement gives an answer without working it out."""
+        return self.is_arithmetic and is_shortcut(refinement, response)
 
     @property
     def has_own_steps(self) -> bool:

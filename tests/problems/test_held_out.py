@@ -38,6 +38,29 @@ def test_public_test_question_is_recognised_in_every_spelling(spelled: str) -> N
     assert public_test_set(spelled) == "the test split of GSM8K"
 
 
+# A question of HumanEval (MIT), and one of MBPP's test split (CC BY 4.0) as the task `code` asks it.
+HUMAN_EVAL = '''def truncate_number(number: float) -> float:
+    """ Given a positive floating point number, it can be decomposed into
+    and integer part (largest integer smaller than given number) and decimals
+    (leftover part always smaller than 1).
+
+    Return the decimal part of the number.
+    >>> truncate_number(3.5)
+    0.5
+    """'''
+MBPP = """Write a python function to remove first and last occurrence of a given character from the string.
+Your code should pass these tests:
+
+assert remove_Occ("hello","l") == "heo"
+assert remove_Occ("abcda","a") == "bcd"
+assert remove_Occ("PHP","P") == "H\""""
+
+
+@pytest.mark.parametrize(("question", "name"), [(HUMAN_EVAL, "HumanEval"), (MBPP, "the test split of MBPP")])
+def test_programs_of_public_test_sets_are_recognised(question: str, name: str) -> None:
+    assert public_test_set(question) == name
+
+
 def test_miniature_test_questions_are_recognised_and_training_questions_are_not() -> None:
     def recognised(split: str) -> int:
         return sum(public_test_set(p.question) is not None for p in generate_problems(50, seed=3, split=split))  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.tasks.choice import CHOICE
+from critique_graph.tasks.shipped import SHIPPED
 from critique_graph.tasks.task import MATH
 from critique_graph.trainers.candidates import read_candidates
 from critique_graph.trainers.rows import row
@@ -112,7 +113,7 @@ def test_folder_of_a_version_without_tasks_resumes_as_mathematics(tmp_path: Path
 def test_unknown_task_is_one_line_for_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for verb in ("run", "check", "compare", "generate", "self-talk", "improve", "study"):
         assert command(verb, "--task", "chess", "--out", tmp_path / "run") == 2
-        assert "there is no task 'chess'; those that ship are math, choice, exact, regex." in said(capsys)
+        assert f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}." in said(capsys)
     assert command("solve", "1 + 1?", "--task", "chess") == 2
     assert not (tmp_path / "run").exists()
 

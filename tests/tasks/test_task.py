@@ -32,7 +32,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_shipped_tasks_are_found_by_name():
-    assert [read_task(name) for name in ("math", "choice", "exact", "regex")] == list(SHIPPED.values())
+    assert list(SHIPPED) == ["math", "choice", "exact", "regex", "code", "code-seen-tests"]
+    assert [read_task(name) for name in SHIPPED] == list(SHIPPED.values())
     assert read_task(CHOICE) is CHOICE
 
 
@@ -46,7 +47,10 @@ def test_own_task_has_the_name_that_it_was_asked_for_by(own: Path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("chess", "there is no task 'chess'; those that ship are math, choice, exact, regex. Your own is"),
+        (
+            "chess",
+            f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}. Your own is",
+        ),
         ("own_words:none", "task own_words:none: there is no such object; it must be a critique_graph.Task"),
         ("own_words:number", "it is a int; it must be a critique_graph.Task"),
         ("no_words:words", "no_words cannot be imported: No module named 'no_words'"),
