@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from critique_graph.observe.opentelemetry import OpenTelemetryEvaluations as OpenTelemetryEvaluations
     from critique_graph.problems.labelled import LabelledProblem
     from critique_graph.problems.load import load_problems
+    from critique_graph.rubric import rubric_task
     from critique_graph.runs.traces import read_traces
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.run import run_problems
@@ -87,6 +88,7 @@ __all__ = [
     "prompts_ending_in",
     "read_traces",
     "render_critique",
+    "rubric_task",
     "run_problems",
     "run_study",
     "split_steps",
@@ -137,6 +139,7 @@ _MODULES = {
     "prompts_ending_in": "critique_graph.tasks.task",
     "read_traces": "critique_graph.runs.traces",
     "render_critique": "critique_graph.core.critique",
+    "rubric_task": "critique_graph.rubric",
     "run_problems": "critique_graph.solve.run",
     "run_study": "critique_graph.study.run",
     "split_steps": "critique_graph.core.steps",

@@ -15,7 +15,7 @@ from critique_graph.core.steps import split_steps
 TRACE_SCHEMA = "critique-graph.trace/1"
 
 Verdict = Literal["correct", "wrong"]
-Role = Literal["actor", "critic", "annotator", "corruptor", "smoother"]
+Role = Literal["actor", "critic", "annotator", "corruptor", "smoother", "grader"]
 Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
 

@@ -13,4 +13,5 @@ class TaskSettings(Settings):
     task: TaskSetting = Field(default_factory=lambda: MATH)  # a default would be copied
     """Task that the problems are of: `math`, `choice` (letters), `exact` or `regex` (free text), `code`
     (programs with unit tests, which run confined on this machine), `code-seen-tests` (as `code`; the critic is told how
-    the tests ended), or `module:object`, a task of your own."""
+    the tests ended), `rubric:MODEL` (free text that a model grades by the criteria of each problem), or
+    `module:object`, a task of your own."""

@@ -21,7 +21,9 @@ from critique_graph.tasks.text import EXACT, REGEX
 
 SHIPPED = {task.name: task for task in (MATH, CHOICE, EXACT, REGEX, CODE, CODE_SEEN_TESTS)}
 TaskGiven = Task | str
-"""A task, the name of one that ships, or `module:object`."""
+"""A task, the name of one that ships, `rubric:MODEL`, or `module:object`."""
+_RUBRIC = "critique_graph.rubric"
+"""Imported by its name alone: it needs models, which lie above this floor."""
 
 
 def read_task(given: TaskGiven) -> Task:
@@ -38,8 +40,10 @@ def read_task(given: TaskGiven) -> Task:
     if given in SHIPPED:
         return SHIPPED[given]
     module, colon, name = given.partition(":")
+    if module == "rubric":
+        return cast("Task", import_module(_RUBRIC).rubric_task(name))
     if not colon:
-        names = ", ".join(SHIPPED)
+        names = ", ".join((*SHIPPED, "rubric:MODEL"))
         raise InputError(f"there is no task {given!r}; those that ship are {names}. Your own is named module:object.")
     if os.getcwd() not in sys.path:  # the command `critique-graph` does not put it there
         sys.path.append(os.getcwd())

@@ -113,7 +113,7 @@ def test_folder_of_a_version_without_tasks_resumes_as_mathematics(tmp_path: Path
 def test_unknown_task_is_one_line_for_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for verb in ("run", "check", "compare", "generate", "self-talk", "improve", "study"):
         assert command(verb, "--task", "chess", "--out", tmp_path / "run") == 2
-        assert f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}." in said(capsys)
+        assert f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}, rubric:MODEL." in said(capsys)
     assert command("solve", "1 + 1?", "--task", "chess") == 2
     assert not (tmp_path / "run").exists()
 

@@ -49,7 +49,7 @@ def test_own_task_has_the_name_that_it_was_asked_for_by(own: Path):
     [
         (
             "chess",
-            f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}. Your own is",
+            f"there is no task 'chess'; those that ship are {', '.join(SHIPPED)}, rubric:MODEL. Your own is",
         ),
         ("own_words:none", "task own_words:none: there is no such object; it must be a critique_graph.Task"),
         ("own_words:number", "it is a int; it must be a critique_graph.Task"),
