@@ -16,6 +16,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Problem
 from critique_graph.problems.rows import FileRow, JSONNumber, file_rows, hub_rows
 from critique_graph.problems.solutions import has_worked_solution, worked_solution
+from critique_graph.tasks.shipped import TaskGiven, read_task
 from critique_graph.tasks.task import MATH, Fields, Task
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def load_problems(
     seed: int = 0,
     split: Literal["train", "validation", "test"] = "test",
     with_solutions: bool = False,
-    task: Task = MATH,
+    task: TaskGiven = MATH,
 ) -> Iterator[Problem]:
     """Give the problems of a set one by one.
 
@@ -68,14 +69,16 @@ def load_problems(
         seed: Seed of the miniature's problems.
         split: Split of the miniature, and of `hf:` sets that name none; training data comes from `train`.
         with_solutions: Also give worked solutions: the field `solution`, or a reference answer that is one.
-        task: Makes the questions and reads the reference answers of files and `hf:` sets.
+        task: Task, or its name, that makes the questions and reads the reference answers of files and `hf:` sets.
 
     Raises:
-        InputError: The set cannot be used, or one of its rows; a row is only checked when it is reached.
+        InputError: There is no such task; the set cannot be used, or one of its rows; a row is only checked when it is
+            reached.
         MissingDependencyError: Parquet and `hf:` need the extra `data`.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1, got {limit}.")
+    task = read_task(task)
     if task.has_own_fields and (question_field or answer_field):
         raise InputError(f"task {task.name} reads fields of its own: leave out question_field and answer_field.")
     name = str(spec)

@@ -11,7 +11,17 @@ import pytest
 from fakes import ScriptedModel, critique_text
 from langchain_core.messages import BaseMessage
 
-from critique_graph import compare_strategies, read_traces, run_problems
+from critique_graph import (
+    LabelledProblem,
+    check_pair,
+    compare_strategies,
+    create_chat,
+    evaluate_critic,
+    load_problems,
+    make_self_talk,
+    read_traces,
+    run_problems,
+)
 from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS
@@ -190,3 +200,27 @@ def test_problems_of_mathematics_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert run_command(["run", "--task", "code", "--out", str(tmp_path / "run")]) == 2
 
     assert "is not of the task code: the reference" in " ".join(capsys.readouterr().err.split())
+
+
+def test_other_verbs_work_on_programs(problems: Path, model: ScriptedModel):
+    flawed = [
+        LabelledProblem(id=found.id, question=found.question, steps=tuple(WRONG.split("\n", 1)), label=0)
+        for found in load_problems(problems, task="code")
+    ]
+    roles: dict[str, Any] = {"task": "code", "actor": Continuing(answer=answered), "critic": model}
+
+    checked = check_pair(problems, out=problems.parent / "check", **roles)
+    talked = make_self_talk(problems, samples=2, out=problems.parent / "talk", **roles)
+    judged = evaluate_critic(flawed, task="code", critic=model, out=problems.parent / "judged")
+
+    assert (checked.readable.value, checked.says_wrong_on_wrong.value, checked.bare_refinements.value) == (1, 1, 0)
+    assert (talked.kept, talked.kept_by_repairs) == (3, {1: 3})
+    assert (judged.responses, judged.on_erroneous.value) == (3, 1)
+
+
+async def test_chat_answers_with_a_program(model: ScriptedModel):
+    chat = create_chat(model, model, task="code").compile()
+
+    result = await chat.ainvoke({"messages": [{"role": "user", "content": f"Complete this:\n{SHOWN}"}]})
+
+    assert result["messages"][-1].text == RIGHT
