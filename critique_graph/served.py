@@ -26,7 +26,7 @@ from critique_graph.graphs.self_talk import create_self_talk
 
 Settings = TypeVar("Settings", bound=GraphSettings)
 
-_DRAWS = ("samples", "attempts", "rollouts", "critiques", "refinements", "min_right", "paths")
+_DRAWS = ("samples", "attempts", "rollouts", "critiques", "refinements", "refine_best", "min_right", "paths")
 _ROUNDS = ("rounds", "repairs")
 _TOKENS = ("max_tokens", "critic_max_tokens", "annotator_max_tokens", "smoother_max_tokens")
 
@@ -77,7 +77,8 @@ def limited(kind: type[Settings], limits: Limits) -> type[Settings]:
             fields[name] = (Literal[allowed] | None, Field(default=None, description=field.description))
         elif (most := limits.caps().get(name)) is not None:
             bounded = Annotated[field.annotation, *field.metadata, Field(le=most)]  # type: ignore[name-defined]
-            fields[name] = (bounded, Field(default=min(field.default, most), description=field.description))
+            default = None if field.default is None else min(field.default, most)
+            fields[name] = (bounded, Field(default=default, description=field.description))
     return create_model(kind.__name__, __base__=kind, __doc__=kind.__doc__, **fields)
 
 

@@ -17,7 +17,12 @@ IsSame = Callable[[str | None, str | None], bool]
 
 
 def changes_of(chains: Sequence[Chain], task: str = MATH.name) -> tuple[RoundChanges, ...]:
-    """Count what every round of the chains of one problem did; `task` is the name of its task."""
+    """Count what every round of the chains of one problem did; `task` is the name of its task.
+
+    In a pool, the refinements of a round are chains of their own.
+    """
+    if any(chain.parent is not None for chain in chains):
+        return tuple(_pool_changes(chains, _Groups(same_answers(task))))
     counting = [list(_counting(chain)) for chain in chains]
     groups = _Groups(same_answers(task))
     return tuple(
@@ -42,6 +47,32 @@ def _changes(
         changed=sum(groups.of(_answer(kept[number])) != groups.of(_answer(kept[number - 1])) for kept in refined),
         is_vote_moved=before != after and not before & after,
     )
+
+
+def _pool_changes(pool: Sequence[Chain], groups: "_Groups") -> Iterator[RoundChanges]:
+    depths: list[int] = []
+    for chain in pool:  # a parent comes before its refinements
+        depths.append(0 if chain.parent is None else depths[chain.parent] + 1)
+    answers = [groups.of(_answer(chain.latest)) for chain in pool]
+    for number in range(1, 1 + max(depths)):
+        critiqued = [c.rounds[0] for c, depth in zip(pool, depths, strict=True) if depth == number - 1 and c.rounds]
+        grown = [
+            (answer, answers[chain.parent])
+            for chain, answer, depth in zip(pool, answers, depths, strict=True)
+            if depth == number and chain.parent is not None and chain.latest is not None
+        ]
+        before, after = (
+            groups.leaders([_answer(chain.latest) for chain, depth in zip(pool, depths, strict=True) if depth <= at])
+            for at in (number - 1, number)
+        )
+        yield RoundChanges(
+            round=number,
+            critiques=len(critiqued),
+            said_wrong=sum(turn.critique.final == "wrong" for turn in critiqued),
+            refinements=len(grown),
+            changed=sum(answer != refined for answer, refined in grown),
+            is_vote_moved=before != after and not before & after,
+        )
 
 
 def _answer(response: Response | None) -> str | None:

@@ -35,6 +35,7 @@ def test_graphs_that_train_or_write_are_not_served():
         ("actor_critic", {"max_tokens": 4097}, "max_tokens\n  Input should be less than or equal to 4096"),
         ("actor_critic", {"critic_max_tokens": 10**9}, "critic_max_tokens\n  Input should be less than"),
         ("actor_critic", {"critiques": 17}, "critiques\n  Input should be less than or equal to 16"),
+        ("actor_critic", {"refine_best": 17}, "refine_best\n  Input should be less than or equal to 16"),
         ("actor_critic", {"samples": 0}, "samples\n  Input should be greater than or equal to 1"),
         ("actor_critic", {"critique_graph": {"samples": 99}}, "critique_graph\n  Extra inputs are not permitted"),
         ("flawed_paths", {"attempts": 64}, "attempts\n  Input should be less than or equal to 16"),

@@ -276,22 +276,25 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
         )
     judged = partial(Judged, problem=problem.id, level=problem.level, question=problem.question)
     is_shortcut = known_task(trace.task).is_shortcut
+    in_pool = {chain.parent: chain.response for chain in reversed(trace.chains) if chain.told == 0}
     for chain in trace.chains:
         before = chain.response
         if before is not None and before.is_correct and not chain.rounds:
-            yield judged(response=before.text, is_correct=True)
+            yield judged(response=before.text, is_correct=True, is_first=chain.parent is None)
         for number, step in enumerate(chain.rounds):
             if before is None or before.is_correct is None:
                 break
             is_correct, critique = before.is_correct, step.critique
-            refinement = None if is_correct else _repaired(before, step.refinement, is_shortcut)
+            refinement = (
+                None if is_correct else _repaired(before, step.refinement or in_pool.get(chain.index), is_shortcut)
+            )
             agrees = critique.is_readable and critique.final == ("correct" if is_correct else "wrong")
             yield judged(
                 response=before.text,
                 own_steps=before.own_steps,
                 evidence=step.evidence,
                 is_correct=is_correct,
-                is_first=number == 0,
+                is_first=number == 0 and chain.parent is None,
                 critique=critique.text,
                 is_reliable=agrees and (is_correct or refinement is not None),
                 reasoning=None if step.is_edited else step.call.reasoning,

@@ -45,6 +45,14 @@ class LoopRules:
     agree: str = MAJORITY
     abstain_below: float | None = None
     keep_original: bool = False
+    refine_best: int | None = None
+    refinements: int = 1
+
+    def __post_init__(self) -> None:
+        if self.refine_best is not None and (self.gate != "when_wrong" or self.keep_original):
+            raise ValueError(
+                "refine_best goes with the gate when_wrong, and without keep_original: no original is lost"
+            )
 
     @property
     def needs_verdicts(self) -> bool:
@@ -163,6 +171,11 @@ class Context(ChainContext):
     keep_original: Annotated[bool, SAMPLING] = False
     """Whether a refinement is critiqued, too, and counts only if more critiques call it correct than the response
     before it; otherwise the chain ends with that response."""
+    refine_best: Annotated[int | None, SAMPLING] = Field(default=None, ge=1, le=4096)
+    """Number of responses that are refined in each round: of a pool, the best of those that are called wrong. Every
+    refinement joins the pool, which votes as a whole. Empty: each chain refines its own response."""
+    refinements: Annotated[int, SAMPLING] = Field(default=1, ge=1, le=64)
+    """Maximum number of refinements of a response of the pool, each told another critique that calls it wrong."""
 
     @property
     def rules(self) -> LoopRules:
@@ -178,7 +191,14 @@ class Context(ChainContext):
             agree=self.agree,
             abstain_below=self.abstain_below,
             keep_original=self.keep_original,
+            refine_best=self.refine_best,
+            refinements=self.refinements,
         )
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        _ = self.rules
+        return self
 
 
 class JudgeContext(LoopContext):

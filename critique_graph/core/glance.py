@@ -9,12 +9,16 @@ from critique_graph.core.schema import Chain, Response
 
 def chains_at_a_glance(chains: Iterable[Chain]) -> str:
     """Give a line for every chain: its answers and the verdicts on them, in order, and why it stopped."""
-    return "\n".join(f"chain {chain.index}: {', '.join(_events(chain))}" for chain in chains)
+    return "\n".join(f"{_name(chain)}: {', '.join(_events(chain))}" for chain in chains)
 
 
 def paths_at_a_glance(paths: Iterable[ReasoningPath]) -> str:
     """Give a line for every path: its name, its answer, and where and why it was dropped, if it was."""
     return "\n".join(_path(path) for path in paths)
+
+
+def _name(chain: Chain) -> str:
+    return f"chain {chain.index}" + ("" if chain.parent is None else f", a refinement of {chain.parent}")
 
 
 def _events(chain: Chain) -> Iterator[str]:

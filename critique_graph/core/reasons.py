@@ -19,6 +19,8 @@ ChainStop = Literal[
     "reference_correct",  # the reference agrees with the latest response (gate `oracle`)
     "abstained",  # too few of the critiques share the verdict (`abstain_below`)
     "kept_original",  # the critiques did not prefer the refinement to the response before it (`keep_original`)
+    "refined",  # other chains are its refinements (`refine_best`)
+    "passed_over",  # others of the pool were better (`refine_best`)
     "rounds",  # all rounds were used
     "truncated",  # a response hit the token limit
     "budget",  # the problem's token budget was spent

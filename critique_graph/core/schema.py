@@ -286,9 +286,13 @@ class Round(Judgement):
 
 
 class Chain(Record):
-    """One sampled response and its rounds."""
+    """One sampled response and its rounds; in a pool (`refine_best`), any response and its critiques."""
 
     index: int
+    parent: int | None = None
+    """Index of the chain whose response the first one refines, in a pool; None for a sample."""
+    told: int | None = None
+    """Place, among the critiques of the parent's response, of the one that the refinement was told."""
     response: Response | None = None
     """The first response; None only when its call failed."""
     rounds: tuple[Round, ...] = ()
@@ -333,6 +337,12 @@ class Chain(Record):
         critiques = [judgement for r in self.rounds for judgement in r.judgements]
         made = (*self.responses, *discarded) if role == "actor" else critiques
         return Usage.sum(written.call.usage for written in made)
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an absent parent out: only chains of a pool have one."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if value is not None or name not in ("parent", "told")}
 
 
 class BallotEntry(Record):

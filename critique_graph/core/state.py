@@ -269,6 +269,7 @@ def write_chains(chains: Iterable[Chain], before: ActorCriticState | None = None
     written = _WrittenChains(
         {
             "index": chain.index,
+            **({} if chain.parent is None else {"parent": chain.parent, "told": chain.told}),
             "response": _json_of(chain.response, known),
             "rounds": [_json_of(turn, known) for turn in chain.rounds],
             "stop": chain.stop,

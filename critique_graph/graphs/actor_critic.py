@@ -20,6 +20,7 @@ from critique_graph.grading.grader import Grader
 from critique_graph.graphs.loop import add_loop
 from critique_graph.graphs.players import new_players
 from critique_graph.nodes.refine import create_refine
+from critique_graph.nodes.refine_pool import create_pool_or
 from critique_graph.nodes.vote import create_vote
 from critique_graph.tasks.shipped import TaskGiven
 from critique_graph.tasks.task import MATH
@@ -35,6 +36,8 @@ def create_actor_critic(
     agree: str = MAJORITY,
     abstain_below: float | None = None,
     keep_original: bool = False,
+    refine_best: int | None = None,
+    refinements: int = 1,
     gate: Gate = "when_wrong",
     vote: VoteRule = "majority",
     vote_bare: bool = True,
@@ -67,6 +70,8 @@ def create_actor_critic(
         agree: Rule that makes one verdict of several critiques: `any_wrong`, `majority`, `all_wrong`, `threshold:P`.
         abstain_below: Share of the critiques that have to share the verdict for a response to be refined.
         keep_original: Whether a refinement counts only if more critiques call it correct than the response before it.
+        refine_best: Number of responses of a pool that are refined in each round; None: each chain its own.
+        refinements: Maximum number of refinements of a response of the pool.
         gate: Which responses are refined.
         vote: How the chains' answers become one.
         vote_bare: Whether a bare refinement, one line with an answer, may win the vote.
@@ -93,6 +98,8 @@ def create_actor_critic(
         agree=agree,
         abstain_below=abstain_below,
         keep_original=keep_original,
+        refine_best=refine_best,
+        refinements=refinements,
         gate=gate,
         vote=vote,
         vote_bare=vote_bare,
@@ -112,7 +119,7 @@ def create_actor_critic(
         input_schema=ActorCriticInput,
         output_schema=ActorCriticOutput,
     )
-    add_loop(builder, players, refine=("refine", create_refine(players)), then="vote")
+    add_loop(builder, players, refine=("refine", create_pool_or(create_refine(players), players)), then="vote")
     builder.add_node("vote", create_vote(players))
     builder.add_edge("vote", END)
     return builder

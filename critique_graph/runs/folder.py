@@ -67,6 +67,8 @@ _BEFORE: Mapping[str, JsonValue] = {
     "agree": "majority",
     "abstain_below": None,
     "keep_original": False,
+    "refine_best": None,
+    "refinements": 1,
     "task": "math",
 }
 """Settings of runs of versions that did not record them."""

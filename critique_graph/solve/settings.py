@@ -13,9 +13,11 @@ class SolveSettings(PairSettings, Context):
     """Settings of `critique-graph solve`."""
 
     @model_validator(mode="after")
-    def _check_several_critiques(self) -> Self:
+    def _check_together(self) -> Self:
         if self.abstain_below is not None and self.critiques == 1:
             raise ValueError("abstain_below needs several critiques: a single one always shares its own verdict")
+        if self.refine_best is None and self.refinements > 1:
+            raise ValueError("refinements is for a pool: set refine_best, too")
         return self
 
 

@@ -169,7 +169,9 @@ class _Tally:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self._add_critiques(chain)
             self.bare += [r.refinement.is_bare for r in chain.rounds if r.refinement is not None]
-            if chain.rounds and chain.response is not None and chain.response.is_correct is not None:
+            if chain.parent is not None and chain.response is not None:
+                self.bare.append(chain.response.is_bare)
+            elif chain.rounds and chain.response is not None and chain.response.is_correct is not None:
                 self.verdicts[chain.response.is_correct, chain.rounds[0].critique.final] += 1
         first, final = trace.chains[0].response, trace.correct
         is_same = same_answers(trace.task)

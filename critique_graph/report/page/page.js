@@ -324,9 +324,11 @@ function ballotOf(trace, write) {
     notes.length ? el("p", { class: "sub" }, notes.join(" ")) : null);
 }
 
+const refinedIn = ({ parent = null, told }) => (parent === null ? "" : `a refinement of chain ${parent + 1} by its critique ${told + 1} `);
+
 function chainOf(chain, responses, trace, write, open) {
   const made = el("details", { class: "chain", open },
-    el("summary", {}, el("b", {}, trace.chains.length > 1 ? `Chain ${chain.index + 1} ` : "The chain "), chainInShort(chain, responses)));
+    el("summary", {}, el("b", {}, trace.chains.length > 1 ? `Chain ${chain.index + 1} ` : "The chain "), refinedIn(chain), chainInShort(chain, responses)));
   let next = 0;
   let current = null;
   if (chain.response) {
