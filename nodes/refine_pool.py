@@ -42,8 +42,7 @@ async def _refine_pool(state: ActorCriticState, players: Players[LoopContext]) -
     rules, pool = context.rules, read_chains(state)
     turn = 1 + max(depth(chain, pool) for chain in pool)
     if turn > rules.rounds:
-        closed = [chain.model_copy(update={"stop": chain.stop or "rounds"}) for chain in pool]
-        return write_chains(closed, state)
+        return write_chains((chain.model_copy(update={"stop": chain.stop or "rounds"}) for chain in pool), state)
     chosen = best(pool, rules.refine_best or 0)
     asked = [(parent, told) for parent in chosen for told in objections(parent.rounds[-1])[: rules.refinements]]
 
