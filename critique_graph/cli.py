@@ -76,6 +76,7 @@ _add("critique_graph.doctor:doctor", "doctor --json")
 app.command(miniature)
 _add("critique_graph.generate.command:generate", "generate problems.jsonl --annotator openai:NAME --out runs/data")
 _add("critique_graph.compare.command:compare", "compare problems.jsonl --samples 16 --plot curve.svg")
+_add("critique_graph.choose.command:choose", "choose runs/votes runs/loop runs/pool --budget 500 --budget 2000")
 _add(
     "critique_graph.eval_critic.command:eval_critic",
     "eval-critic processbench/gsm8k.json --critic hf:Qwen/Qwen3-4B",

@@ -46,7 +46,7 @@ _RECORDED_PACKAGES = ("critique-graph", "langgraph", "langchain-core", "torch", 
 """Packages that results may depend on."""
 
 _WAY_OUT = "Restore it, or use --fresh to start over."
-_FREE_FIELDS = frozenset(
+FREE_FIELDS = frozenset(
     {
         "concurrency",
         "call_timeout",
@@ -216,7 +216,7 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
         for field in given  # settings that only an older version knows decide nothing
-        if field not in _FREE_FIELDS and _deciding(known.get(field)) != _deciding(given.get(field))
+        if field not in FREE_FIELDS and _deciding(known.get(field)) != _deciding(given.get(field))
         if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
     ]
     if changes:
