@@ -159,6 +159,7 @@ class _Session:
         self._problems = enumerate(problems.read())
         self._journal = run.journal
         self._settings = without_paths(run.configuration)
+        self._settings.pop("shard", None)  # a trace is the same in whatever process
         self._prompts = run.prompts
         self._rules = rules
         self._breakers = breakers
