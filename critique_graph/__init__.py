@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from critique_graph.rubric import rubric_task
     from critique_graph.runs.traces import read_traces
     from critique_graph.self_talk.make import make_self_talk
+    from critique_graph.solve.merge import merge_runs
     from critique_graph.solve.run import run_problems
     from critique_graph.study.run import run_study
     from critique_graph.tasks.task import Task, prompts_ending_in
@@ -83,6 +84,7 @@ __all__ = [
     "load_problems",
     "maj_at_k",
     "make_self_talk",
+    "merge_runs",
     "parse_critique",
     "pass_at_k",
     "prompts_ending_in",
@@ -134,6 +136,7 @@ _MODULES = {
     "load_problems": "critique_graph.problems.load",
     "maj_at_k": "critique_graph.metrics.at_k",
     "make_self_talk": "critique_graph.self_talk.make",
+    "merge_runs": "critique_graph.solve.merge",
     "parse_critique": "critique_graph.core.critique",
     "pass_at_k": "critique_graph.metrics.at_k",
     "prompts_ending_in": "critique_graph.tasks.task",

@@ -68,6 +68,7 @@ _add(
     'solve "Tom has 8 coins. Tom finds 7 more. How many coins does Tom have?"',
 )
 _add("critique_graph.solve.command:run", "run problems.jsonl --samples 4 --rounds 2 --out runs/first")
+_add("critique_graph.solve.command:merge", "merge runs/part-* --out runs/all")
 _add(
     "critique_graph.check.command:check",
     "check problems.jsonl --actor openai:NAME --base-url http://HOST:8000/v1",

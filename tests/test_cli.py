@@ -102,6 +102,20 @@ def test_the_run_yaml_of_a_run_repeats_it(tmp_path: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["tokens"] == first["tokens"]
 
 
+def test_merge_prints_what_one_process_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["run", "--limit", "3", "--seed", "3", "--json", "--quiet"]
+    parts = [str(tmp_path / "part-1"), str(tmp_path / "part-2")]
+    assert run(*command, "--out", str(tmp_path / "whole")) == 0
+    whole = json.loads(capsys.readouterr().out)
+    for number, part in enumerate(parts, start=1):
+        assert run(*command, "--shard", f"{number}/2", "--out", part) == 0
+        assert json.loads(capsys.readouterr().out)["problems"] == 3 - number
+
+    assert run("merge", *parts, "--out", str(tmp_path / "all"), "--json") == 0
+    merged = json.loads(capsys.readouterr().out)
+    assert {**merged, "seconds": 0, "run": ""} == {**whole, "seconds": 0, "run": ""}
+
+
 def write(path: Path, text: str | bytes) -> str:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return str(path)
@@ -130,6 +144,9 @@ BAD_INPUT: dict[str, tuple[Any, str]] = {
     "bad flag value": (lambda tmp: ["run", "--samples", "0"], "--samples"),
     "bad choice": (lambda tmp: ["run", "--gate", "never"], "--gate"),
     "unknown flag": (lambda tmp: ["run", "--sampels", "2"], "--samples"),
+    "no such shard": (lambda tmp: ["run", "--shard", "9/8"], "'9/8'"),
+    "no shards": (lambda tmp: ["merge"], "runs/part-1"),
+    "shards of no run": (lambda tmp: ["merge", str(tmp)], "manifest.json"),
     "unknown verb": (lambda tmp: ["rnu"], "run"),
     "unknown model": (lambda tmp: ["run", "--actor", "gpt"], "gpt"),
     "no such model folder": (lambda tmp: ["run", "-n", "1", "--actor", f"hf:{tmp}/none"], "none"),

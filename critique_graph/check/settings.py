@@ -6,10 +6,12 @@ from pydantic import Field
 
 from critique_graph.core.schema import Gate
 from critique_graph.core.settings import PROBLEMS, SAMPLING
-from critique_graph.solve.settings import RunSettings
+from critique_graph.problems.settings import ProblemSettings
+from critique_graph.solve.settings import SolveSettings
+from critique_graph.verbs.settings import BudgetSettings
 
 
-class CheckSettings(RunSettings):
+class CheckSettings(SolveSettings, ProblemSettings, BudgetSettings):
     """Settings of `critique-graph check`: those of `run`, with few problems, all of which are refined."""
 
     limit: Annotated[int | None, PROBLEMS] = Field(default=10, ge=1)

@@ -32,8 +32,9 @@ from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
 from critique_graph.problems.problem_set import ProblemSet
+from critique_graph.runs.finish import finish
 from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
-from critique_graph.runs.journal import Journal, read_journal, read_usages
+from critique_graph.runs.journal import Journal, read_usages
 from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended, FinishedRun, Price
@@ -109,33 +110,16 @@ async def run_graph(
             async with Breakers(patience) as breakers:
                 session = _Session(create(run.journal), problems, run, rules, breakers, budget, progress)
                 await session.work(concurrency)
-        run.journal.fold_log()
-        probed = learned()
-        checksum = run.write_traces()
-        counts = run.journal.counts()
-        total = max(problems.total or 0, sum(counts.values()))
-        outcomes = {**counts, "pending": total - sum(counts.values()) + counts["pending"]}
-        finished = FinishedRun(
-            rows=lambda: read_journal(run.path / JOURNAL),
-            outcomes=outcomes,
-            folder=run.path,
-            seconds=run.journal.seconds(),
-            state=session.state,
-            reason=session.reason,
-            left_out=problems.left_out,
-            untraced=await run.journal.untraced_usage(),
-            prices=prices,
-        )
-        found = summarise(finished)
-        run.write_manifest(
+        return await finish(
+            run,
             session.state,
+            summarise,
             reason=session.reason,
-            outcomes=outcomes,
-            traces_checksum=checksum,
-            probed=probed,
-            **_tokens(found),
+            total=problems.total or 0,
+            left_out=problems.left_out,
+            prices=prices,
+            probed=learned(),
         )
-    return found
 
 
 def _budget(limits: Limits, run: RunFolder) -> Budget:
@@ -144,12 +128,6 @@ def _budget(limits: Limits, run: RunFolder) -> Budget:
         return Budget()
     spent = [usage for _, usage in read_usages(run.path / JOURNAL)]
     return Budget(limits, earlier=spent, seconds=run.journal.seconds())
-
-
-def _tokens(found: Ended) -> dict[str, Any]:
-    """Give the tokens of a record for the manifest, by role where the record has them by role."""
-    tokens = found.model_dump(mode="json").get("tokens")
-    return {} if tokens is None else {"tokens": tokens if isinstance(tokens, dict) else {"total": tokens}}
 
 
 @dataclass(frozen=True)
@@ -181,6 +159,7 @@ class _Session:
         self._problems = enumerate(problems.read())
         self._journal = run.journal
         self._settings = without_paths(run.configuration)
+        self._settings.pop("shard", None)  # a trace is the same in whatever process
         self._prompts = run.prompts
         self._rules = rules
         self._breakers = breakers

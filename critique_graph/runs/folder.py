@@ -70,6 +70,7 @@ _BEFORE: Mapping[str, JsonValue] = {
     "refine_best": None,
     "refinements": 1,
     "task": "math",
+    "shard": None,
 }
 """Settings of runs of versions that did not record them."""
 
@@ -91,11 +92,11 @@ class RunFolder:
             "schema": MANIFEST_SCHEMA,
             "state": state,
             "outcomes": self.journal.counts(),
-            **findings,
             "seconds": round(self.journal.seconds(), 3),
             "configuration": self.configuration,
             "prompts": self.prompts,
             "versions": installed_versions(_RECORDED_PACKAGES),
+            **findings,
         }
         manifest["checksum"] = _checksum(manifest)
         write_atomically(self.path / MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2), b"\n"])
@@ -211,12 +212,25 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.blake2b(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
-def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:
-    known = {**_BEFORE, **manifest["configuration"], "prompts": manifest["prompts"]}
-    changes = [
-        f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
+def settings_of(manifest: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Give the settings that a manifest records, with the hash of the prompts as `prompts`."""
+    return {**_BEFORE, **manifest["configuration"], "prompts": manifest["prompts"]}
+
+
+def changed_settings(known: Mapping[str, JsonValue], given: Mapping[str, JsonValue]) -> list[str]:
+    """Name the settings of `given` that are others in `known` and that results depend on."""
+    return [
+        field
         for field in given  # settings that only an older version knows decide nothing
         if field not in FREE_FIELDS and _deciding(known.get(field)) != _deciding(given.get(field))
+    ]
+
+
+def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:
+    known = settings_of(manifest)
+    changes = [
+        f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
+        for field in changed_settings(known, given)
         if not (field == "limit" and _is_raised(known.get(field), given.get(field)))
     ]
     if changes:

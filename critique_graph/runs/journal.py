@@ -305,7 +305,7 @@ def read_untraced_usage(path: Path) -> dict[str, Usage]:
 
 def read_usages(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, Usage]]:
     """Give role and usage of every recorded call, or of those of problems without a trace; raises as `read_journal`."""
-    for place, reply in read_calls(path, untraced=untraced):
+    for _, place, reply in read_calls(path, untraced=untraced):
         with suppress(ValueError):  # not a reply: its call is made again
             yield place.partition("/")[0], Reply.model_validate_json(reply).call.usage
 

@@ -142,8 +142,8 @@ def read_problems(path: Path) -> Iterator[tuple[Any, ...]]:
             yield row[:6]
 
 
-def read_calls(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Give place and reply of all calls, or of those of problems without a trace.
+def read_calls(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, str, bytes]]:
+    """Give problem, place and reply of all calls, or of those of problems without a trace.
 
     Damaged ones, which are made again, are left out.
 
@@ -156,7 +156,7 @@ def read_calls(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, byt
         is_old = connection.execute("PRAGMA user_version").fetchone() == (OLD_FORMAT,)
         for row in connection.execute(_UNTRACED_CALLS if untraced else _CALLS):
             if is_old or is_sound("calls", row):
-                yield row[1], row[2]
+                yield row[:3]
 
 
 def _refuse_links(path: Path) -> None:

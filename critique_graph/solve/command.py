@@ -1,7 +1,8 @@
-"""`critique-graph solve | run`: one question live, or a whole problem set."""
+"""`critique-graph solve | run | merge`: one question live, or a whole problem set, in one process or in several."""
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -16,8 +17,10 @@ from critique_graph.models.roles import load_roles
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.runs.progress import Progress
 from critique_graph.solve.live import LiveView
+from critique_graph.solve.merge import merge_runs
 from critique_graph.solve.run import run_problems
 from critique_graph.solve.settings import RunSettings, SolveSettings
+from critique_graph.solve.summary import Summary
 from critique_graph.solve.table import summary_table
 from critique_graph.verbs.output import RunOutput
 from critique_graph.verbs.settings import warn_about_servers
@@ -95,6 +98,26 @@ def run(
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
     """
     found = run_problems(**settings.naming(problems), **output.keywords(), progress=output.progress(Progress))
+    code = _show(found, output)
+    if settings.gate == "oracle":
+        log.print("oracle gate: the reference chose what was refined; this is an upper bound", style="yellow")
+    return code
+
+
+def merge(
+    *runs: Path,
+    output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
+) -> int:
+    """Make one run of the shards of a run (`run --shard`): the traces and the summary of a run in one process.
+
+    Args:
+        runs: Run folders of all shards, in any order.
+    """
+    return _show(merge_runs(runs, **output.keywords()), output)
+
+
+def _show(found: Summary, output: RunOutput) -> int:
+    """Print the findings of a run and what they warn of; gives the exit code."""
     code = output.show(found, [summary_table(found)])
     readable = found.readable_critiques
     if readable.value is not None and readable.value < FEW_READABLE:
@@ -102,6 +125,4 @@ def run(
             f"only {readable.percent()} of {readable.n} critiques can be read; `critique-graph check` says why",
             style="yellow",
         )
-    if settings.gate == "oracle":
-        log.print("oracle gate: the reference chose what was refined; this is an upper bound", style="yellow")
     return code

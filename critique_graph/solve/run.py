@@ -51,7 +51,7 @@ def run_problems(
                 task=job.settings.task,
                 log=journal,
             ).compile(name="actor_critic"),
-            job.problems,
+            job.settings.part_of(job.problems),
             run_folder(out, "run"),
             job.settings.recorded(),
             summarise,

@@ -1,11 +1,14 @@
 """Settings of `critique-graph solve` and `critique-graph run`."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from critique_graph.core.context import Context
+from critique_graph.core.settings import PROBLEMS
+from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.problems.settings import ProblemSettings
+from critique_graph.problems.shard import Shard
 from critique_graph.verbs.settings import BudgetSettings, PairSettings
 
 
@@ -23,3 +26,18 @@ class SolveSettings(PairSettings, Context):
 
 class RunSettings(SolveSettings, ProblemSettings, BudgetSettings):
     """Settings of `critique-graph run`."""
+
+    shard: Annotated[str | None, PROBLEMS] = None
+    """Part of the problems that this process works on, as I/N: `2/8` is every eighth problem, from the second on. Each
+    process has a run folder and budgets of its own; `critique-graph merge` makes one run of all of them."""
+
+    @field_validator("shard")
+    @classmethod
+    def _check_shard(cls, shard: str | None) -> str | None:
+        if shard is not None:
+            Shard.read(shard)
+        return shard
+
+    def part_of(self, problems: ProblemSet) -> ProblemSet:
+        """Give the problems of this process."""
+        return problems if self.shard is None else Shard.read(self.shard).part_of(problems)
