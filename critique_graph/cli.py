@@ -196,6 +196,8 @@ def _usage_message(error: CycloptsError) -> str:
 
 def _validation_message(error: pydantic.ValidationError) -> str:
     first = error.errors()[0]
+    if not first["loc"]:  # settings that do not go together
+        return f"{first['msg'].removeprefix('Value error, ')}."
     flag = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
     return f"{flag}: {first['msg'].lower()}, got {first['input']!r}."
 

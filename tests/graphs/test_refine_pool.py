@@ -201,4 +201,5 @@ def test_settings_that_lose_an_original_are_refused(settings: dict[str, Any]):
 
 def test_refinements_without_a_pool_are_one_line(capsys: pytest.CaptureFixture[str]):
     assert run_command(["run", "--refinements", "2"]) == 2
-    assert "refinements is for a pool: set refine_best, too" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == "critique-graph: refinements is for a pool: set refine_best, too."
