@@ -1,7 +1,7 @@
 """Settings of one invocation of a graph, as LangGraph `Context` schemas.
 
     GraphSettings ─► LoopContext ─► ChainContext ─► Context     the actor-critic loop
-                                 ─► JudgeContext                one critique of one response
+                                 ─► JudgeContext                the critic's judgement of one response
                                  ─► SelfTalkContext             self-talk
                   ─► GenerationContext                          critique data
 
@@ -202,15 +202,21 @@ class Context(ChainContext):
 
 
 class JudgeContext(LoopContext):
-    """Settings of the graph in which the critic judges one response once."""
+    """Settings of the graph in which the critic judges one response."""
 
     temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
     """Sampling temperature of the actor, where it writes the response."""
+    critiques: Annotated[int, SAMPLING] = Field(default=1, ge=1, le=64)
+    """Number of critiques of a response. Several give its verdict a confidence; they need a critic_temperature above 0,
+    and have 0.7 in the place of 0."""
+    agree: Annotated[Agreement, SAMPLING] = MAJORITY
+    """Rule that makes one verdict of several critiques: a response is wrong if `any_wrong` says so, if a `majority`
+    does, `all_wrong`, or a share of at least P, `threshold:P`."""
 
     @property
     def rules(self) -> LoopRules:
         """What the nodes of the loop go by."""
-        return LoopRules(samples=1, rounds=1, gate="always", vote="first")
+        return LoopRules(samples=1, rounds=1, gate="always", vote="first", critiques=self.critiques, agree=self.agree)
 
     def sampling(self, role: Role) -> Sampling:
         """Give the temperature and the token limit of a role's calls."""

@@ -96,11 +96,13 @@ function judgementOf(tree, write) {
   const parts = [el("p", {}, "First wrong step by the label: ", el("b", {}, tree.label === null ? "not labelled" : step(tree.label)), ". By the critic: ", el("b", {}, tree.critique || tree.reason ? `${step(tree.predicted)}${why}` : "no critique"), ".")];
   const steps = tree.steps.length ? tree.steps : tree.response ? [tree.response.text] : [];
   const list = stepsOf(steps, tree.critique, write);
+  if (tree.others.length || tree.failures.length) parts.push(votesOf(tree));
   parts.push(list);
   if (tree.label !== null && tree.label >= 0) mark([list], tree.label, "first wrong step by the label");
   if (tree.critique) {
     parts.push(el("p", {}, el("small", {}, "Critique of the final answer: "), verdict(tree.critique.final), " ", el("span", { class: "text" }, write(tree.critique.final_explanation)), " ", el("small", {}, callOf(tree.call))));
   }
+  for (const other of tree.others) parts.push(otherCritique(other, steps, write));
   parts.push(details("As it was written", ...(tree.response ? asWritten(tree.response.text, tree.response.call, "response") : []), ...(tree.critique ? asWritten(tree.critique.text, tree.call, "critique") : [])));
   return [el("div", { class: "chain" }, ...parts)];
 }
