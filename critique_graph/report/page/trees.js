@@ -47,10 +47,10 @@ const fate = (isKept, reason) => el("span", { class: `chip ${isKept ? "good" : "
 const failureOf = (failure) => (failure ? el("p", { class: "gap text" }, `${failure.kind} after ${failure.attempts} attempts: `, plain(failure.message)) : null);
 
 function pathsOf(tree, write) {
-  return picked(tree.trace.paths, (path) => [path.strategy, path.drop ? path.drop.reason : "kept"], (path, i, open) => pathOf(path, tree.responses[i], write, open));
+  return picked(tree.trace.paths, (path) => [path.strategy, path.drop ? path.drop.reason : "kept"], (path, i, open) => pathOf(path, tree.responses[i], tree.lifts[i], write, open));
 }
 
-function pathOf(path, worked, write, open) {
+function pathOf(path, worked, lift, write, open) {
   const { trial, known } = path;
   const parts = [];
   if (path.template) parts.push(el("p", { class: "sub" }, `It begins with a part of ${path.template === "sample" ? "a correct sample" : "the worked solution"}.`));
@@ -63,7 +63,7 @@ function pathOf(path, worked, write, open) {
   }
   if (trial) {
     const tried = (right, count, how) => `${right} of ${count} refinements ${how} are correct`;
-    parts.push(el("p", {}, el("small", {}, "Trial: "), el("b", {}, tried(trial.right_with, trial.tried, REFINED.with)), trial.tried_without ? `; ${tried(trial.right_without, trial.tried_without, REFINED.without)}` : "; none was tried without it", "."));
+    parts.push(el("p", {}, el("small", {}, "Trial: "), el("b", {}, tried(trial.right_with, trial.tried, REFINED.with)), trial.tried_without ? `; ${tried(trial.right_without, trial.tried_without, REFINED.without)}` : "; none was tried without it", lift ? `: ${lift}` : "", "."));
     if (trial.refinement) parts.push(details("The first correct refinement with the critique", el("div", { class: "text" }, write(trial.refinement))));
   }
   return el("details", { class: "chain", open },
