@@ -26,7 +26,10 @@ from critique_graph.graphs.self_talk import create_self_talk
 
 Settings = TypeVar("Settings", bound=GraphSettings)
 
-_DRAWS = ("samples", "attempts", "rollouts", "critiques", "refinements", "refine_best", "min_right", "paths")
+_DRAWS = (
+    *("samples", "attempts", "rollouts", "critiques", "refinements", "max_refinements", "refine_best"),
+    *("min_right", "paths"),
+)
 _ROUNDS = ("rounds", "repairs")
 _TOKENS = ("max_tokens", "critic_max_tokens", "annotator_max_tokens", "smoother_max_tokens")
 

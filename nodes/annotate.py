@@ -13,6 +13,7 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import CritiqueForm, GenerationContext
 from critique_graph.core.critique_json import GivenVerdicts
+from critique_graph.core.leaks import gives_answer_away
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
 from critique_graph.core.schema import Call, Failure, Verdict
@@ -70,6 +71,13 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 return path
             response, until = path.response.text, context.annotate_until
 
+            def leaks(critique: str) -> bool:
+                return players.task.leaks(critique) or (context.refuse_answers and states_answer(critique))
+
+            def states_answer(critique: str) -> bool:
+                known = {"question": state["question"], "response": response, "reference": str(reference_of(state))}
+                return gives_answer_away(critique, critique, **known)
+
             def unhinted(form: CritiqueForm) -> list[BaseMessage]:
                 return critique_messages(state["question"], response, players.prompts, form=form)
 
@@ -94,7 +102,7 @@ def create_annotate(players: Players[GenerationContext]) -> Runnable[AutoCritiqu
                 critique, reply = outcome
                 calls[path.name].append(reply.call)
                 path = path.model_copy(update={"critique": critique, "calls": (*path.calls, reply.call)})
-                reason = disagreement(path, players.task.leaks)
+                reason = disagreement(path, leaks)
                 if reason is None or (form == "text" and reason != "unreadable"):
                     break
             emit("annotated", path=path.name, drop=reason, text=critique.text)

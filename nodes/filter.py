@@ -1,10 +1,15 @@
 """The Monte-Carlo filter: a critique is kept if refinements with it are correct, and more often than without it.
 
 The refinements with the critique come first: where too few of them are correct, none are made without it.
+
+With `max_refinements`, the trial of a wrong path is a sequential test, which is ours: `refinements` is doubled while
+the decision is open, and at every such look the critique is kept if the lower limit of the lift is above 0. All looks
+share the error (Bonferroni).
 """
 
 import asyncio
 from collections import defaultdict
+from math import ceil, log2
 from typing import Any, Literal
 
 from langchain_core.runnables import Runnable
@@ -16,11 +21,14 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Trial
 from critique_graph.core.schema import Call, Failure
 from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.metrics.intervals import independent_difference, wilson
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import ask_for_refinement
 
 WAVE = 2
 """Refinements per wave; no wave starts once the decision is certain."""
+LIFT_ERROR = 0.05
+"""Nominal probability that `max_refinements` keeps a critique with which refinements are correct no more often."""
 Arm = Literal["with", "without"]
 """Whether refinements are made with the critique or without it."""
 
@@ -57,6 +65,7 @@ def create_filter(players: Players[GenerationContext]) -> Runnable[AutoCritiqueS
                 return path
             trial = Trial(asked=context.refinements, tried=0, tried_without=0, right_with=0, right_without=0)
             while decision(path, trial, context) is None:
+                trial = grown(trial, context)
                 arm = next_arm(path, trial, context)
                 begun = trial.tried if arm == "with" else trial.tried_without
                 wave = range(begun, min(begun + WAVE, trial.asked))
@@ -86,6 +95,13 @@ def next_arm(path: ReasoningPath, trial: Trial, context: GenerationContext) -> A
     return "without"
 
 
+def grown(trial: Trial, context: GenerationContext) -> Trial:
+    """Double the number of refinements of a trial that is open although all of them are made."""
+    if trial.tried < trial.asked or trial.tried_without < trial.asked:
+        return trial
+    return trial.model_copy(update={"asked": min(2 * trial.asked, context.max_refinements)})
+
+
 def counted(trial: Trial, arm: Arm, tried: int, correct: list[str]) -> Trial:
     """Add a wave to a trial: its correct refinements, and how many refinements the arm has with it."""
     if arm == "without":
@@ -110,6 +126,21 @@ def decision(path: ReasoningPath, trial: Trial, context: GenerationContext) -> P
         return "too_few_right"
     if trial.right_with + rest <= trial.right_without:
         return "no_lift"
-    if trial.right_with >= context.min_right and trial.right_with > trial.right_without + rest_without:
+    if trial.right_with < context.min_right:
+        return None
+    if not context.max_refinements:
+        return "kept" if trial.right_with > trial.right_without + rest_without else None
+    if is_lift_sure(trial, context):
         return "kept"
-    return None
+    is_last = rest == rest_without == 0 and trial.asked >= context.max_refinements
+    return "unsure_lift" if is_last else None
+
+
+def is_lift_sure(trial: Trial, context: GenerationContext) -> bool:
+    """Tell whether the lift is above 0, by its error at one look, even if all refinements to come speak against it."""
+    looks = 1 + ceil(log2(context.max_refinements / context.refinements))
+    confidence = 1 - 2 * LIFT_ERROR / looks  # of an interval whose upper limit is not asked for
+    most_without = trial.right_without + trial.asked - trial.tried_without
+    without = wilson(most_without, trial.asked, confidence)
+    lift = independent_difference(without, wilson(trial.right_with, trial.asked, confidence))
+    return lift.low is not None and lift.low > 0

@@ -1,7 +1,7 @@
 """Settings of one invocation of a graph, as LangGraph `Context` schemas.
 
     GraphSettings ─► LoopContext ─► ChainContext ─► Context     the actor-critic loop
-                                 ─► JudgeContext                one critique of one response
+                                 ─► JudgeContext                the critic's judgement of one response
                                  ─► SelfTalkContext             self-talk
                   ─► GenerationContext                          critique data
 
@@ -202,15 +202,21 @@ class Context(ChainContext):
 
 
 class JudgeContext(LoopContext):
-    """Settings of the graph in which the critic judges one response once."""
+    """Settings of the graph in which the critic judges one response."""
 
     temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
     """Sampling temperature of the actor, where it writes the response."""
+    critiques: Annotated[int, SAMPLING] = Field(default=1, ge=1, le=64)
+    """Number of critiques of a response. Several give its verdict a confidence; they need a critic_temperature above 0,
+    and have 0.7 in the place of 0."""
+    agree: Annotated[Agreement, SAMPLING] = MAJORITY
+    """Rule that makes one verdict of several critiques: a response is wrong if `any_wrong` says so, if a `majority`
+    does, `all_wrong`, or a share of at least P, `threshold:P`."""
 
     @property
     def rules(self) -> LoopRules:
         """What the nodes of the loop go by."""
-        return LoopRules(samples=1, rounds=1, gate="always", vote="first")
+        return LoopRules(samples=1, rounds=1, gate="always", vote="first", critiques=self.critiques, agree=self.agree)
 
     def sampling(self, role: Role) -> Sampling:
         """Give the temperature and the token limit of a role's calls."""
@@ -261,11 +267,16 @@ class GenerationContext(GraphSettings):
     """Maximum number of refinements with the critique, and as many without, by which a critique is kept or dropped;
     they stop once that is certain. 0: every critique that agrees with what is known is kept, unlike in the paper, for
     an actor that is too weak to refine."""
+    max_refinements: Annotated[int, DATA] = Field(default=0, ge=0, le=512)
+    """Largest number to which `refinements` is doubled while it is open whether the critique of a wrong path helps; it
+    is then kept with an error of 5 %. 0: `refinements` are enough, and more correct ones than without the critique."""
     refine_temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
     """Sampling temperature of refinements, of the continuations of `rg3`, and of the rollouts of `rg2`."""
     min_right: Annotated[int, DATA] = Field(default=2, ge=1)
     """Number of correct refinements that the critique of a wrong path needs to be kept; there must also be more than
     without the critique. Of a correct path, all refinements but one must stay correct."""
+    refuse_answers: Annotated[bool, DATA] = False
+    """Drop a critique that states the reference answer where no equation in it has that value, as a leak, too."""
     annotator_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)
     """Maximum number of tokens of one critique, its reasoning included, and of one inserted error."""
     annotator_temperature: Annotated[float, SAMPLING] = Field(default=0.0, ge=0, le=5)
@@ -281,6 +292,8 @@ class GenerationContext(GraphSettings):
     def _check_min_right(self) -> Self:
         if self.min_right > self.refinements > 0:
             raise ValueError(f"min_right ({self.min_right}) must not be more than refinements ({self.refinements})")
+        if self.max_refinements and not 0 < self.refinements <= self.max_refinements:
+            raise ValueError(f"max_refinements ({self.max_refinements}) needs refinements from 1 to that number")
         if self.critiques > 1 and self.annotator_temperature == 0:
             raise ValueError(f"{self.critiques} critiques of a path need an annotator_temperature above 0")
         return self

@@ -36,10 +36,11 @@ PathDropReason = Literal[
     "unreadable",  # the critique has no readable verdict, or not every step is one of the path's
     "verdict_disagrees",  # the final verdict contradicts the reference
     "step_disagrees",  # the first step judged wrong is not the step known to be wrong
-    "leak",  # the critique mentions the reference answer, which only the annotator knows
+    "leak",  # the critique mentions the hints or gives the reference answer away, which only the annotator knows
     # filter
     "too_few_right",  # too few refinements with the critique are correct
     "no_lift",  # refinements with the critique are not correct more often than those without it
+    "unsure_lift",  # it stays open whether refinements with the critique are correct more often (`max_refinements`)
     "does_harm",  # too many refinements of a correct path are wrong
     # any
     "failed",  # a model call failed for good
@@ -63,7 +64,8 @@ class Trial(Record):
     """
 
     asked: int
-    """Maximum number of refinements with the critique, and of those without it."""
+    """Maximum number of refinements with the critique, and of those without it; doubled while the decision was open, if
+    it may be (`max_refinements`)."""
     tried: int
     """Number of refinements that were made with the critique."""
     tried_without: int

@@ -23,7 +23,8 @@ def eval_critic(
     """Measure whether the critic finds the first wrong step: accuracy and F1, by the protocol of ProcessBench.
 
     F1 is the harmonic mean of the accuracy on responses with a wrong step and of that on responses without one. A
-    critique that is unreadable or missing counts as wrong. The same command again resumes.
+    critique that is unreadable or missing counts as wrong. Several critiques of a response give its verdict a
+    confidence, whose calibration error is measured, too. The same command again resumes.
 
     Args:
         files: Files (JSON, JSONL or Parquet) or `hf:owner/name[:config[:split]]` of responses with `steps` and
@@ -48,11 +49,18 @@ def evaluation_table(found: CriticEvaluation) -> Table:
         [
             *(figure for name, its in scores for figure in _figures(name, its)),
             ("no prediction", counts or "none"),
+            *_calibration(found),
             ("tokens", f"{found.tokens:,}"),
             ("time", f"{found.seconds:.1f} s"),
             ("run", found.run),
         ]
     )
+
+
+def _calibration(found: CriticEvaluation) -> Iterator[tuple[str, str]]:
+    if found.calibration is not None:
+        ece = found.calibration.ece
+        yield "calibration error", f"{ece.percent()}, n = {ece.n} verdicts of several critiques"
 
 
 def _figures(name: str, scores: FirstErrors) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Measures whether a critic finds the first wrong step, by the protocol of ProcessBench (arXiv 2412.06559).
 
 A prediction is the first step that the critique calls wrong, or that no step is wrong. A critique without a readable
-prediction counts as wrong, and is counted by reason.
+prediction counts as wrong, and is counted by reason. Of several critiques of a response, the one that stands for all of
+them (`core/verdicts.py`) is scored, and the share that agrees with it is the confidence of the verdict.
 """
 
 from collections import Counter
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import JudgeContext
@@ -21,6 +24,7 @@ from critique_graph.eval_critic.labelled import Case, exact_case, labelled_probl
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.metrics.calibration import Calibration, calibration
 from critique_graph.metrics.judgement import NO_ERROR, FirstErrors, first_errors
 from critique_graph.problems.labelled import LabelledProblem
 from critique_graph.problems.problem_set import Problems, ProblemSet, name_of_problems, refuse_repeated_ids
@@ -57,6 +61,18 @@ class CriticEvaluation(FirstErrors, Ended):
     pending: int
     """Number of responses that the run has not reached."""
     tokens: int
+    calibration: Calibration | None = None
+    """How well the confidences of verdicts that several critiques made say how many of them are correct: a verdict is
+    correct if it is `wrong` on a response with a wrong step, or `correct` on one without; None where there are none,
+    because a single critique always agrees with itself."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent_calibration(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an absent calibration out: scores of single critiques are what they were before there were several."""
+        written: dict[str, Any] = write(self)
+        if written.get("calibration") is None:
+            written.pop("calibration", None)
+        return written
 
 
 class JudgedTrace(Trace):
@@ -182,6 +198,7 @@ def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> Cr
     """
     unreadable: Counter[str] = Counter()
     scored: dict[str, list[tuple[int | None, int]]] = {}
+    confident: list[tuple[float, bool]] = []
     unlabelled = tokens = 0
     for row in run.rows():
         if row.trace is None or row.outcome.status != "done":
@@ -195,6 +212,11 @@ def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> Cr
         if prediction.reason is not None:
             unreadable[prediction.reason] += 1
         scored.setdefault(str(trace.problem.source), []).append((prediction.step, case.label))
+        confident += [
+            (turn.confidence, (turn.critique.final == "wrong") == (case.label != NO_ERROR))
+            for turn in trace.chains[0].rounds
+            if (turn.others or turn.failures) and turn.critique.final is not None
+        ]
     every = [pair for pairs in scored.values() for pair in pairs]
     return CriticEvaluation(
         **_scores(every).model_dump(),
@@ -205,6 +227,7 @@ def score(run: FinishedRun, case_of: Callable[[JudgedTrace], Case | None]) -> Cr
         failed=run.outcomes["failed"] + run.outcomes["quarantined"],
         pending=run.outcomes["pending"],
         tokens=tokens,
+        calibration=calibration(*zip(*confident, strict=True)) if confident else None,
         **run.ending(),
     )
 

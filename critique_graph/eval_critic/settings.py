@@ -12,7 +12,7 @@ from critique_graph.verbs.settings import BudgetSettings, PairSettings
 
 
 class EvalCriticSettings(PairSettings, JudgeContext, BudgetSettings):
-    """Settings of `critique-graph eval-critic`: one critique of one response."""
+    """Settings of `critique-graph eval-critic`: the critic's judgement of labelled responses."""
 
     sources: Annotated[tuple[str, ...], Parameter(show=False)] = ("miniature",)
     """Files of labelled responses, or `hf:owner/name[:config[:split]]`, or `miniature`."""

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import model_validator
+from pydantic import computed_field, model_validator
 
 from critique_graph.core.dataset_row import DatasetRow
 from critique_graph.core.errors import InputError, MissingDependencyError
@@ -14,6 +14,7 @@ from critique_graph.core.paths import PathSource, ReasoningPath, TemplateSource
 from critique_graph.core.role_model import model_name
 from critique_graph.core.schema import Verdict
 from critique_graph.generate.funnel import PathsTrace
+from critique_graph.metrics.intervals import Rate, independent_difference, wilson
 from critique_graph.runs.folder import TRACES
 from critique_graph.tasks.shipped import wording_of_rows
 
@@ -64,6 +65,24 @@ class CritiqueRow(DatasetRow):
     """The model that wrote the response and the refinement."""
     annotator: str
     """The model that wrote the critique."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated properties
+    @property
+    def share_with(self) -> Rate:
+        """Share of the refinements with the critique that were correct, with Wilson's 95 % interval."""
+        return wilson(self.right_with, self.refinements)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def share_without(self) -> Rate:
+        """Share of the refinements without the critique that were correct, with Wilson's 95 % interval."""
+        return wilson(self.right_without, self.refinements_without)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def lift(self) -> Rate:
+        """The first share minus the second, with its 95 % interval; without value where the response is correct."""
+        return independent_difference(self.share_without, self.share_with)
 
     @model_validator(mode="before")
     @classmethod
@@ -155,10 +174,13 @@ def write_parquet(file: Path, rows: Iterable[CritiqueRow]) -> int:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingDependencyError("pyarrow", extra="data", purpose="Writing Parquet files") from error
-    kinds = {int: arrow.int64(), bool: arrow.bool_()}
+    rate = arrow.struct([(name, arrow.int64() if name == "n" else arrow.float64()) for name in Rate.model_fields])
+    kinds = {int: arrow.int64(), bool: arrow.bool_(), Rate: rate}
+    annotations = {name: field.annotation for name, field in CritiqueRow.model_fields.items()}
+    annotations |= {name: field.return_type for name, field in CritiqueRow.model_computed_fields.items()}
     fields = [
-        arrow.field(name, next((kinds[kind] for kind in kinds if _holds(kind, field.annotation)), arrow.string()))
-        for name, field in CritiqueRow.model_fields.items()
+        arrow.field(name, next((kinds[kind] for kind in kinds if _holds(kind, annotation)), arrow.string()))
+        for name, annotation in annotations.items()
     ]
     count = 0
     partial = file.with_name(f".{file.name}.part")

@@ -35,7 +35,9 @@ def guessed(
     may need more.
     """
     flawed = [strategy for strategy in settings.strategies if strategy != "correct"]
-    tries = settings.refinements * settings.paths * settings.critiques
+    critiques = settings.paths * settings.critiques
+    tries = settings.refinements * critiques
+    tries_of_flawed = max(settings.refinements, settings.max_refinements) * critiques
     response = STEPS * STEP_TOKENS
     prompt = sum(len(asked.text) for asked in solve_messages(problem.question, prompts)) // CHARACTERS_PER_TOKEN
     critique = 3 * response
@@ -43,8 +45,8 @@ def guessed(
     continued = settings.attempts * (STEPS // 2) if "rg2" in flawed else 0
     continued += 2 * settings.paths * settings.rollouts if "rg2" in flawed else 0
     continued += settings.attempts if "rg3" in flawed else 0
-    refined = 2 * tries * len(flawed) + (tries if "correct" in settings.strategies else 0)
-    annotated = MAX_ASKED * settings.paths * settings.critiques * len(settings.strategies)
+    refined = 2 * tries_of_flawed * len(flawed) + (tries if "correct" in settings.strategies else 0)
+    annotated = MAX_ASKED * critiques * len(settings.strategies)
     corrupted = settings.attempts if "rg3" in flawed and corruptor != "exact" else 0
     calls = {"actor": sampled + continued + refined, "annotator": annotated, "corruptor": corrupted}
     tokens = {

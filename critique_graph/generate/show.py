@@ -68,6 +68,8 @@ def _parts(row: CritiqueRow) -> Iterator[RenderableType]:
         yield plain(f"inserted: {row.error_type}: {row.error_description}", style="dim")
     yield plain(row.critique, style="cyan")
     worth = f"correct refinements: {row.right_with} of {row.refinements} with the critique"
-    yield Text(
-        worth if row.is_correct else f"{worth}, {row.right_without} of {row.refinements_without} without", style="bold"
-    )
+    if not row.is_correct:
+        worth += f", {row.right_without} of {row.refinements_without} without"
+    if row.lift.value is not None:
+        worth += f": {row.lift.percent(sign='+', unit='points')}"
+    yield Text(worth, style="bold")

@@ -1,4 +1,4 @@
-"""The critic alone: one critique of a response that is given or that the actor writes.
+"""The critic alone: its judgement of a response that is given or that the actor writes.
 
 given_response | solve ─► critique ─► vote
 """
@@ -36,7 +36,7 @@ def create_judge(
     task: TaskGiven = MATH,
     **settings: object,
 ) -> StateGraph[JudgeState, JudgeContext, JudgeInput, ActorCriticOutput]:
-    """Create the graph that critiques one response once, uncompiled. Its output is that of `create_actor_critic`.
+    """Create the graph in which a critic judges one response, uncompiled. Its output is that of `create_actor_critic`.
 
     Args:
         actor: Writes the response, where none is given.

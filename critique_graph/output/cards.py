@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 CARD = "README.md"
 
@@ -105,8 +105,11 @@ def cost_section(calls: Mapping[str, int], tokens: Mapping[str, int], seconds: f
 
 def fields_section(schema: str, row: type[BaseModel]) -> str:
     """Write the name, the types and the meaning of every field of a row."""
+    described = row.model_json_schema()["properties"]
+    for name, computed in row.model_computed_fields.items():
+        described[name] = TypeAdapter(computed.return_type).json_schema() | {"description": computed.description}
     rows = []
-    for name, field in row.model_json_schema()["properties"].items():
+    for name, field in described.items():
         kinds = (str(kind["type"]) for kind in (field, *field.get("anyOf", ())) if "type" in kind)
         rows.append((f"`{name}`", " or ".join(kinds), re.sub(r"\s+", " ", field.get("description", ""))))
     return f"Every line is one JSON object (format `{schema}`).\n\n{table(('field', 'type', 'meaning'), rows)}"

@@ -4,18 +4,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from critique_graph.core.schema import Call, Critique, Problem, Record, Response
+from critique_graph.core.schema import Call, Critique, Failure, Judgement, Problem, Record, Response, Round
 from critique_graph.eval_critic.labelled import Case
 from critique_graph.eval_critic.score import CriticEvaluation, JudgedTrace, cases_of, judged, score
+from critique_graph.metrics.calibration import Calibration
 from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.report.charts import bars_plot, rates_plot
-from critique_graph.report.drawing import Plot, styled
+from critique_graph.report.drawing import Plot, bars, empty, label, percent, styled
 from critique_graph.report.formulas import MathElement, find_formulas
 from critique_graph.report.layout import Card, Filter, Look, Page, Table, rate_of, recorded_settings, settings_of
 from critique_graph.report.parts import Looked, Problems, cost_table, outcome_figures, problems_of, run_data
 from critique_graph.report.problems import critique_texts, problem_texts
 from critique_graph.report.read_run import ReportedRun, read_run
-from critique_graph.report.svg import RUNS
+from critique_graph.report.svg import MUTED, RUNS, svg_of
 
 OUTCOMES = {
     "found": "wrong step found",
@@ -43,6 +44,10 @@ class JudgedTree(Record):
     critique: Critique | None
     """As it was read to be scored: against the labelled steps."""
     call: Call | None
+    others: tuple[Judgement, ...]
+    """The other critiques of the response, where there are several."""
+    failures: tuple[Failure, ...]
+    """The calls for critiques of the response that failed while others came."""
     formulas: dict[str, MathElement]
 
 
@@ -88,8 +93,10 @@ def _look(trace: JudgedTrace, case_of: Callable[[JudgedTrace], Case | None]) -> 
         outcome = "false_alarm" if case.label == NO_ERROR else "missed"
     else:
         outcome = "earlier" if prediction.step < case.label else "later"
-    said = critique or (chain.rounds[0].critique if chain.rounds else None)
+    turn: Round | None = next(iter(chain.rounds), None)
+    said, others = critique or (turn and turn.critique), turn.others if turn else ()
     texts = [*problem_texts(trace.problem), *(case.steps if case else ()), *(critique_texts(said) if said else ())]
+    texts += [text for other in others for text in critique_texts(other.critique)]
     tree = JudgedTree(
         problem=Problem(**trace.problem.model_dump(include=set(Problem.model_fields))),
         steps=case.steps if case else (),
@@ -98,7 +105,9 @@ def _look(trace: JudgedTrace, case_of: Callable[[JudgedTrace], Case | None]) -> 
         reason=prediction.reason if prediction else None,
         response=chain.response,
         critique=said,
-        call=chain.rounds[0].call if chain.rounds else None,
+        call=turn.call if turn else None,
+        others=others,
+        failures=turn.failures if turn else (),
         formulas=find_formulas(texts),
     )
     look: Look = "good" if outcome in ("found", "accepted") else "" if outcome == "unlabelled" else "bad"
@@ -139,6 +148,8 @@ def _figures(run: ReportedRun, summary: CriticEvaluation) -> Iterator[tuple[str,
     yield "without a prediction", reasons or "none"
     if summary.unlabelled:
         yield "left out, without a label", f"{summary.unlabelled:,}"
+    if summary.calibration is not None:
+        yield "calibration error of the verdicts", rate_of(summary.calibration.ece)
     yield "tokens", f"{summary.tokens:,}"
 
 
@@ -166,6 +177,30 @@ def _plots(summary: CriticEvaluation, counts: Counter[str]) -> Iterator[Plot]:
         {"responses": RUNS[0]},
         name="verdicts",
         axis="responses",
+    )
+    if summary.calibration is not None:
+        yield _reliability(summary.calibration)
+
+
+def _reliability(calibration: Calibration) -> Plot:
+    figure, axes = empty()
+    axes.plot([0, 100], [0, 100], "--", color=MUTED, linewidth=1)
+    label(axes, "calibrated", (14, 14), MUTED)
+    for point in calibration.bins:
+        place = 100 * point.confidence
+        axes.errorbar([place], [percent(point.correct)], bars(point.correct), color=RUNS[0], capsize=3, fmt="o")
+    axes.set_xlabel("confidence: critiques that share the verdict, %")
+    axes.set_ylabel("correct verdicts, %")
+    axes.set_xlim(-2, 104)
+    axes.set_ylim(-4, 104)
+    rows = [
+        (f"{100 * point.confidence:.1f} %", point.correct.percent(), str(point.correct.n)) for point in calibration.bins
+    ]
+    return Plot(
+        f"Confidence and correctness of verdicts differ by {calibration.ece.percent(unit='points')} on average",
+        svg_of(figure, "reliability"),
+        ("confidence", "correct verdicts, 95 % interval", "n"),
+        rows,
     )
 
 

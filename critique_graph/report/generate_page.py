@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES, FunnelStage, ReasoningPath
+from critique_graph.core.paths import FUNNEL_STAGES, PATH_SOURCES, FunnelStage, ReasoningPath, Trial
 from critique_graph.core.schema import Record
 from critique_graph.generate.dataset import find_dataset, read_dataset
 from critique_graph.generate.funnel import GenerationSummary, PathsTrace, summarise_paths
+from critique_graph.metrics.intervals import independent_difference, wilson
 from critique_graph.report.charts import bars_plot, rates_plot
 from critique_graph.report.drawing import Plot, styled
 from critique_graph.report.formulas import MathElement, find_formulas
@@ -27,6 +28,8 @@ class PathsTree(Record):
     trace: PathsTrace
     """Without its settings."""
     responses: tuple[ShownResponse | None, ...]
+    lifts: tuple[str | None, ...]
+    """By how much the critique lifts the share of correct refinements; None where they were not tried both ways."""
     formulas: dict[str, MathElement]
 
 
@@ -65,10 +68,17 @@ def _look(trace: PathsTrace) -> Looked:
     tree = PathsTree(
         trace=trace.model_copy(update={"settings": {}}),
         responses=tuple(path.response and shown_response(path.response) for path in trace.paths),
+        lifts=tuple(path.trial and _lift(path.trial) for path in trace.paths),
         formulas=find_formulas(_texts(trace)),
     )
     parts = [(path.strategy, path.drop.reason if path.drop else KEPT) for path in trace.paths]
     return Looked(parts, [(f"{kept} kept", "good" if kept else ""), (f"{dropped} dropped", "")], tree)
+
+
+def _lift(trial: Trial) -> str | None:
+    without = wilson(trial.right_without, trial.tried_without)
+    lift = independent_difference(without, wilson(trial.right_with, trial.tried))
+    return None if lift.value is None else lift.percent(sign="+", unit="points")
 
 
 def _texts(trace: PathsTrace) -> Iterator[str]:

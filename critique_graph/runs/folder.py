@@ -69,6 +69,8 @@ _BEFORE: Mapping[str, JsonValue] = {
     "keep_original": False,
     "refine_best": None,
     "refinements": 1,
+    "max_refinements": 0,
+    "refuse_answers": False,
     "task": "math",
     "shard": None,
 }

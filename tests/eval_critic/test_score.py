@@ -11,6 +11,7 @@ from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError, ModelCallError
 from critique_graph.core.schema import Failure, Problem
 from critique_graph.eval_critic.score import CriticEvaluation, Prediction, evaluate_critic, predict
+from critique_graph.metrics.calibration import calibration
 from critique_graph.metrics.intervals import wilson
 from critique_graph.metrics.judgement import NO_ERROR
 from critique_graph.problems.labelled import LabelledProblem
@@ -84,6 +85,53 @@ def test_critic_reads_the_given_steps_and_no_label(tmp_path: Path):
     assert len(critic.texts) == 5
 
 
+FINDS, FINDS_EARLIER = critique("Correct", "Wrong", final="Wrong"), critique("Wrong", final="Wrong")
+ACCEPTS, UNREADABLE = critique("Correct", "Correct", "Correct", final="Correct"), "no idea"
+REFUSED = ModelCallError(Failure(kind="rejected", message="no"), can_retry=False)
+
+
+def evaluate_several(folder: Path, *cases: tuple[int, list[object]], **settings: object) -> CriticEvaluation:
+    """Score a critic of responses with a label each, whose critiques come one after the other."""
+    left = {f"Question {index}?": list(replies) for index, (_, replies) in enumerate(cases)}
+    critic = ScriptedModel(
+        answer=lambda messages: next(
+            replies for question, replies in left.items() if question in messages[-1].text
+        ).pop(0)
+    )
+    file = judged_file(folder, *(label for label, _ in cases))
+    return evaluate_critic(
+        file, actor=ScriptedModel(), critic=critic, out=folder / "run", critiques=len(cases[0][1]), **settings
+    )
+
+
+def test_confidence_of_a_verdict_is_the_share_of_critiques_that_agree(tmp_path: Path):
+    found = evaluate_several(
+        tmp_path,
+        (1, [FINDS, FINDS, ACCEPTS]),
+        (NO_ERROR, [FINDS, FINDS, ACCEPTS]),
+        (1, [ACCEPTS, FINDS_EARLIER, FINDS_EARLIER]),
+        (NO_ERROR, [ACCEPTS, ACCEPTS, ACCEPTS]),
+        (1, [ACCEPTS, UNREADABLE, REFUSED]),
+        (1, [UNREADABLE, UNREADABLE, UNREADABLE]),
+    )
+    assert found.calibration == calibration([2 / 3, 2 / 3, 2 / 3, 1, 1 / 3], [True, False, True, True, False])
+    assert (found.responses, found.exact) == (6, wilson(2, 6))
+
+
+def test_rule_decides_which_critique_is_scored(tmp_path: Path):
+    found = evaluate_several(
+        tmp_path, (1, [ACCEPTS, ACCEPTS, FINDS]), (NO_ERROR, [ACCEPTS, FINDS, FINDS]), agree="any_wrong"
+    )
+    assert (found.on_erroneous, found.on_correct) == (wilson(1, 1), wilson(0, 1))
+    assert found.calibration == calibration([1 / 3, 2 / 3], [True, False])
+
+
+def test_single_critiques_have_no_calibration(tmp_path: Path):
+    found = evaluate_several(tmp_path, (1, [FINDS]), (NO_ERROR, [FINDS]))
+    assert found.calibration is None
+    assert "calibration" not in found.model_dump()
+
+
 def test_same_command_again_asks_only_for_what_is_missing(tmp_path: Path):
     evaluate(tmp_path, ScriptedModel(answer=answer))
     again = ScriptedModel()
@@ -104,6 +152,14 @@ def test_command_labels_the_miniatures_responses(tmp_path: Path, capsys: pytest.
     assert {"value", "low", "high", "n"} == found["f1"].keys()
     assert run_command(command) == 0
     assert "first-error F1" in capsys.readouterr().out
+
+
+def test_command_prints_the_calibration_error_of_several_critiques(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["eval-critic", "--limit", "4", "--critiques", "2", "--critic-temperature", "2", "--out", str(tmp_path)]
+    assert run_command(command) == 0
+    assert "verdicts of several critiques" in capsys.readouterr().out
+    assert run_command([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["calibration"]["ece"].keys() == {"value", "low", "high", "n"}
 
 
 def test_missing_file_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -19,6 +19,7 @@ from critique_graph.core.steps import split_steps
 from critique_graph.generate.dataset import CritiqueRow, write_parquet
 from critique_graph.generate.mathcritique import read_example
 from critique_graph.graphs.prompts import data_prompts, prompt_hash
+from critique_graph.metrics.intervals import independent_difference, wilson
 from critique_graph.miniature.annotator import ExactAnnotator, read_exercise
 from critique_graph.miniature.task import split_of
 from critique_graph.nodes.critique import critique_messages
@@ -224,6 +225,17 @@ def test_export_gives_rows_of_every_task_in_the_nodes_prompts(tmp_path: Path, ca
     assert [read_example(record).critique for record in export("--to", "mathcritique")] == [
         row["critique"] for row in wrong
     ]
+
+
+def test_rows_have_the_shares_of_both_arms_and_the_lift_with_their_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    _, rows = generate(tmp_path / "run", capsys, "--limit", "8", "--seed", "3")
+    for row in rows:
+        shares = wilson(row["right_with"], row["refinements"]), wilson(row["right_without"], row["refinements_without"])
+        assert (row["share_with"], row["share_without"]) == tuple(share.model_dump() for share in shares)
+        assert row["lift"] == independent_difference(shares[1], shares[0]).model_dump()
+        assert (row["lift"]["value"] is None) == row["is_correct"]
 
 
 def test_export_to_parquet_has_the_same_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

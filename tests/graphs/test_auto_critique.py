@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+from collections import Counter
+from itertools import cycle
 from typing import Any, ClassVar
 
 import pytest
@@ -18,7 +20,8 @@ from critique_graph.core.schema import Reply, Usage
 from critique_graph.core.steps import split_steps
 from critique_graph.graphs.auto_critique import create_auto_critique
 from critique_graph.graphs.flawed_paths import create_flawed_paths
-from critique_graph.nodes.filter import counted, decision, next_arm
+from critique_graph.metrics.intervals import independent_difference, wilson
+from critique_graph.nodes.filter import LIFT_ERROR, counted, decision, grown, next_arm
 
 QUESTION = "Ann has 3 apples and buys 4 more. Then she doubles them. How many apples has she?"
 
@@ -321,21 +324,93 @@ def test_critique_that_helps_is_kept_with_its_evidence():
     assert all("14." not in prompt[-1].text.partition("</critique>")[0] for prompt in actor.prompts[1:])
 
 
-def test_critique_is_kept_by_the_same_rule_as_if_all_refinements_were_made():
-    asked, rng = 8, random.Random(1)
-    context = GenerationContext(refinements=asked)
+def played(chances: dict[str, float], context: GenerationContext, rng: random.Random) -> tuple[str, Trial, Any]:
+    """Play the trial of a wrong path; gives the decision, the trial, and the outcome of every refinement."""
     path = ReasoningPath(name="sample-0", strategy="rg1")
+    most = max(context.refinements, context.max_refinements)
+    outcomes = {arm: [rng.random() < chance for _ in range(most)] for arm, chance in chances.items()}
+    trial = Trial(asked=context.refinements, tried=0, tried_without=0, right_with=0, right_without=0)
+    while (decided := decision(path, trial, context)) is None:
+        trial = grown(trial, context)
+        arm = next_arm(path, trial, context)
+        begun = trial.tried if arm == "with" else trial.tried_without
+        wave = range(begun, min(begun + 2, trial.asked))
+        trial = counted(trial, arm, wave.stop, ["" for index in wave if outcomes[arm][index]])
+    return decided, trial, outcomes
+
+
+def test_critique_is_kept_by_the_same_rule_as_if_all_refinements_were_made():
+    context, rng = GenerationContext(refinements=8), random.Random(1)
     for _ in range(2000):
-        chance = {arm: rng.random() for arm in ("with", "without")}
-        outcomes = {arm: [rng.random() < chance[arm] for _ in range(asked)] for arm in ("with", "without")}
-        trial = Trial(asked=asked, tried=0, tried_without=0, right_with=0, right_without=0)
-        while (decided := decision(path, trial, context)) is None:
-            arm = next_arm(path, trial, context)
-            begun = trial.tried if arm == "with" else trial.tried_without
-            wave = range(begun, begun + 2)
-            trial = counted(trial, arm, wave.stop, ["" for index in wave if outcomes[arm][index]])
-        right_with, right_without = (sum(outcomes[arm]) for arm in ("with", "without"))
+        decided, _, outcomes = played({arm: rng.random() for arm in ("with", "without")}, context, rng)
+        right_with, right_without = sum(outcomes["with"]), sum(outcomes["without"])
         assert (decided == "kept") == (right_with >= context.min_right and right_with > right_without)
+
+
+def decided_at(look: int, outcomes: dict[str, list[bool]], confidence: float) -> str | None:
+    """What the sequential test decides once so many refinements of both arms are made; None if that is open."""
+    right_with, right_without = (sum(outcomes[arm][:look]) for arm in ("with", "without"))
+    if right_with < 2:
+        return "too_few_right"
+    if right_with <= right_without:
+        return "no_lift"
+    low = independent_difference(*(wilson(right, look, confidence) for right in (right_without, right_with))).low
+    return "kept" if low is not None and low > 0 else None
+
+
+def test_sequential_test_decides_as_if_all_refinements_of_a_look_were_made():
+    context, rng, looks = GenerationContext(refinements=4, max_refinements=20), random.Random(2), (4, 8, 16, 20)
+    decisions = Counter[str]()
+    for _ in range(1000):
+        decided, trial, outcomes = played({arm: rng.random() for arm in ("with", "without")}, context, rng)
+        at_looks = {look: decided_at(look, outcomes, 1 - 2 * LIFT_ERROR / len(looks)) for look in looks}
+        closed = next((look for look in looks if at_looks[look]), None)
+        assert (decided, trial.asked) == ((at_looks[closed], closed) if closed else ("unsure_lift", looks[-1]))
+        decisions[decided] += 1
+    assert set(decisions) == {"too_few_right", "no_lift", "kept", "unsure_lift"}
+
+
+@pytest.mark.parametrize("chance", [0.2, 0.5, 0.8])
+def test_error_of_the_sequential_test_is_as_stated(chance: float):
+    context, rng, runs = GenerationContext(refinements=8, max_refinements=32), random.Random(3), 1500
+    decided = [played({"with": chance, "without": chance}, context, rng)[0] for _ in range(runs)]
+    assert decided.count("kept") <= LIFT_ERROR * runs
+
+
+def test_sequential_test_keeps_what_helps_with_few_refinements():
+    context, rng = GenerationContext(refinements=8, max_refinements=64), random.Random(4)
+    trials = [played({"with": 0.9, "without": 0.3}, context, rng)[:2] for _ in range(300)]
+    assert [decided for decided, _ in trials].count("kept") >= 285
+    assert sum(trial.asked for _, trial in trials) / 300 < 16
+
+
+@pytest.mark.parametrize(("most", "reason", "asked"), [(8, None, 8), (4, "unsure_lift", 4)])
+def test_refinements_are_doubled_while_the_decision_is_open(most: int, reason: str | None, asked: int):
+    without = cycle([RIGHT, WRONG])
+    path, actor, _ = made(
+        WRONG,
+        [JUDGED_WRONG],
+        lambda has_critique: RIGHT if has_critique else next(without),
+        refinements=2,
+        min_right=1,
+        max_refinements=most,
+    )
+    assert (path["drop"] and path["drop"]["reason"]) == reason
+    assert path["trial"] == {
+        "asked": asked,
+        "tried": asked,
+        "tried_without": asked,
+        "right_with": asked,
+        "right_without": asked // 2,
+        "refinement": RIGHT,
+    }
+    assert len({settings["seed"] for settings in actor.settings[1:]}) == asked, "both arms have the same seeds"
+
+
+@pytest.mark.parametrize("refinements", [0, 9])
+def test_largest_number_of_refinements_below_their_number_is_refused(refinements: int):
+    with pytest.raises(ValidationError, match="max_refinements"):
+        create_auto_critique(refinements=refinements, max_refinements=8)
 
 
 def test_both_arms_draw_with_the_same_seeds():
@@ -394,6 +469,20 @@ def test_critique_of_a_right_path_is_kept_if_it_does_no_harm():
 def test_critique_that_contradicts_what_is_known_is_dropped(annotation: str, reason: str):
     path, *_ = made(WRONG, [annotation, annotation], lambda has_critique: RIGHT)
     assert path["drop"] == {"stage": "annotate", "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("It should be 14.", "leak"), ("7 * 2 = 14.", None), ("It is too small.", None)],
+    ids=["stated", "worked out", "not stated"],
+)
+def test_answer_that_is_stated_and_not_worked_out_is_a_leak_where_answers_are_refused(said: str, reason: str | None):
+    annotation = JUDGED_WRONG.replace("because.", said)
+    refined = {True: RIGHT, False: WRONG}.__getitem__
+    path, *_ = made(WRONG, [annotation] * 2, refined, refuse_answers=True)
+    assert (path["drop"] and path["drop"]["reason"]) == reason
+    allowed, *_ = made(WRONG, [annotation], refined)
+    assert allowed["drop"] is None
 
 
 def test_malformed_critique_is_asked_for_once_more():

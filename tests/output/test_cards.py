@@ -1,6 +1,7 @@
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
+from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.output.cards import (
     UNKNOWN,
     card,
@@ -49,6 +50,13 @@ def test_fields_have_types_and_meanings() -> None:
         """Its level,
         or null."""
 
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def share(self) -> Rate:
+            """How many."""
+            return wilson(1, 2)
+
+    assert "| `share` | object | How many. |" in fields_section("rows/1", Row)
     assert "| `level` | integer or null | Its level, or null. |" in fields_section("rows/1", Row)
 
 

@@ -19,6 +19,7 @@ from critique_graph.cli import run_command
 from critique_graph.compare.pool import compare_run
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Record
+from critique_graph.eval_critic.score import evaluate_critic
 from critique_graph.improve.run import improve_actor
 from critique_graph.report.eval_critic_page import OUTCOMES
 from critique_graph.report.page import write_report
@@ -168,6 +169,17 @@ def test_verdicts_beside_the_labels(made: dict[str, tuple[Path, Any]], tmp_path:
     assert {name: int(count) for name, count in plots_of(tmp_path)["responses"]} == {
         OUTCOMES[name]: count for name, count in counts.items()
     }
+
+
+def test_confidence_of_verdicts_is_drawn_beside_how_many_are_correct(tmp_path: Path) -> None:
+    summary = evaluate_critic(limit=6, seed=3, critiques=3, critic_temperature=2.0, out=tmp_path / "run")
+    page = page_of(tmp_path / "run", tmp_path)
+    assert summary.calibration is not None
+    assert plots_of(tmp_path)["correct verdicts, 95 % interval"] == [
+        [f"{100 * point.confidence:.1f} %", point.correct.percent(), str(point.correct.n)]
+        for point in summary.calibration.bins
+    ]
+    assert {len(tree["others"]) for tree in page.trees} == {2}
 
 
 def test_iterations_of_an_improvement(improved: tuple[Path, Any], tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from fakes import critique_text, solution
 
-from critique_graph.core.critique import parse_critique
-from critique_graph.trainers.rewards import Attempt, discriminability, gives_answer_away, helpfulness
+from critique_graph.trainers.rewards import Attempt, discriminability, helpfulness
 
 QUESTION = "Ann has 3 pens. Ann buys 4 more. How many pens does Ann have?"
 CORRECT, WRONG = solution(7), solution(8, "3 + 4 = 8.")
@@ -125,34 +124,3 @@ def test_shares_of_a_batch_are_logged():
     discriminability(critiques, **columns(is_correct=False, count=4), log_metric=logged.__setitem__)
 
     assert logged == {"unreadable": 0.5, "said_wrong": 0.5, "leaks": 0.25}  # `SAYS_CORRECT` repeats no step of `WRONG`
-
-
-@pytest.mark.parametrize(
-    ("said", "reference", "expected"),
-    [
-        ("The answer should be 7.", "7", True),
-        ("3 + 4 = 7.", "7", False),
-        ("Step 7: nothing.", "7", False),
-        ("There are 70 or 17 or 7.5 of them.", "7", False),
-        ("It costs 1,250.", "1250", True),
-        ("So 25 * 50 = $1,250$.", "1250", False),
-        ("There are 4 of them.", "4", False),
-        (r"It must be \frac{1}{2}.", r"\frac{1}{2}", True),
-    ],
-    ids=["stated", "worked out", "number of a step", "other numbers", "thousands", "thousands worked out",
-         "in the question", "fraction"],
-)  # fmt: skip
-def test_answer_is_given_away_where_it_is_not_worked_out(said: str, reference: str, expected: bool):
-    critique = parse_critique(SAYS_WRONG.replace("because.", said), WRONG)
-
-    found = gives_answer_away(critique, critique.text, question=QUESTION, response=WRONG, reference=reference)
-
-    assert found is expected
-
-
-def test_reasoning_that_works_the_answer_out_is_work():
-    text = f"<think>\n3 + 4 = 7\n</think>\n\n{COPIED}"
-    critique = parse_critique(COPIED, WRONG)
-
-    assert not gives_answer_away(critique, text, question=QUESTION, response=WRONG, reference="7")
-    assert gives_answer_away(critique, critique.text, question=QUESTION, response=WRONG, reference="7")

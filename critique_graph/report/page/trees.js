@@ -47,10 +47,10 @@ const fate = (isKept, reason) => el("span", { class: `chip ${isKept ? "good" : "
 const failureOf = (failure) => (failure ? el("p", { class: "gap text" }, `${failure.kind} after ${failure.attempts} attempts: `, plain(failure.message)) : null);
 
 function pathsOf(tree, write) {
-  return picked(tree.trace.paths, (path) => [path.strategy, path.drop ? path.drop.reason : "kept"], (path, i, open) => pathOf(path, tree.responses[i], write, open));
+  return picked(tree.trace.paths, (path) => [path.strategy, path.drop ? path.drop.reason : "kept"], (path, i, open) => pathOf(path, tree.responses[i], tree.lifts[i], write, open));
 }
 
-function pathOf(path, worked, write, open) {
+function pathOf(path, worked, lift, write, open) {
   const { trial, known } = path;
   const parts = [];
   if (path.template) parts.push(el("p", { class: "sub" }, `It begins with a part of ${path.template === "sample" ? "a correct sample" : "the worked solution"}.`));
@@ -63,7 +63,7 @@ function pathOf(path, worked, write, open) {
   }
   if (trial) {
     const tried = (right, count, how) => `${right} of ${count} refinements ${how} are correct`;
-    parts.push(el("p", {}, el("small", {}, "Trial: "), el("b", {}, tried(trial.right_with, trial.tried, REFINED.with)), trial.tried_without ? `; ${tried(trial.right_without, trial.tried_without, REFINED.without)}` : "; none was tried without it", "."));
+    parts.push(el("p", {}, el("small", {}, "Trial: "), el("b", {}, tried(trial.right_with, trial.tried, REFINED.with)), trial.tried_without ? `; ${tried(trial.right_without, trial.tried_without, REFINED.without)}` : "; none was tried without it", lift ? `: ${lift}` : "", "."));
     if (trial.refinement) parts.push(details("The first correct refinement with the critique", el("div", { class: "text" }, write(trial.refinement))));
   }
   return el("details", { class: "chain", open },
@@ -96,11 +96,13 @@ function judgementOf(tree, write) {
   const parts = [el("p", {}, "First wrong step by the label: ", el("b", {}, tree.label === null ? "not labelled" : step(tree.label)), ". By the critic: ", el("b", {}, tree.critique || tree.reason ? `${step(tree.predicted)}${why}` : "no critique"), ".")];
   const steps = tree.steps.length ? tree.steps : tree.response ? [tree.response.text] : [];
   const list = stepsOf(steps, tree.critique, write);
+  if (tree.others.length || tree.failures.length) parts.push(votesOf(tree));
   parts.push(list);
   if (tree.label !== null && tree.label >= 0) mark([list], tree.label, "first wrong step by the label");
   if (tree.critique) {
     parts.push(el("p", {}, el("small", {}, "Critique of the final answer: "), verdict(tree.critique.final), " ", el("span", { class: "text" }, write(tree.critique.final_explanation)), " ", el("small", {}, callOf(tree.call))));
   }
+  for (const other of tree.others) parts.push(otherCritique(other, steps, write));
   parts.push(details("As it was written", ...(tree.response ? asWritten(tree.response.text, tree.response.call, "response") : []), ...(tree.critique ? asWritten(tree.critique.text, tree.call, "critique") : [])));
   return [el("div", { class: "chain" }, ...parts)];
 }
