@@ -46,7 +46,16 @@ class FakeTrainer:
         self.learned.append(rows)
         order.out.mkdir(exist_ok=True)
         (order.out / "skill.json").write_text(str(self.skill(len(rows))))
-        return Trained(rows=len(rows), steps=1, loss_first=2.0, loss_last=1.0, tokens=100, seconds=1.0, device="fake")
+        return Trained(
+            rows=len(rows),
+            steps=1,
+            loss_first=2.0,
+            loss_last=1.0,
+            tokens=100,
+            seconds=1.0,
+            device="fake",
+            learning_rate=2e-4,
+        )
 
 
 def improved(out: Path, trainer: Any = None, *, critic: Any = "fake", **settings: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from critique_graph.tasks.task import MATH
 from critique_graph.trainers.critic_rl_evaluation import Evaluator
 from critique_graph.trainers.critic_rl_record import Evaluation, Reinforcement, StepFigures, intervals
 from critique_graph.trainers.critic_rl_trainer import NothingToLearnError, train_critic_rl
+from critique_graph.trainers.learning_rate import learning_rate_of
 from critique_graph.trainers.model_card import Training, reinforcement_card
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.refiner import Refiner
@@ -46,8 +47,6 @@ from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer
 from critique_graph.trainers.training_folder import CHECKPOINTS, FOLDER, RESULT, ROWS, claim, start_weights
 
 RESPONSES, EVALUATION = "responses", "evaluation"
-FULL_RATE, ADAPTER_RATE = 5e-7, 1e-5
-"""Default learning rates: Critique-RL's for 8 billion weights, and ours for adapters."""
 CURVE_POINTS = 20
 """Approximate number of points of the curves."""
 OF_OTHER_TASKS = ("epochs", "max_steps", "max_length", "reasoning", "balance")
@@ -129,6 +128,7 @@ def run_critic_rl(
             reinforcement,
             refiner_of(partner, name, settings, reinforcement),
             evaluator,
+            on_note,
             on_step,
         )
     done = _training(selected, start, out, len(training), fitted, steps, evaluator, reinforcement)
@@ -221,18 +221,21 @@ def _fit(
     reinforcement: ReinforcementSettings,
     refiner: Refiner,
     evaluator: Evaluator,
+    on_note: Callable[[str], None],
     on_step: Callable[[StepReport], None],
 ) -> tuple[SFTResult, list[StepFigures]]:
     """Load the start model and train it."""
     checkpoints = out / FOLDER / CHECKPOINTS
     try:
+        model = load_weights(AutoModelForCausalLM, source, dtype=getattr(torch, settings.dtype or "float32"))
+        rate = learning_rate_of(settings, model.num_parameters(), is_reinforcement=True, on_note=on_note)
         return train_critic_rl(
             rows,
-            model=load_weights(AutoModelForCausalLM, source, dtype=getattr(torch, settings.dtype or "float32")),
+            model=model,
             tokenizer=load_tokenizer(source),
             refine=refiner,
             settings=SFTSettings(
-                learning_rate=settings.learning_rate or (FULL_RATE if settings.lora_rank is None else ADAPTER_RATE),
+                learning_rate=rate,
                 batch_size=settings.batch_size,
                 rows_at_once=settings.rows_at_once,
                 max_steps=reinforcement.steps,
@@ -285,6 +288,7 @@ def _training(
         loss_first=fitted.losses[0],
         loss_last=fitted.losses[-1],
         losses=fitted.losses,
+        learning_rate=fitted.learning_rate,
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=round(fitted.seconds, 1),

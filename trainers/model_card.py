@@ -32,6 +32,8 @@ class Training(Record):
     loss_last: float
     """Mean loss per learned token over the last twentieth of the steps."""
     losses: list[float]
+    learning_rate: float | None = None
+    """Peak learning rate; None in records of earlier versions."""
     steps: int
     tokens: int
     """Number of tokens that the model read, prompts included."""

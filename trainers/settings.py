@@ -24,10 +24,11 @@ Logger = Literal["mlflow", "trackio", "wandb"]
 
 
 class TrainSettings(Settings):
-    """Settings of `critique-graph train`. Learning rate, batch and epochs are the paper's for models of 8 billion."""
+    """Settings of `critique-graph train`. Batch and epochs are the paper's, whose models have 8 billion weights."""
 
     learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Peak learning rate; empty: 5e-6, or 1e-4 for adapters (ours)."""
+    """Peak learning rate; empty: by the model's size, from 5e-6 for 1 billion weights and more, the paper's, to 1e-4
+    for 10 million and fewer; for adapters from 1e-4 to 1e-3 (ours); a tenth of these in `critic-rl`."""
     batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
     """Number of rows per optimizer step."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)

@@ -101,6 +101,8 @@ class SFTResult:
     """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
+    learning_rate: float | None = None
+    """Peak learning rate; None in records of earlier versions."""
 
 
 def train_sft(
@@ -180,6 +182,7 @@ def run_trainer(
         tokens=int(trainer.state.num_input_tokens_seen),
         seconds=output.metrics["train_runtime"],
         device=trainer.args.device.type,
+        learning_rate=settings.learning_rate,
     )
 
 

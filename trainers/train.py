@@ -38,6 +38,7 @@ from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.candidates import Candidate, read_candidates, warned
+from critique_graph.trainers.learning_rate import learning_rate_of
 from critique_graph.trainers.model_card import Training, model_card
 from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.planner import fewer_rows, plan_training
@@ -56,8 +57,6 @@ logger = logging.getLogger(__name__)
 CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
 CURVE_POINTS = 20
 """Approximate number of points of the loss curve."""
-FULL_RATE, ADAPTER_RATE = 5e-6, 1e-4
-"""Default learning rates: the paper's (from the notes of its scripts), and ours for adapters."""
 
 
 def run_training(
@@ -67,7 +66,7 @@ def run_training(
     out: Path,
     settings: TrainSettings,
     *,
-    on_plan: Callable[[TrainingPlan], None] = lambda plan: None,
+    on_note: Callable[[str], None] = lambda text: None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> Training:
     """Train a model for a task and save it in `out`; the same call resumes, or gives the earlier result.
@@ -79,7 +78,7 @@ def run_training(
         start: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.
         out: Folder of the trained model.
         settings: Settings of the training.
-        on_plan: Called before the training with what it is expected to take.
+        on_note: Called before the training with lines that say what it is expected to take, and its learning rate.
         on_step: Called after every optimizer step.
 
     With `accelerate launch` or `torchrun`, every process calls this function: the processes share each batch, and only
@@ -133,7 +132,8 @@ def run_training(
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
     plan = _plan(task, selected, source, tokenizer, folder, settings, sft)
-    on_plan(plan)
+    on_note(plan.describe())
+    sft = replace(sft, learning_rate=learning_rate_of(settings, plan.parameters, on_note=on_note))
     with without_progress_bar():
         training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start, held_out=parts[True])
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
@@ -147,14 +147,13 @@ def run_training(
 
 
 def sft_settings(settings: TrainSettings) -> SFTSettings:
-    """Turn the settings of `train` into those of the trainer."""
-    is_full, processes = settings.lora_rank is None, find_processes().count
+    """Turn the settings of `train` into those of the trainer; its learning rate needs the model's size, too."""
+    processes = find_processes().count
     at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
     if settings.batch_size % (at_once * processes):
         many = f" times the {processes} processes" if processes > 1 else ""
         raise InputError(f"--batch-size {settings.batch_size} is no multiple of --rows-at-once {at_once}{many}.")
     return SFTSettings(
-        learning_rate=settings.learning_rate or (FULL_RATE if is_full else ADAPTER_RATE),
         batch_size=settings.batch_size,
         rows_at_once=settings.rows_at_once,
         epochs=settings.epochs,
@@ -174,12 +173,13 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     sft = sft_settings(settings)
     at_once = training.plan.rows_at_once if training.plan else sft.batch_size
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
+    rate = "" if training.learning_rate is None else f"--learning_rate {training.learning_rate:g} "
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
     verb = "dpo" if training.task in PREFERENCES else "sft"
     return (
         f"trl {verb} --model_name_or_path {start_weights(training.start)} --dataset_name {out / FOLDER / ROWS} "
-        f"--learning_rate {sft.learning_rate:g} --lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
+        f"{rate}--lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
         f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
     )
@@ -283,6 +283,7 @@ def _fit(
         loss_first=result.losses[0],
         loss_last=result.losses[-1],
         losses=result.losses,
+        learning_rate=result.learning_rate,
         steps=result.steps,
         tokens=result.tokens,
         seconds=round(result.seconds, 1),

@@ -57,9 +57,10 @@ def train(
     learned = f"loss {done.loss_first:.3f} -> {done.loss_last:.3f}"
     if done.reinforcement is not None:
         learned = f"reward {done.reinforcement.steps[0].reward:.2f} -> {done.reinforcement.steps[-1].reward:.2f}"
+    rate = "" if done.learning_rate is None else f" at learning rate {done.learning_rate:g}"
     stdout.print(
         plain(
-            f"{done.rows} rows, {learned} in {done.steps} steps, {done.tokens:,} tokens, {done.seconds:.0f} s on "
+            f"{done.rows} rows, {learned} in {done.steps} steps{rate}, {done.tokens:,} tokens, {done.seconds:.0f} s on "
             f"{done.device}: {done.model}"
         ),
         style="bold",

@@ -43,6 +43,8 @@ class Trained(Record):
     tokens: int
     seconds: float
     device: str
+    learning_rate: float | None = None
+    """Peak learning rate; None in records of earlier versions."""
 
 
 Trainer = Callable[[TrainingOrder], Trained]

@@ -74,6 +74,6 @@ def train_task(
         model,
         Path(out),
         chosen,
-        on_plan=lambda plan: shown.note(plan.describe()),
+        on_note=shown.note,
         on_step=shown.step,
     )

@@ -226,6 +226,7 @@ class _Stages:
             "model": ModelString.parse(actor).trained_into(folder / MODEL),
             "steps": done.steps,
             "loss_last": done.loss_last,
+            "learning_rate": done.learning_rate,
             "training_tokens": done.tokens,
             "training_seconds": done.seconds,
         }

@@ -84,6 +84,8 @@ class Iteration(ActorEvaluation, Kept):
     changed: Rate | None = None
     """Share of validation problems (of test problems where there are none) to which it writes another greedy response
     than the actor before all training; None in records of earlier versions."""
+    learning_rate: float | None = None
+    """Peak learning rate of the training; None in records of earlier versions."""
     steps: int
     loss_last: float
     training_tokens: int

@@ -74,7 +74,8 @@ class ImprovementContext(Settings):
     train_from: Annotated[Literal["base", "last"], TRAINING] = "base"
     """Model that every training begins with: the base, as in the scripts, or the model of the iteration before."""
     learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Peak learning rate; empty: 5e-6, the scripts', or 1e-4 for adapters (ours)."""
+    """Peak learning rate; empty: by the model's size, from 5e-6 for 1 billion weights and more, the scripts', to 1e-4
+    for 10 million and fewer; for adapters from 1e-4 to 1e-3 (ours)."""
     batch_size: Annotated[int, TRAINING] = Field(default=32, ge=1)
     """Number of rows per optimizer step."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)

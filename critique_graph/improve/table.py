@@ -42,4 +42,5 @@ _KEPT: dict[str, Callable[[Iteration], str]] = {
     "rows, refined": lambda found: str(found.kept_refined),
     "rows, of hard problems": lambda found: found.kept_hard.percent(),
     "hard problems with rows": lambda found: found.covered_hard.percent(),
+    "learning rate": lambda found: "-" if found.learning_rate is None else f"{found.learning_rate:g}",
 }

@@ -38,8 +38,7 @@ class LearningSettings(Settings):
     talk_samples: Annotated[int, SAMPLING] = Field(default=8, ge=2, le=1024)
     """Number of responses per problem from which `self_talk` gives pass@k and maj@k."""
     learning_rate: Annotated[float | None, TRAINING] = Field(default=None, gt=0)
-    """Peak learning rate of every training; empty: 5e-6, the paper's, or 1e-4 for adapters (ours); of the miniature
-    1e-4, and 1e-3 in `self_talk`."""
+    """Peak learning rate of every training; empty: as in `train`; of the miniature 1e-4, and 1e-3 in `self_talk`."""
     batch_size: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Number of rows per optimizer step; empty: 32; of the miniature 16 in `training`."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)

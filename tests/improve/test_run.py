@@ -97,6 +97,8 @@ def test_summary_and_manifest_hold_every_iteration(file: str, tmp_path: Path) ->
     keys = {"index", "accuracy", "by_difficulty", "kept_direct", "kept_refined", "rows", "model"}
     assert all(keys <= set(found) for found in printed["iterations"])
     assert set(printed["iterations"][0]["accuracy"]) == {"value", "low", "high", "n"}
+    assert [found["learning_rate"] for found in printed["iterations"]] == [2e-4, 2e-4]
+    assert "learning rate            -                    0.0002" in improvement_table(summary)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["iterations"] == printed["iterations"]
     assert manifest["best"] == printed["best"]

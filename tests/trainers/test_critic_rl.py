@@ -41,6 +41,7 @@ def test_trained_critic_can_be_used_at_once_and_is_trained_once(
     done = trained(capsys, out, "--estimator", estimator)
 
     assert (done["task"], done["steps"], done["model"]) == ("critic-rl", 2, f"hf:{out}")
+    assert done["learning_rate"] == 1e-5
     record = done["reinforcement"]
     assert [step["stage"] for step in record["steps"]] == ["discriminability", "helpfulness"]
     assert [step["reward"] for step in record["steps"]] == [-1.0, -1.0]

@@ -56,8 +56,22 @@ def test_trained_model_can_be_used_at_once(
     assert done["rows"] == len((tmp_path / "model" / "training" / "rows" / "train.jsonl").read_text().splitlines())
     reply = load_model(done["model"]).invoke(critique_messages("What is 2 + 3?", "2 + 3 = 5."), max_tokens=5)
     assert reply.usage_metadata is not None
+    assert done["learning_rate"] == 1e-3
     assert not (tmp_path / "model" / "training" / "checkpoints").exists()
     assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_rate_that_nobody_gave_is_said_and_recorded(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "actor", str(data), "--model", "miniature:actor", "--out", str(tmp_path / "model")]
+    capsys.readouterr()
+    assert run_command([*command, "--max-steps", "1", "--batch-size", "2"]) == 0
+    printed, said = (" ".join(text.split()) for text in capsys.readouterr())
+    assert "learning rate 0.0001, the default for 927,232 weights" in said
+    assert "in 1 steps at learning rate 0.0001, " in printed
+    assert "--learning_rate 0.0001 " in said, "the command of TRL"
+    assert json.loads((tmp_path / "model" / "training" / "result.json").read_bytes())["learning_rate"] == 1e-4
 
 
 def test_training_is_reported_to_a_tool(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
