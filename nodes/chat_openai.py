@@ -22,10 +22,12 @@ from langchain_openai import ChatOpenAI
 from pydantic import model_validator
 
 from critique_graph.calls.replies import MAX_REPLY_CHARS
+from critique_graph.core.addresses import addresses_of, read_address
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 from critique_graph.nodes.bounded_bodies import bound, bound_async
 from critique_graph.nodes.openai_payloads import checked_chunk, checked_payload, invalid, is_cut, reasoning_of
+from critique_graph.nodes.pooled_requests import sender, sender_async
 
 _PROVIDER = "openai-compatible"
 """Not "openai": for that name, LangChain leaves the reasoning out of `content_blocks`."""
@@ -52,6 +54,8 @@ class ChatOpenAIServer(ChatOpenAI):
     """A call takes a JSON schema in `extra_body`; whether the server keeps to it has to be tried."""
     must_be_probed: ClassVar[bool] = True
 
+    server_pool: str | None = None
+    """In the place of `base_url`: addresses of several servers, or a file of them, `@FILE`; each call goes to one."""
     max_retries: int | None = 0
     stream_usage: bool | None = True
     use_responses_api: bool | None = False
@@ -64,12 +68,20 @@ class ChatOpenAIServer(ChatOpenAI):
         base_url = values.get("base_url") or values.get("openai_api_base")
         has_key = values.get("api_key") or values.get("openai_api_key") or os.environ.get("OPENAI_API_KEY")
         options: dict[str, Any] = {"follow_redirects": False, "verify": _tls_context()}
+        hooks: dict[str, list[Any]] = {"response": [bound]}
+        hooks_async: dict[str, list[Any]] = {"response": [bound_async]}
+        urls = [base_url] if base_url else []
+        if (pool := values.get("server_pool")) is not None:
+            urls = [read_address(address).url for address in addresses_of(pool)]
+            base_url = urls[0]
+            hooks["request"], hooks_async["request"] = [sender(base_url, pool)], [sender_async(base_url, pool)]
+            values = {**values, "base_url": base_url}
         return {
-            "http_client": openai.DefaultHttpxClient(**options, event_hooks={"response": [bound]}),
-            "http_async_client": openai.DefaultAsyncHttpxClient(**options, event_hooks={"response": [bound_async]}),
+            "http_client": openai.DefaultHttpxClient(**options, event_hooks=hooks),
+            "http_async_client": openai.DefaultAsyncHttpxClient(**options, event_hooks=hooks_async),
             "default_headers": {"Connection": "close", "Accept-Encoding": "identity"},
             **values,
-            **({"api_key": "not-needed"} if base_url and not has_key and is_local(base_url) else {}),
+            **({"api_key": "not-needed"} if urls and not has_key and all(map(is_local, urls)) else {}),
         }
 
     @classmethod

@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass, field
+from math import isinf
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
@@ -43,7 +44,7 @@ class Patience:
     call_timeout: float | None = 600.0
     """Seconds that one request may take once it is sent; None: no bound."""
     outage: float = 600.0
-    """Seconds that a server may be out; 0: nothing waits for it."""
+    """Seconds that a server may be out; 0: nothing waits for it; infinite: calls go to other servers."""
 
 
 @dataclass(eq=False)
@@ -57,8 +58,12 @@ class Breaker:
     """Held by a call while its request is in flight."""
     lost: str | None = None
     """What happened, in one line, once the server has been out for too long."""
+    error: str | None = None
+    """What the last probe that failed found."""
     _errors: int = 0
     """Number of errors since the server last answered."""
+    has_others: ClassVar[bool] = False
+    """Whether another server may take a call that failed; see `Route`."""
     _prober: "asyncio.Task[bool] | None" = None
 
     @property
@@ -77,28 +82,38 @@ class Breaker:
     def failed(self, ask: Ask) -> None:
         """Note an error that may mean that the server is out; `ask` is how it is probed."""
         self._errors += 1
-        if self._errors >= OPEN_AFTER and self.patience.outage > 0 and self._prober is None:
+        if self._errors >= OPEN_AFTER:
+            self.open(ask)
+
+    def open(self, ask: Ask) -> None:
+        """Take the server to be out until a probe finds that it answers; `ask` is how it is probed."""
+        if self.patience.outage > 0 and self._prober is None:
             # Without the context of this call: what the caller traces or streams is nothing to do with the probes.
             self._prober = asyncio.create_task(self._probe(ask), context=Context())
 
-    async def close(self) -> None:
-        """End the prober, and with it the calls that wait."""
+    def stop(self) -> None:
+        """Have the prober end, and with it the calls that wait."""
         if self._prober is not None:
             self._prober.cancel()
-            await asyncio.wait([self._prober])
+
+    async def close(self) -> None:
+        """End the prober, as `stop` does, and wait for its end."""
+        if (prober := self._prober) is not None:
+            self.stop()
+            await asyncio.wait([prober])
 
     async def _probe(self, ask: Ask) -> bool:
         began, pause, was_out = time.monotonic(), _FIRST_PAUSE_SECONDS, False
         try:
             while (error := await self._error_of(ask)) is not None:
-                seconds = time.monotonic() - began
+                self.error, seconds = error, time.monotonic() - began
                 if seconds >= self.patience.outage:
                     self.lost = f"{self.server} was out for {seconds:.0f} s: {error}"
                     break
                 if not was_out:
-                    logger.warning(
-                        "%s is out (%s); calls wait up to %.0f s for it", self.server, error, self.patience.outage
-                    )
+                    bound = self.patience.outage
+                    then = "go to other servers" if isinf(bound) else f"wait up to {bound:.0f} s for it"
+                    logger.warning("%s is out (%s); calls %s", self.server, error, then)
                 was_out = True
                 await asyncio.sleep(min(pause, self.patience.outage - seconds))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

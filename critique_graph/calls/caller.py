@@ -20,12 +20,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
 
-from critique_graph.calls.breaker import breaker_of
 from critique_graph.calls.budget import BudgetSpentError, budget_in_force
 from critique_graph.calls.contract import KeptSchema, continuation_of, kept_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.invoke import invoke_model
 from critique_graph.calls.replies import read_reply, usage_of
+from critique_graph.calls.routes import route_of
 from critique_graph.calls.traffic import traffic_in_force
 from critique_graph.core.errors import InputError, MissingDependencyError, RunError
 from critique_graph.core.schema import Call, Failure, Reply, Role
@@ -185,23 +185,24 @@ class Caller:
     async def _call_with_retries(
         self, messages: list[BaseMessage], settings: dict[str, Any], options: dict[str, Any], key: CallKey | None
     ) -> Reply | Failure:
-        breaker, budget = breaker_of(self.model), budget_in_force()
+        problem, budget = None if key is None else key.problem, budget_in_force()
+        route = route_of(self.model, problem, self._probe)
         sent = attempts = outages = 0
         failure: Failure | None = None
         while True:
-            if await breaker.wait() and attempts:  # all attempts that one outage cost count as one
+            if await route.wait() and attempts:  # all attempts that one outage cost count as one
                 outages += 1
                 attempts = outages
-            if breaker.lost is not None:
-                return Failure(kind="connection", message=breaker.lost, attempts=sent)
+            if route.lost is not None:
+                return Failure(kind="connection", message=route.lost, attempts=sent)
             if failure is not None and attempts >= MAX_ATTEMPTS:
                 return failure
             sent, attempts = sent + 1, attempts + 1
             try:
-                place = budget.place(None if key is None else key.problem, max_tokens=settings["max_tokens"])
-                async with place, breaker.slots:
+                place = budget.place(problem, max_tokens=settings["max_tokens"])
+                async with place, route.slots:
                     work = self._call_once(messages, settings, options, key, sent)
-                    reply = await _within(breaker.patience.call_timeout, work)
+                    reply = await _within(route.patience.call_timeout, work)
             except BudgetSpentError as spent:
                 return Failure(kind="budget", message=str(spent), attempts=sent - 1)
             except GraphBubbleUp:  # an `interrupt()` inside a model belongs to the graph and is no fault
@@ -212,16 +213,18 @@ class Caller:
                 fault = classify(error)
                 failure = Failure(kind=fault.kind, message=fault.message, attempts=sent)
             else:
-                breaker.answered()
+                route.answered()
                 return reply
             if fault.is_outage:
-                breaker.failed(self._probe)
+                route.failed(self._probe)
             else:
-                breaker.answered()
-            wait = fault.retry_after or 0.0
+                route.answered()
+            wait = 0.0 if route.has_others else fault.retry_after or 0.0
             if not fault.retryable or (wait > MAX_RETRY_AFTER_SECONDS and not fault.is_outage):
                 return failure
-            if attempts < MAX_ATTEMPTS and not breaker.is_open:
+            if fault.is_busy and route.has_others:  # of a pool, all must refuse a call for it to count
+                attempts -= 1
+            if attempts < MAX_ATTEMPTS and not route.is_open:
                 backoff = min(_BACKOFF_CAP_SECONDS, _BACKOFF_BASE_SECONDS * 2**attempts)
                 pause = max(
                     wait if wait <= MAX_RETRY_AFTER_SECONDS else 0.0,

@@ -49,6 +49,8 @@ class Fault:
     """Seconds that the server asked the caller to wait."""
     is_outage: bool = False
     """True if no work of the server's came back at all: with more such faults in a row, it is out."""
+    is_busy: bool = False
+    """True if the server is at work, and refused the call for now."""
 
 
 def classify(error: BaseException) -> Fault:
@@ -61,8 +63,9 @@ def classify(error: BaseException) -> Fault:
     else:
         is_retryable = kind in _RETRYABLE_KINDS
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    is_outage = is_retryable and kind in _OUTAGE_KINDS and _status(error) not in _BUSY_STATUSES
-    return Fault(kind, one_line(text, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after, is_outage)
+    is_busy = is_retryable and _status(error) in _BUSY_STATUSES
+    is_outage = is_retryable and kind in _OUTAGE_KINDS and not is_busy
+    return Fault(kind, one_line(text, limit=_MAX_MESSAGE_CHARS), is_retryable, retry_after, is_outage, is_busy)
 
 
 def _kind(error: BaseException) -> FailureKind:

@@ -14,7 +14,7 @@ _SHORTEST = 4
 _NAMES = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 """Ends of the names of environment variables that hold secrets."""
 
-_ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s'\"<>]+")
+_ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]{0,20}://(?:(?!,https?://)[^\s'\"<>])+")
 _USER = re.compile(r"[^\s'\"/@:]{1,100}:(?!//)[^\s'\"@]{1,100}@(?=[\w\[])")
 _KEY = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|nvapi)[-_](?=[\w-]{0,99}[A-Z\d*])[\w*-]{6,}")
 _LABELLED = re.compile(

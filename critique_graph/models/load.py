@@ -17,13 +17,13 @@ import orjson
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue, ValidationError
 
+from critique_graph.core.addresses import addresses_of, names_pool, read_address
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.secrets import redacted
 from critique_graph.miniature import SHIPPED
 from critique_graph.models.engine_settings import read_engine_settings
 from critique_graph.models.model_string import ModelString, unknown_model
 from critique_graph.models.options import check_options, read_key
-from critique_graph.models.servers import read_address
 from critique_graph.nodes.chat_transformers import ChatTransformers
 
 _CACHED_MODELS = 8
@@ -48,7 +48,8 @@ def load_model(
             vLLM's engine and a LoRA adapter follow a question mark:
             `vllm:NAME?gpu_memory_utilization=0.45&max_model_len=8192&lora=FOLDER`; settings that could load code are
             refused. A model object is returned unchanged.
-        base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`.
+        base_url: The server's address for `openai:NAME`, e.g. `http://localhost:8000/v1`; several, joined by commas,
+            or `@FILE` with one a line, are a pool of servers.
         api_key_env: Name of the environment variable that holds the key of the server or the provider.
         options: Arguments of every call: `top_p`, `stop`; for a server also `extra_body` and others, for a model in
             this process `template_arguments`.
@@ -147,20 +148,26 @@ def _vllm(path: str, settings: str, options: bytes) -> BaseChatModel:
 def _server(name: str, base_url: str | None, key: str | None, options: bytes) -> BaseChatModel:
     if find_spec("langchain_openai") is None:
         raise MissingDependencyError("langchain-openai", extra="openai", purpose=f"openai:{name}")
-    address = None if base_url is None else read_address(base_url)
+    addresses = () if base_url is None else tuple(map(read_address, addresses_of(base_url)))
     from openai import OpenAIError
 
-    from critique_graph.nodes.chat_openai import ChatOpenAIServer
+    from critique_graph.nodes.chat_openai import ChatOpenAIServer, is_local
 
     settings: dict[str, Any] = orjson.loads(options)
-    if address is not None and address.has_credentials:
-        settings |= {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
-        if not os.environ.get("OPENAI_API_KEY"):
-            settings["api_key"] = "not-needed"
+    if base_url is not None and names_pool(base_url):
+        settings["server_pool"] = base_url
+    elif addresses:
+        (address,) = addresses
+        settings["base_url"] = address.url
+        if address.has_credentials:
+            settings |= {"default_headers": {"Connection": "close", **address.headers}, "default_query": address.query}
+    needs_no_key = addresses and all(address.has_credentials or is_local(address.url) for address in addresses)
+    if needs_no_key and not os.environ.get("OPENAI_API_KEY"):
+        settings["api_key"] = "not-needed"
     if key is not None:
         settings["api_key"] = key
     try:
-        return ChatOpenAIServer(model=name, base_url=None if address is None else address.url, **settings)
+        return ChatOpenAIServer(model=name, **settings)
     except OpenAIError as error:
         raise InputError(
             f"openai:{name} needs an API key in OPENAI_API_KEY or api_key_env, or base_url of a local server."

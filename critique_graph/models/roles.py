@@ -12,7 +12,7 @@ from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Role
 from critique_graph.models.load import load_model
 from critique_graph.models.options import read_key
-from critique_graph.models.servers import check_server
+from critique_graph.models.servers import check_base_url
 from critique_graph.nodes.chat_vllm import share_device
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def check_servers(models: Iterable[RoleModel]) -> None:
             key = None if model.api_key_env is None else read_key(model.api_key_env)
             asked.setdefault((model.base_url, key), set()).add(model.model.removeprefix("openai:"))
     for (url, key), names in asked.items():
-        check_server(url, sorted(names), key=key)
+        check_base_url(url, sorted(names), key=key)
 
 
 def load_role(role: str, model: RoleModel | BaseChatModel) -> BaseChatModel:

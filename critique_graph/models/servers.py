@@ -1,16 +1,17 @@
-"""The address of a model's server, with its credentials apart, and whether the server can be reached."""
+"""Whether a model's server can be reached, and has the model."""
 
+import logging
 import os
-from base64 import b64encode
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 import httpx
 import orjson
 
+from critique_graph.core.addresses import addresses_of, read_address
 from critique_graph.core.errors import InputError
-from critique_graph.core.secrets import HIDDEN, redacted, remember
+from critique_graph.core.secrets import redacted
+
+logger = logging.getLogger(__name__)
 
 _SHOWN = 10
 """Most names of a server's models in a message."""
@@ -18,45 +19,27 @@ _MAX_LIST_BYTES = 4 * 2**20
 """Length of a list of models above which it is not read."""
 
 
-@dataclass(frozen=True)
-class Address:
-    """An address without its secrets, and what they become in a request."""
-
-    url: str
-    headers: dict[str, str] = field(repr=False)
-    query: dict[str, str] = field(repr=False)
-
-    @property
-    def has_credentials(self) -> bool:
-        """True when the requests carry something by which the server may know the caller."""
-        return bool(self.headers or self.query)
+class NoAnswerError(InputError):
+    """No server answers at an address."""
 
 
-def read_address(base_url: str) -> Address:
-    """Take an address such as `http://user:password@host/v1?api_key=KEY` apart, and hide its secrets from now on.
+def check_base_url(base_url: str, names: Collection[str] = (), *, key: str | None = None) -> None:
+    """Check every server that a base URL names, as `check_server` does; of several, some may not answer yet.
 
     Raises:
-        InputError: It is no address of a server, or one whose secrets a file has left out.
+        InputError: No server answers, or the list of one lacks a name.
     """
-    if not base_url.startswith(("http://", "https://")):
-        raise InputError(f"base_url must start with http:// or https://, got {redacted(base_url)!r}.")
-    if HIDDEN in base_url:
-        raise InputError(f"base_url {redacted(base_url)}: give its credentials, which no file keeps.")
-    try:
-        httpx.URL(base_url)
-        parts = urlsplit(base_url)
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    except (httpx.InvalidURL, ValueError):
-        raise InputError(f"base_url {redacted(base_url)} is no valid address.") from None
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    raw = (part.partition("=")[2] for part in parts.query.split("&"))
-    host = parts.netloc.rpartition("@")[2]
-    headers = {}
-    if user or password:
-        headers["Authorization"] = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
-    if headers or query:
-        remember(user, password, parts.username or "", parts.password or "", *query.values(), *raw, *_tokens(headers))
-    return Address(urlunsplit((parts.scheme, host, parts.path, "", "")), headers, query)
+    silent: list[NoAnswerError] = []
+    addresses = addresses_of(base_url)
+    for address in addresses:
+        try:
+            check_server(address, names, key=key)
+        except NoAnswerError as error:
+            silent.append(error)
+    if len(silent) == len(addresses):
+        raise silent[0]
+    for complaint in silent:
+        logger.warning("%s It has no calls until it does.", complaint)
 
 
 def check_server(url: str, names: Collection[str] = (), *, key: str | None = None) -> None:
@@ -68,7 +51,8 @@ def check_server(url: str, names: Collection[str] = (), *, key: str | None = Non
         key: The key of the server; None: that of `OPENAI_API_KEY`.
 
     Raises:
-        InputError: There is no connection, or the server's list lacks a name; any HTTP status counts as an answer.
+        NoAnswerError: There is no connection; any HTTP status counts as an answer.
+        InputError: The server's list lacks a name.
     """
     address = read_address(url)
     key = key or os.environ.get("OPENAI_API_KEY")
@@ -78,7 +62,7 @@ def check_server(url: str, names: Collection[str] = (), *, key: str | None = Non
         with httpx.stream("GET", place, headers=headers, params=address.query, timeout=10) as reply:
             listed = _listed(reply) if reply.is_success and names else []
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise InputError(f"base_url {redacted(url)}: no server answers there ({error}).") from error
+        raise NoAnswerError(f"base_url {redacted(url)}: no server answers there ({error}).") from error
     for name in names:
         if listed and name not in listed:
             shown = ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
@@ -96,7 +80,3 @@ def _listed(reply: httpx.Response) -> list[str]:
         return [str(model["id"]) for model in orjson.loads(body)["data"]]
     except (httpx.DecodingError, ValueError, KeyError, TypeError):
         return []
-
-
-def _tokens(headers: dict[str, str]) -> list[str]:
-    return [value.partition(" ")[2] for value in headers.values()]

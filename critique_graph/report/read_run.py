@@ -16,7 +16,7 @@ from critique_graph.report.kinds import TRACE_FORMS, TraceForm, Verb, manifest_o
 from critique_graph.runs.folder import JOURNAL, TRACES
 from critique_graph.runs.journal import JournalRow, read_journal, read_untraced_usage
 from critique_graph.runs.outcomes import STATUSES, outcome_of, outcome_of_parts
-from critique_graph.runs.record import FinishedRun
+from critique_graph.runs.record import FinishedRun, ServerShare
 from critique_graph.runs.traces import AnyTrace
 
 
@@ -75,6 +75,7 @@ def read_run(folder: Path, verb: Verb = "run") -> ReportedRun:
             seconds=manifest["seconds"],
             state=manifest["state"],
             reason=manifest.get("reason"),
+            servers=tuple(map(ServerShare.model_validate, manifest.get("servers", ()))),
             untraced=read_untraced_usage(folder / JOURNAL) if has_journal else {},
         ),
         manifest,

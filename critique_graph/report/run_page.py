@@ -116,6 +116,8 @@ def _figures(run: Shown, first: Shown) -> Iterator[tuple[str, str]]:
     yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}"
     if tokens.cached:
         yield "prompts from the cache", f"{tokens.cached / tokens.prompts:.0%} of {tokens.prompts:,} tokens"
+    for share in summary.servers:
+        yield share.server, share.in_words()
     yield "time", f"{summary.seconds:,.1f} s"
 
 

@@ -37,7 +37,7 @@ from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
 from critique_graph.runs.journal import Journal, read_usages
 from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.runs.progress import Progress
-from critique_graph.runs.record import Ended, FinishedRun, Price
+from critique_graph.runs.record import Ended, FinishedRun, Price, shares
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,7 @@ async def run_graph(
             left_out=problems.left_out,
             prices=prices,
             probed=learned(),
+            servers=shares(progress.traffic.servers),
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from critique_graph.runs.folder import JOURNAL, RunFolder, RunState
 from critique_graph.runs.journal import read_journal
-from critique_graph.runs.record import Ended, FinishedRun, Price
+from critique_graph.runs.record import Ended, FinishedRun, Price, ServerShare
 
 Found = TypeVar("Found", bound=Ended)
 
@@ -19,6 +19,7 @@ async def finish(
     total: int,
     left_out: Mapping[str, int],
     prices: Mapping[str, Price],
+    servers: tuple[ServerShare, ...] = (),
     **recorded: Any,
 ) -> Found:
     """Write the traces and the manifest of a run whose session has ended, and summarise it.
@@ -31,6 +32,7 @@ async def finish(
         total: Number of problems in the set, as far as it is known; those that were not met are pending.
         left_out: Number of problems left out, by reason.
         prices: Prices by role.
+        servers: Where the session's calls went, if a model has a pool of servers.
         recorded: Further keys of the manifest.
     """
     run.journal.fold_log()
@@ -48,8 +50,11 @@ async def finish(
         left_out=left_out,
         untraced=await run.journal.untraced_usage(),
         prices=prices,
+        servers=servers,
     )
     found = summarise(finished)
+    if servers:
+        recorded["servers"] = [share.model_dump() for share in servers]
     run.write_manifest(state, reason=reason, outcomes=outcomes, traces_checksum=checksum, **recorded, **_tokens(found))
     return found
 

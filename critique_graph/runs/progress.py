@@ -93,6 +93,8 @@ class Progress:
         parts.append(f"{max(self._tokens, self.traffic.tokens):,} tokens")
         if self.traffic.in_flight:
             parts.append(f"{self.traffic.in_flight} calls in flight")
+        if servers := self.traffic.servers:
+            parts.append(f"{len(servers)} servers, {sum(calls.failed for calls in servers.values()):,} failures")
         if self.traffic.written and seconds > 0:
             parts.append(f"{_figure(self.traffic.written / seconds)} tokens/s written")
         if fresh and seconds > 0:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from critique_graph.calls.traffic import ServerCalls
 from critique_graph.core.schema import Record, Usage
 from critique_graph.runs.folder import RunState
 from critique_graph.runs.journal import JournalRow
@@ -28,6 +29,24 @@ class Reason(Record):
     problems: int
     example: str
     """Id of a problem."""
+
+
+class ServerShare(Record):
+    """What a run's last session sent to one server of a pool."""
+
+    server: str
+    """Its address, without credentials."""
+    calls: int
+    """Number of calls that it answered."""
+    failures: int
+    """Number of tries that failed there."""
+    share: float
+    """Part of all answered calls, from 0 to 1."""
+
+    def in_words(self) -> str:
+        """Say it in a few words."""
+        failures = f", {self.failures:,} failures" if self.failures else ""
+        return f"{self.share:.1%} of calls ({self.calls:,}){failures}"
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,8 @@ class Ended(Record):
     """Why problems failed or were quarantined, the most frequent reason first."""
     money: dict[str, float] | None = None
     """What all sessions cost, by role and in `total`; None without prices. A role without a price is left out."""
+    servers: tuple[ServerShare, ...] = ()
+    """Where the calls of the last session went, by server, if a model has a pool of them."""
 
     def exit_code(self, failed: int | None = None) -> int:
         """Exit code of the process: 0 complete, 3 with failed problems, 4 stopped early, 130 interrupted.
@@ -111,6 +132,7 @@ class FinishedRun:
     """What the recorded calls of problems without a trace used, by role."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Prices of roles."""
+    servers: tuple[ServerShare, ...] = ()
 
     def usage(self) -> dict[str, Usage]:
         """Give what all calls of the run used so far, by role, those of unfinished problems included."""
@@ -154,11 +176,22 @@ class FinishedRun:
             "run": str(self.folder),
             "reasons": self.reasons(),
             "money": self.money(),
+            "servers": self.servers,
         }
 
     def counts(self) -> dict[str, Any]:
         """Give the fields of `RunRecord`."""
         return {"problems": sum(self.outcomes.values())} | dict(self.outcomes) | self.ending()
+
+
+def shares(servers: Mapping[str, ServerCalls]) -> tuple[ServerShare, ...]:
+    """Give what was sent to the servers of pools, the server with the most calls first."""
+    total = sum(calls.answered for calls in servers.values())
+    found = [
+        ServerShare(server=server, calls=calls.answered, failures=calls.failed, share=calls.answered / max(1, total))
+        for server, calls in servers.items()
+    ]
+    return tuple(sorted(found, key=lambda share: (-share.calls, share.server)))
 
 
 def spent(usage: Mapping[str, Usage]) -> dict[str, dict[str, int]]:

@@ -45,6 +45,8 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str]]:
     unknown = f", {tokens.unknown_calls} calls of unknown usage" if tokens.unknown_calls else ""
     cached = f", {tokens.cached / tokens.prompts:.0%} of prompts cached" if tokens.cached else ""
     yield "tokens", f"{tokens.actor:,} actor + {tokens.critic:,} critic = {tokens.total:,}{cached}{unknown}"
+    for place, server in enumerate(summary.servers):
+        yield "" if place else "servers", f"{server.server}: {server.in_words()}"
     yield "time", f"{summary.seconds:.1f} s"
     yield "run", summary.run
 

@@ -132,7 +132,8 @@ class PairSettings(ActorCriticises, ServerSettings):
     """Model that judges every step: `miniature:critic`, `hf:PATH`, `vllm:PATH`, `openai:NAME`, `provider:name`; by
     default the actor itself, or the miniature's critic beside an actor of the miniature."""
     base_url: Annotated[ServerAddress | None, MODELS] = None
-    """Server of the `openai:` models that have no server or key of their own, e.g. http://127.0.0.1:8000/v1."""
+    """Server of the `openai:` models that have no server or key of their own, e.g. http://127.0.0.1:8000/v1; a pool of
+    servers is several addresses joined by commas, or `@FILE`, a file with one address a line."""
     critic_base_url: Annotated[ServerAddress | None, MODELS] = None
     """Server of an `openai:` critic, where it is not the actor's."""
 

@@ -11,7 +11,7 @@ import pytest
 from critique_graph.core.errors import InputError
 from critique_graph.core.role_model import RoleModel
 from critique_graph.models.roles import load_roles
-from critique_graph.models.servers import check_server
+from critique_graph.models.servers import check_base_url, check_server
 
 pytestmark = pytest.mark.network_loopback
 
@@ -75,6 +75,27 @@ def test_server_is_asked_with_the_key_of_the_role(server: Listing, monkeypatch: 
     monkeypatch.setenv("JUDGE", "key-of-the-judge")
     load_roles({"critic": RoleModel(model="openai:small", base_url=server.url, api_key_env="JUDGE")})
     assert server.asked_with == ["Bearer key-of-the-judge"]
+
+
+def test_server_of_a_pool_may_be_silent(server: Listing, caplog: pytest.LogCaptureFixture) -> None:
+    server.of("small")
+    load_roles({"actor": RoleModel(model="openai:small", base_url=f"http://127.0.0.1:9/v1,{server.url}")})
+    (record,) = [record.message for record in caplog.records]
+    assert record.startswith("base_url http://127.0.0.1:9/v1: no server answers there")
+
+
+@pytest.mark.parametrize(
+    ("servers", "message"),
+    [
+        ("http://127.0.0.1:9/v1,http://127.0.0.1:19/v1", "127.0.0.1:9/v1: no server answers there"),
+        ("http://127.0.0.1:9/v1,{url}", "openai:other: the server at .* has no such model"),
+    ],
+    ids=["all silent", "other model"],
+)
+def test_pool_that_cannot_be_used_is_refused(server: Listing, servers: str, message: str) -> None:
+    server.of("small")
+    with pytest.raises(InputError, match=message):
+        check_base_url(servers.format(url=server.url), ["other"])
 
 
 @pytest.mark.parametrize(
