@@ -14,6 +14,12 @@ from critique_graph.core.errors import InputError
 from critique_graph.sandbox.run import require_sandbox
 
 
+@pytest.fixture(autouse=True)
+def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test names as a secret, such as `user`, is not hidden in the texts of the others."""
+    monkeypatch.setattr("critique_graph.core.secrets._known", set())
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> None:
     """Programs run only where the kernel confines them; elsewhere the tests that run one are skipped, and say why."""

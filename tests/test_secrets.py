@@ -71,7 +71,6 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("critique_graph.core.secrets._known", set())
     monkeypatch.setattr("critique_graph.calls.caller._BACKOFF_BASE_SECONDS", 0.0)
     monkeypatch.setenv("OPENAI_API_KEY", TOKEN)
     Path("problems.jsonl").write_text(json.dumps({"question": "What is 2 + 3?", "answer": "5"}) + "\n")

@@ -48,7 +48,6 @@ def test_secrets_are_hidden_and_nothing_else(text: str, hidden: str) -> None:
 
 
 def test_known_secrets_are_hidden_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("critique_graph.core.secrets._known", set())
     remember("hunter-two", "abc")
     monkeypatch.setenv("SOME_API_KEY", "from-the-environment")
     assert redacted("hunter-two, abc, from-the-environment") == "***, abc, ***"
@@ -59,8 +58,7 @@ def test_every_line_about_an_error_is_without_secrets() -> None:
     assert "secret" not in first_line(error) + one_line(str(error))
 
 
-def test_log_of_requests_is_without_secrets(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("critique_graph.core.secrets._known", set())
+def test_log_of_requests_is_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
     remember("hunter-two")
     with caplog.at_level(logging.INFO, logger="httpx"):  # another test's library may have raised it
         logging.getLogger("httpx").info("HTTP Request: %s %s", "POST", "http://host/v1?key=hunter-two")

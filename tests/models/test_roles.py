@@ -23,7 +23,6 @@ PROBLEMS = addition_problems(2)
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("critique_graph.core.secrets._known", set())
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("JUDGE", "canary-of-the-judge")
 
