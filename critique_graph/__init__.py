@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from critique_graph.agents.middleware import CritiqueMiddleware as CritiqueMiddleware
     from critique_graph.check.pair import check_pair
+    from critique_graph.choose.choose import choose_run
     from critique_graph.compare.pool import compare_strategies
     from critique_graph.core.context import Context, GenerationContext, SelfTalkContext
     from critique_graph.core.critique import parse_critique, render_critique
@@ -67,6 +68,7 @@ __all__ = [
     "Task",
     "Trace",
     "check_pair",
+    "choose_run",
     "compare_strategies",
     "create_actor_critic",
     "create_ask",
@@ -119,6 +121,7 @@ _MODULES = {
     "Task": "critique_graph.tasks.task",
     "Trace": "critique_graph.core.schema",
     "check_pair": "critique_graph.check.pair",
+    "choose_run": "critique_graph.choose.choose",
     "compare_strategies": "critique_graph.compare.pool",
     "create_actor_critic": "critique_graph.graphs.actor_critic",
     "create_ask": "critique_graph.graphs.chat",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from critique_graph.calls.budget import Budget, within_budget
 from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.calls.traffic import counted_traffic
 from critique_graph.core.async_node import together
 from critique_graph.core.errors import InputError
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
@@ -155,7 +156,7 @@ class RubricGrader:
 
     async def _judge(self, response: str, question: str, criterion: Criterion) -> bool | None:
         """Tell whether a response meets a criterion; None if the reply does not say it."""
-        with within_budget(Budget()):
+        with within_budget(Budget()), counted_traffic():  # apart from those of the run
             reply = await self._load().ask(_prompt(response, question, criterion), CallKey("rubric", "grader", 0, 0))
         if isinstance(reply, Failure):
             raise GradingFailedError(f"{reply.kind}: {reply.message}")

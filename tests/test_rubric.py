@@ -10,6 +10,7 @@ from fakes import ScriptedModel, critique_text
 from langchain_core.messages import BaseMessage
 
 from critique_graph import Problem, compare_strategies, load_problems, read_traces, rubric_task, run_problems
+from critique_graph.calls.traffic import counted_traffic
 from critique_graph.cli import run_command
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.rubric import read_rubric, read_verdict
@@ -99,6 +100,13 @@ def test_calls_that_grade_are_no_part_of_tokens_and_budget(problems: Path, actor
     assert len(judge.prompts) == 2 * 2  # two responses, of which the vote's winner is not graded again
     assert summary.state == "complete"
     assert (len(actor.prompts), summary.tokens.total) == (3, 3 * 15)
+
+
+async def test_calls_that_grade_are_no_part_of_the_progress(judge: ScriptedModel):
+    with counted_traffic() as traffic:
+        await rubric_task(judge).grader.grade(RIGHT, "\n".join(CRITERIA))
+
+    assert (len(judge.prompts), traffic.tokens) == (2, 0)
 
 
 def test_text_in_the_response_cannot_pass_for_the_judgement(problems: Path, judge: ScriptedModel):
