@@ -15,10 +15,10 @@ from itertools import combinations
 from math import comb
 from statistics import fmean
 
-from critique_graph.compare.cost import Cost, SharedTime
 from critique_graph.core.schema import Call, Chain, Response, Round, Trace
 from critique_graph.grading.grader import Grader
 from critique_graph.metrics.at_k import pass_at_k
+from critique_graph.metrics.cost import Cost, SharedTime, responses
 from critique_graph.metrics.majority import chances_of_votes
 from critique_graph.nodes.vote import VERDICT_WEIGHT
 
@@ -117,22 +117,6 @@ async def pooled_problem(
         return None
     right = frozenset(group for group, found in outcomes.items() if "correct" in found)
     return PooledProblem(trace, groups, right, time)
-
-
-def responses(trace: Trace) -> list[Response]:
-    """Give all responses of a trace, those without a critic included."""
-    found = [response for chain in trace.chains for response in chain.responses]
-    return [
-        *found,
-        *trace.uncritiqued,
-        *(response for response in (trace.greedy, *trace.retries) if response is not None),
-    ]
-
-
-def calls_of(trace: Trace) -> list[Call]:
-    """Give all calls of a trace."""
-    critiques = [given.call for chain in trace.chains for turn in chain.rounds for given in turn.judgements]
-    return [*(response.call for response in responses(trace)), *critiques]
 
 
 def chances(strategy: Strategy, problem: PooledProblem, draws: Sequence[Draw], budgets: Sequence[int]) -> list[float]:

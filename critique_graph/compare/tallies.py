@@ -7,14 +7,12 @@ from array import array
 from collections import Counter
 from itertools import repeat
 
-from critique_graph.compare.cost import SharedTime, span_of
 from critique_graph.compare.strategies import (
     CRITIC_LOOP,
     PooledProblem,
     Strategy,
     available,
     budgets,
-    calls_of,
     chances,
     loop_end,
     pooled_problem,
@@ -22,6 +20,7 @@ from critique_graph.compare.strategies import (
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Call, Trace, Verdict
 from critique_graph.grading.grader import Grader
+from critique_graph.metrics.cost import SharedTime, calls_of, span_of
 from critique_graph.metrics.intervals import Rate, wilson
 
 

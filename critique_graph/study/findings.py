@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from critique_graph.compare.cost import Cost
-from critique_graph.compare.strategies import Draw, PooledProblem, calls_of
+from critique_graph.compare.strategies import Draw, PooledProblem
+from critique_graph.metrics.cost import Cost, calls_of
 from critique_graph.metrics.intervals import Rate
 from critique_graph.study.part import Finding, Holds
 

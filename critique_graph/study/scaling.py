@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from critique_graph.compare.comparison import AXES, Axis
-from critique_graph.compare.cost import Cost
 from critique_graph.compare.strategies import MAJORITY, SEQUENTIAL, PooledProblem
 from critique_graph.metrics.at_k import pass_at_k
+from critique_graph.metrics.cost import Cost
 from critique_graph.metrics.intervals import Rate, paired_bootstrap
 from critique_graph.study.findings import NO_REFERENCES, finding, has_tokens, mean_cost, percent, points, spent
 from critique_graph.study.part import Finding, PartResult, StudyJob

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from critique_graph.compare.cost import SharedTime
-from critique_graph.compare.strategies import CRITIC_LOOP_VOTE, MAJORITY, Strategy, calls_of, pooled_problem
+from critique_graph.compare.strategies import CRITIC_LOOP_VOTE, MAJORITY, Strategy, pooled_problem
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.grading.grader import default_grader
 from critique_graph.metrics.at_k import maj_at_k, pass_at_k
+from critique_graph.metrics.cost import SharedTime, calls_of
 from critique_graph.metrics.intervals import Rate, paired_bootstrap, wilson
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.make import make_self_talk

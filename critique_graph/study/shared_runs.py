@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from critique_graph.calls.caller import CallKey, derive_seed
-from critique_graph.compare.cost import SharedTime
-from critique_graph.compare.strategies import PooledProblem, calls_of, pooled_problem
+from critique_graph.compare.strategies import PooledProblem, pooled_problem
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import Context
 from critique_graph.core.errors import CritiqueGraphError
@@ -23,6 +22,7 @@ from critique_graph.core.schema import Reply, Trace
 from critique_graph.grading.grader import default_grader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.metrics.cost import SharedTime, calls_of
 from critique_graph.models.load import release_models
 from critique_graph.models.roles import check_servers, load_role
 from critique_graph.nodes.chat_vllm import share_device

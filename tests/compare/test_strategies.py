@@ -1,7 +1,6 @@
 import pytest
 from pools import CRITIQUE_TOKENS, REFINE_TOKENS, SETTINGS, SOLVE_TOKENS, answered, call, pool
 
-from critique_graph.compare.cost import SharedTime
 from critique_graph.compare.strategies import (
     CRITIC_FILTERED,
     CRITIC_LOOP,
@@ -18,12 +17,12 @@ from critique_graph.compare.strategies import (
     Strategy,
     available,
     budgets,
-    calls_of,
     chances,
     pooled_problem,
 )
 from critique_graph.core.schema import Critique, Round, Trace
 from critique_graph.grading.grader import MathGrader
+from critique_graph.metrics.cost import SharedTime, calls_of
 
 FULL = pool(
     ("1", "correct", "2"),  # right; the critic says so; a refinement breaks it

@@ -1,6 +1,6 @@
 from pools import call
 
-from critique_graph.compare.cost import SharedTime
+from critique_graph.metrics.cost import SharedTime
 
 
 def test_moments_are_shared_by_the_calls_in_flight():

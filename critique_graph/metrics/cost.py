@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from critique_graph.core.schema import Call
+from critique_graph.core.schema import Call, Response, Trace
 
 Span = tuple[float, float]
 """When a call began and when it ended, in Unix time."""
@@ -61,6 +61,22 @@ class SharedTime:
 
     def _until(self, moment: float) -> float:
         return self._shares[bisect_left(self._moments, moment)]
+
+
+def responses(trace: Trace) -> list[Response]:
+    """Give all responses of a trace, those without a critic included."""
+    found = [response for chain in trace.chains for response in chain.responses]
+    return [
+        *found,
+        *trace.uncritiqued,
+        *(response for response in (trace.greedy, *trace.retries) if response is not None),
+    ]
+
+
+def calls_of(trace: Trace) -> list[Call]:
+    """Give all calls of a trace."""
+    critiques = [given.call for chain in trace.chains for turn in chain.rounds for given in turn.judgements]
+    return [*(response.call for response in responses(trace)), *critiques]
 
 
 def _changes(spans: Iterable[Span]) -> Iterator[tuple[float, int]]:
