@@ -6,6 +6,7 @@ runs there are (the winner's curse); on problems that had no say in the choice i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -15,11 +16,12 @@ from pydantic import JsonValue
 from critique_graph.calls.caller import derive_seed
 from critique_graph.core.errors import InputError
 from critique_graph.core.schema import Record
+from critique_graph.metrics.cost import SharedTime, Span, calls_of, span_of
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.runs.folder import FREE_FIELDS, read_manifest
 from critique_graph.runs.traces import read_traces
 
-Unit = Literal["tokens", "calls"]
+Unit = Literal["tokens", "calls", "seconds"]
 BUDGETS = 3
 """Number of budgets where none is given."""
 
@@ -33,14 +35,14 @@ class Scored(Record):
     accuracy: Rate
     """Accuracy on the other half."""
     cost: float
-    """Tokens or calls per problem on the other half."""
+    """Tokens, calls or seconds per problem on the other half."""
 
 
 class BudgetChoice(Record):
     """The best of the runs within a budget."""
 
     budget: float
-    """Tokens or calls per problem that a run may take on the half by which it is chosen."""
+    """Tokens, calls or seconds per problem that a run may take on the half by which it is chosen."""
     best: Scored | None
     """None if every run takes more."""
     without_critic: Scored | None
@@ -78,7 +80,7 @@ class _Played:
     settings: Mapping[str, JsonValue]
     questions: Mapping[str, str]
     correct: Mapping[str, bool]
-    cost: Mapping[str, int]
+    cost: Mapping[str, float]
 
     @property
     def has_critic(self) -> bool:
@@ -172,16 +174,22 @@ def _read(folder: Path, unit: Unit) -> _Played:
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None:
         raise InputError(f"{folder}: this is no run folder.")
-    questions, correct, cost = {}, {}, {}
+    questions, correct = {}, {}
+    cost: dict[str, float] = {}
+    spans: dict[str, list[Span]] = {}
     for trace in read_traces(folder):
-        if trace.correct is None:
-            continue
-        used = trace.usage["total"]
+        known, used = trace.problem.id, trace.usage["total"]
         if unit == "tokens" and used.unknown_calls:
             raise InputError(f"{folder}: it is not known how many tokens all its calls used; choose with --unit calls.")
-        known = trace.problem.id
-        questions[known], correct[known] = trace.problem.question, trace.correct
-        cost[known] = used.total_tokens if unit == "tokens" else used.calls
+        if unit == "seconds":
+            spans[known] = [span for call in calls_of(trace) if (span := span_of(call)) is not None]
+        else:
+            cost[known] = used.total_tokens if unit == "tokens" else used.calls
+        if trace.correct is not None:
+            questions[known], correct[known] = trace.problem.question, trace.correct
+    if unit == "seconds":
+        time = SharedTime(chain.from_iterable(spans.values()))
+        cost = {known: sum(map(time.within, its)) for known, its in spans.items()}
     return _Played(str(folder), manifest["configuration"], questions, correct, cost)
 
 

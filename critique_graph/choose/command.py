@@ -29,9 +29,10 @@ def choose(
 
     Args:
         runs: Run folders of `run`, on the same problems, e.g. with other numbers of samples, critiques and rounds.
-        budget: Tokens or calls per problem that a run may take; may be given several times. Empty: three, those of the
-            cheapest third of the runs, of two thirds and of all.
-        unit: What a budget counts: `tokens` or `calls`.
+        budget: Tokens, calls or seconds per problem that a run may take; may be given several times. Empty: three,
+            those of the cheapest third of the runs, of two thirds and of all.
+        unit: What a budget counts: `tokens`, `calls`, or `seconds`, a problem's share of the time of its run, in which
+            several calls are in flight at once.
         seed: Seed by which the problems are halved.
         plot: Draw the accuracy of each strategy's best run on the other half against its cost, as SVG and PNG with the
             numbers as CSV, all under the name of this file; it ends in .svg, .png or .pdf, which is then written too
@@ -62,7 +63,7 @@ def choice_table(choice: Choice) -> Group:
     for found in choice.budgets:
         best, other = found.best, found.without_critic
         table.add_row(
-            f"{found.budget:,.0f}",
+            _cost(found.budget),
             "none takes so little" if best is None else plain(best.run),
             "-" if best is None else _value(best.when_chosen),
             "-" if best is None else _value(best.accuracy),
@@ -95,13 +96,17 @@ def choice_figure(choice: Choice) -> LineFigure:
 def _verdict(found: BudgetChoice, choice: Choice) -> str:
     best, other = found.best, found.without_critic
     assert best is not None
-    said = f"At {found.budget:,.0f} {choice.unit} a problem {best.run} is correct in {best.accuracy.percent()}"
+    said = f"At {_cost(found.budget)} {choice.unit} a problem {best.run} is correct in {best.accuracy.percent()}"
     if other is None or found.difference is None:
         return f"{said}; no run without a critic takes so little."
     if other.run == best.run:
         return f"{said}; it is a run without a critic."
     gain = found.difference.percent(sign="+", unit="points")
     return f"{said}, {gain} over the best without a critic ({other.run}), n = {found.difference.n}."
+
+
+def _cost(cost: float) -> str:
+    return f"{cost:,.0f}" if cost >= 10 else f"{cost:.2g}"
 
 
 def _value(rate: Rate) -> str:

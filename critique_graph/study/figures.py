@@ -72,6 +72,18 @@ def sizes_figure(part: PartResult) -> LineFigure:
     return _figure(part, "Lowest gain of an actor", 0, "actor, in the given order", points, bounds=("oracle",))
 
 
+def critiques_figure(part: PartResult) -> LineFigure:
+    """Give, for each strategy, its best split within a budget, measured on the half that did not choose."""
+    rows = part.tables.get("curve", ())
+    unit = rows[0]["unit"] if rows else "tokens"
+    points = [
+        Point(row["strategy"], row["cost"], row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+        for row in rows
+        if row["unit"] == unit and row["accuracy"] is not None
+    ]
+    return _figure(part, "Best split over best vote, other half", 0, f"{unit} per problem", points, is_cost=True)
+
+
 def training_figure(part: PartResult) -> LineFigure:
     """Give accuracy by iteration of self-improvement, from the largest number of responses per problem."""
     rows = part.tables.get("iterations", ())
@@ -99,6 +111,7 @@ DRAWN: Mapping[str, Callable[[PartResult], LineFigure]] = {
     "stability": stability_figure,
     "sequential": sequential_figure,
     "sizes": sizes_figure,
+    "critiques": critiques_figure,
     "training": training_figure,
     "self_talk": self_talk_figure,
 }

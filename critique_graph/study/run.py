@@ -24,6 +24,7 @@ from critique_graph.runs.folder import MANIFEST, RunFolder, RunState, open_run, 
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended
 from critique_graph.study.critics import critics
+from critique_graph.study.critiques import critiques
 from critique_graph.study.difficulty import difficulty
 from critique_graph.study.figures import FIGURES, write_figures
 from critique_graph.study.part import PartResult, StudyJob
@@ -47,6 +48,7 @@ PARTS: Mapping[PartName, Part] = {
     "sequential": sequential,
     "sizes": sizes,
     "critics": critics,
+    "critiques": critiques,
     "training": training,
     "self_talk": self_talk,
 }

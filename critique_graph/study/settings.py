@@ -13,7 +13,9 @@ from critique_graph.study.learning_settings import LearningSettings
 from critique_graph.tasks.task import MATH, Task
 from critique_graph.verbs.settings import PairSettings
 
-PartName = Literal["difficulty", "scaling", "stability", "sequential", "sizes", "critics", "training", "self_talk"]
+PartName = Literal[
+    "difficulty", "scaling", "stability", "sequential", "sizes", "critics", "critiques", "training", "self_talk"
+]
 MINIATURE_PROBLEMS = 200
 """Number of the miniature's problems, if no limit is given; a study divides them by level."""
 
@@ -44,7 +46,7 @@ class StudySettings(PairSettings, ChainContext, LearningSettings, ProblemSetting
 
     only: Annotated[tuple[PartName, ...], BeforeValidator(_split), PROBLEMS, _LIST] = ()
     """Parts to run, with commas between: `difficulty`, `scaling`, `stability`, `sequential`, `sizes`, `critics`,
-    `training`, `self_talk`; empty: all of them."""
+    `critiques`, `training`, `self_talk`; empty: all of them."""
     actors: RoleSettings = ()
     """Actors that `sizes` compares with one critic, from the smallest to the largest; empty: the miniature's two
     beside its actor, else the actor alone."""

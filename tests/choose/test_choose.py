@@ -148,3 +148,20 @@ def test_command_prints_a_table_and_json_and_draws(
     assert len(json.loads(capsys.readouterr().out)["budgets"]) == 3
     assert (tmp_path / "a.csv").read_text().count("without a critic") == 2
     assert run_command(["choose", *names, "--budget", "-1"]) == 2
+
+
+def test_seconds_are_the_shares_of_the_time_of_a_run(runs: list[Path]):
+    for run, seconds in zip(runs[:2], (1.0, 4.0), strict=True):
+        file = run / "traces.jsonl"
+        traces = [json.loads(line) for line in file.read_text().splitlines()]
+        for place, trace in enumerate(traces):  # two calls in flight at each moment
+            trace["chains"][0]["response"]["call"] |= {"started": seconds * (place // 2), "seconds": seconds}
+        file.write_text("\n".join(map(json.dumps, traces)) + "\n")
+        (run / "journal.sqlite").unlink()  # else its traces would count, not the changed ones
+
+    cheap, dear = choose_run(runs[:2], budgets=[0.6, 2.5], unit="seconds").budgets
+
+    assert cheap.best is not None
+    assert dear.best is not None
+    assert (cheap.best.run, cheap.best.cost) == (str(runs[0]), pytest.approx(0.5))
+    assert (dear.best.run, dear.best.cost) == (str(runs[1]), pytest.approx(2.0))
