@@ -74,7 +74,7 @@ Comparison = bool | Pairs | None
 they may be equal, but nothing can tell."""
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def parse_answer(answer: str) -> Answer:
     """Read an answer as a number, a ratio, an equation, a list, or otherwise a normalised text."""
     if number := parse_decimal(answer) or parse_fraction(answer):  # most answers need no normalising

@@ -102,7 +102,7 @@ class MathGrader:
         memo_size: Number of decided pairs to remember; the votes of one problem repeat the same few pairs.
     """
 
-    def __init__(self, *, workers: int = 2, memo_size: int = 65_536) -> None:
+    def __init__(self, *, workers: int = 2, memo_size: int = 4_096) -> None:
         self._pool = WorkerPool(workers=workers)
         self._lock = threading.Lock()
         self._pending: dict[Pairs, Future[Equality]] = {}

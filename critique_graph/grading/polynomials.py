@@ -42,7 +42,7 @@ def compare_polynomials(a: str, b: str) -> bool | None:
     return None if is_rounded or names & _AMBIGUOUS else False
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def _read(formula: str) -> Polynomial | None:
     if len(formula) > _MAX_CHARS:
         return None
@@ -235,7 +235,7 @@ def _root(radicand: Polynomial) -> Polynomial:
     return _checked({(inside, ()): Fraction(outside, value.denominator)})
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def _without_squares(n: int) -> tuple[int, int]:
     """Give `a` and square-free `b` with n = a² b."""
     outside, divisor = 1, 2

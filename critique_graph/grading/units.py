@@ -78,7 +78,7 @@ class Measured(NamedTuple):
     unit: frozenset[str]
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def split_unit(text: str) -> Measured:
     """Split a normalised answer into its value and its unit; without a unit, the value is the whole text."""
     tail = _TAIL.fullmatch(text)

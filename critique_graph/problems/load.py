@@ -1,12 +1,15 @@
 """Load problem sets: the miniature's, files, and data sets from the Hugging Face hub.
 
-Rows are read when they are requested, so memory use does not grow; only ids are kept, to find duplicates.
+Rows are read when they are requested, and their ids, by which duplicates are found, are kept on the disk: memory does
+not grow with the set.
 """
 
 import logging
 import math
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -115,25 +118,47 @@ def _problems(
     with_solutions: bool,
     task: Task,
 ) -> Iterator[Problem]:
-    numbers: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        if index == 0 and not task.has_own_fields:
-            _say_where_references_are(row, spec, answer_fields)
-        problem = Problem(
-            id=_id(row) or f"{stem}/{index:06d}",
-            question=_question(row, question_fields, task),
-            answer=_answer(row, answer_fields, task),
-            level=_level(row),
-            source=source,
-            solution=_solution(row, answer_fields) if with_solutions else None,
-        )
-        if problem.id in numbers:
-            first = f"{row.unit} {numbers[problem.id]}"
-            row.refuse(f"the id {problem.id!r} is that of {first} already. Give every problem its own.")
-        numbers[problem.id] = row.number
-        yield problem
-    if not numbers:
+    index = -1
+    with closing(_Ids()) as ids:
+        for index, row in enumerate(rows):
+            if index == 0 and not task.has_own_fields:
+                _say_where_references_are(row, spec, answer_fields)
+            problem = Problem(
+                id=_id(row) or f"{stem}/{index:06d}",
+                question=_question(row, question_fields, task),
+                answer=_answer(row, answer_fields, task),
+                level=_level(row),
+                source=source,
+                solution=_solution(row, answer_fields) if with_solutions else None,
+            )
+            if (first := ids.add(problem.id, row.number)) is not None:
+                row.refuse(f"the id {problem.id!r} is that of {row.unit} {first} already. Give every problem its own.")
+            yield problem
+    if index < 0:
         raise InputError(f"{spec}: there are no problems in it.")
+
+
+class _Ids:
+    """The ids of the rows so far, in a file of SQLite's that ends with this object: a set may have millions."""
+
+    def __init__(self) -> None:
+        # Who began to read the set may be another thread than who reads it or lets it go.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("CREATE TABLE ids (id TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        self._connection.execute("BEGIN")  # one transaction is faster than one for each row
+
+    def add(self, problem_id: str, number: int) -> int | None:
+        """Keep the id of a row; gives the number of the row that has it already, or None."""
+        added = self._connection.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (problem_id, number))
+        if added.rowcount:
+            return None
+        found = self._connection.execute("SELECT number FROM ids WHERE id = ?", (problem_id,)).fetchone()
+        return int(found[0])
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._connection.close()
 
 
 def _names(row: FileRow) -> str:

@@ -1,4 +1,5 @@
 import csv
+import gc
 import gzip
 import json
 import sys
@@ -118,6 +119,17 @@ def test_blank_lines_and_a_byte_order_mark_are_passed_over(tmp_path: Path) -> No
     text = '\ufeff{"question": "Q"}\n\n  \r\n{"question": "R"}'
 
     assert [problem.id for problem in load(tmp_path, text)] == ["set/000000", "set/000001"]
+
+
+def test_reading_keeps_nothing_of_rows_that_were_read(tmp_path: Path) -> None:
+    rows = [{"id": f"problem {number}", "question": f"{number} + 1?"} for number in range(3_000)]
+    write_jsonl(tmp_path / "set.jsonl", rows)
+    blocks = {}
+    for number, _ in enumerate(load_problems(tmp_path / "set.jsonl")):
+        if number in (1_000, 2_999):
+            gc.collect()
+            blocks[number] = sys.getallocatedblocks()
+    assert blocks[2_999] - blocks[1_000] < 500  # one for each row would be 2,000
 
 
 def test_long_csv_cells_are_read(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from critique_graph.calls import caller as calls
 from critique_graph.calls.breaker import Patience
 from critique_graph.core import command_line
 from critique_graph.core.errors import InputError, ModelCallError, RunError
-from critique_graph.core.schema import Failure, Problem
+from critique_graph.core.schema import Failure, Problem, Record
 from critique_graph.grading.grader import MathGrader
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.problems.problem_set import ProblemSet
@@ -81,6 +81,22 @@ async def test_every_problem_is_done_and_traced_in_order(tmp_path: Path) -> None
     found = list(read_traces(tmp_path))
     assert [trace.problem for trace in found] == problems
     assert {(trace.graph, *trace.settings.items()) for trace in found} == {("actor_critic", *SETTINGS.items())}
+
+
+async def test_nothing_of_a_finished_problem_is_held(tmp_path: Path) -> None:
+    held: list[int] = []
+
+    def problems() -> Iterator[Problem]:
+        for problem in addition_problems(30):
+            gc.collect()
+            held.append(sum(isinstance(found, Record) for found in gc.get_objects()))
+            yield problem
+
+    # A call with a time limit leaves its timer in the event loop, which drops such timers a hundred at a time.
+    end = await play(tmp_path, HashedModel(), problems(), concurrency=1, patience=Patience(call_timeout=None))
+
+    assert end.done == 30
+    assert len(set(held[3:])) == 1
 
 
 async def test_manifest_says_what_ran_and_how_it_ended(tmp_path: Path) -> None:
