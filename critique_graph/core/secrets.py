@@ -35,13 +35,21 @@ def remember(*secrets: str) -> None:
 
 def redacted(text: str) -> str:
     """Give the text with `HIDDEN` in the place of every secret."""
-    environment = {value for name, value in os.environ.items() if name.endswith(_NAMES) and len(value) > 2 * _SHORTEST}
-    for secret in sorted(_known | environment, key=len, reverse=True):
+    for secret in sorted(_known | _secrets_of_environment(len(text)), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _ADDRESS.sub(lambda found: _hide_in_address(found[0]), text)
     text = _USER.sub(f"{HIDDEN}@", text)
     text = _KEY.sub(HIDDEN, text)
     return _LABELLED.sub(rf"\1{HIDDEN}", text)
+
+
+def _secrets_of_environment(longest: int) -> set[str]:
+    """Give the secrets in the environment of at most so many characters; a short text can hold none."""
+    if longest <= 2 * _SHORTEST:
+        return set()
+    return {
+        value for name, value in os.environ.items() if name.endswith(_NAMES) and 2 * _SHORTEST < len(value) <= longest
+    }
 
 
 def _hide_in_address(address: str) -> str:
