@@ -3,7 +3,6 @@
 The form of the request is chosen here, by node and model; whatever the form, the critique is one in the fixed format.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from functools import lru_cache
 from langchain_core.messages import BaseMessage
 
 from critique_graph.calls.caller import Caller, CallKey
+from critique_graph.core.async_node import together
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.critique_json import GivenVerdicts, critique_format, explanation_chars, read_critique_json
@@ -83,7 +83,7 @@ async def ask_for_critiques(
         place = key._replace(chain=f"{key.chain}/critique{number}") if number else key
         return await ask_for_critique(caller, prompt, response, place, form=form, steps=steps, retries=retries)
 
-    outcomes = await asyncio.gather(*map(ask, range(critiques)))
+    outcomes = await together(ask, range(critiques))
     came = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     judgements = tuple(Judgement(critique=critique, call=reply.call) for critique, reply in came)
     if are_copies(judgements):

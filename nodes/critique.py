@@ -95,7 +95,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return chain.model_copy(update={"stop": "failed", "failure": asked.failures[0]})
             turn = round_of(asked.judgements, rules.agree, failures=asked.failures, evidence=evidence)
             for given in asked.judgements:
-                emit("critique", chain=chain.index, round=number, **given.critique.model_dump(mode="json"))
+                emit("critique", given.critique, chain=chain.index, round=number)
             if rules.critiques > 1:
                 verdict, confidence = turn.critique.final, round(turn.confidence, 4)
                 emit("verdict", chain=chain.index, round=number, verdict=verdict, confidence=confidence)

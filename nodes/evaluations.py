@@ -8,6 +8,7 @@ from typing import Literal
 
 from langchain_core.callbacks import adispatch_custom_event
 
+from critique_graph.calls.invoke import may_be_heard
 from critique_graph.core.schema import Chain, Record, Response
 from critique_graph.nodes.changes import is_same_answer
 
@@ -41,8 +42,9 @@ def evaluations_of(problem: str, chains: Iterable[Chain]) -> tuple[Evaluation, .
 
 async def announce_evaluations(problem: str, chains: Iterable[Chain]) -> None:
     """Tell the callbacks of this invocation of all verdicts and flips."""
-    found = [evaluation.model_dump(mode="json") for evaluation in evaluations_of(problem, chains)]
-    await adispatch_custom_event(EVALUATIONS, found)
+    if may_be_heard():
+        found = [evaluation.model_dump(mode="json") for evaluation in evaluations_of(problem, chains)]
+        await adispatch_custom_event(EVALUATIONS, found)
 
 
 def _of_chain(problem: str, chain: Chain) -> Iterator[Evaluation]:

@@ -46,11 +46,16 @@ def _is_alone(model: BaseChatModel) -> bool:
         return False
     if get_llm_cache() is not None or get_debug() or get_verbose():
         return False
+    return not may_be_heard()
+
+
+def may_be_heard() -> bool:
+    """Tell whether callbacks may hear what the node in progress does."""
     config = var_child_runnable_config.get()
     if config is None:  # outside a graph, where LangChain would look for what listens to every model
-        return False
+        return True
     callbacks = config.get("callbacks")
-    return not (callbacks if callbacks is None or isinstance(callbacks, list) else callbacks.handlers)
+    return bool(callbacks if callbacks is None or isinstance(callbacks, list) else callbacks.handlers)
 
 
 @cache

@@ -1,23 +1,40 @@
 """Async graph nodes that a synchronous `.invoke` can run too, and the events they send."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from critique_graph.core.context import Context
+from critique_graph.core.schema import Record
 
 State = TypeVar("State")
 Result = TypeVar("Result")
 
 
-def emit(event: str, **fields: Any) -> None:
-    """Send a custom event to whoever streams the graph (`stream_mode="custom"`)."""
-    get_runtime(Context).stream_writer({"event": event, **fields})
+_is_watched: ContextVar[bool] = ContextVar("is_watched", default=True)
+
+
+def emit(event: str, record: Record | None = None, **fields: Any) -> None:
+    """Send a custom event to whoever streams the graph (`stream_mode="custom"`): the fields, then those of `record`."""
+    if _is_watched.get():
+        recorded = {} if record is None else record.model_dump(mode="json")
+        get_runtime(Context).stream_writer({"event": event, **fields, **recorded})
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Send no events from graphs that run within, because nobody streams them."""
+    token = _is_watched.set(False)
+    try:
+        yield
+    finally:
+        _is_watched.reset(token)
 
 
 async def together(work: Callable[[State], Awaitable[Result]], items: Iterable[State]) -> list[Result]:

@@ -28,6 +28,7 @@ from critique_graph.calls.budget import Budget, Limits, within_budget
 from critique_graph.calls.contract import learned
 from critique_graph.calls.traffic import counted_traffic
 from critique_graph.core import command_line
+from critique_graph.core.async_node import unwatched
 from critique_graph.core.errors import CritiqueGraphError
 from critique_graph.core.schema import TRACE_SCHEMA, Problem
 from critique_graph.core.weights import without_paths
@@ -106,7 +107,7 @@ async def run_graph(
     with open_run(folder, configuration, prompts=prompts, fresh=fresh, problems=problems.read()) as run:
         rules = _Rules(outcome_of, warn_about, stop_when, schema)
         progress = progress or Progress(quiet=True)
-        with counted_traffic() as progress.traffic, within_budget(_budget(limits, run)) as budget:
+        with unwatched(), counted_traffic() as progress.traffic, within_budget(_budget(limits, run)) as budget:
             async with Breakers(patience) as breakers:
                 session = _Session(create(run.journal), problems, run, rules, breakers, budget, progress)
                 await session.work(concurrency)

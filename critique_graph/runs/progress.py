@@ -80,7 +80,7 @@ class Progress:
     def _print_now_and_then(self, pause: float | None = None) -> None:
         """Print a line where there is no terminal, if enough time has passed since the last one."""
         pause = PLAIN_SECONDS if pause is None else pause
-        if not self._console.is_terminal and clock() - self._shown >= pause:
+        if clock() - self._shown >= pause and not self._console.is_terminal:
             self._print()
 
     def line(self) -> Text:

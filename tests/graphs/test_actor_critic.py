@@ -12,6 +12,7 @@ from langgraph.types import Command, interrupt
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
+from critique_graph.core.async_node import unwatched
 from critique_graph.core.context import Context
 from critique_graph.graphs.actor_critic import create_actor_critic
 
@@ -310,6 +311,16 @@ async def test_custom_events_tell_the_story_in_order():
     events = [event["event"] async for event in graph.astream({"question": QUESTION}, stream_mode="custom")]
 
     assert events == ["response", "critique", "refinement", "ballot"]
+
+
+async def test_no_events_are_sent_where_nobody_watches():
+    actor = ScriptedModel(replies=[solution(8), solution(7)])
+    graph = create_actor_critic(actor, ScriptedModel(replies=[critique_text("Wrong")])).compile()
+
+    with unwatched():
+        events = [event async for event in graph.astream({"question": QUESTION}, stream_mode="custom")]
+
+    assert events == []
 
 
 async def test_works_as_a_subgraph_over_the_same_keys():
