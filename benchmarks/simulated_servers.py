@@ -1,10 +1,14 @@
-"""Eight simulated servers in one process, for `servers.py`: each has slots, a queue, a prefix cache and faults.
+"""Simulated servers in one process, for `servers.py` and `scale.py`: each has slots, a queue, a prefix cache, faults.
 
-    python benchmarks/simulated_servers.py SLOTS SECONDS
+    python benchmarks/simulated_servers.py SLOTS SECONDS [SERVERS]
+
+A call takes SECONDS. Where SERVERS are given, a twentieth of that is the time of a token that is written; a token of
+the prompt takes a fiftieth of it, or none if the server knows the problem already.
 
 It prints the ports of the servers as JSON. `POST /be/KIND` changes the server that gets it: `killed` (it is closed, and
-calls in flight are cut off), `slow` (four times as slow), `refusing` (every second request: 503) or `limited` (429
-for all requests above half of its slots). `GET /counts` gives calls, cache hits and refusals.
+calls in flight are cut off), `slow` (four times as slow), `refusing` (every second request: 503), `failing` (every
+hundredth: 503) or `limited` (429 for all requests above half of its slots). `GET /counts` gives calls, cache hits,
+refusals, and the seconds that slots were busy.
 
 A reply is what `fault_server.answer` makes of the request, whichever server gives it.
 """
@@ -15,6 +19,7 @@ import re
 import sys
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 from fault_server import answer, error, http
 
@@ -24,10 +29,11 @@ SERVERS = 8
 class Simulated:
     """One server."""
 
-    def __init__(self, slots: int, seconds: float) -> None:
+    def __init__(self, slots: int, seconds: float, *, by_tokens: bool) -> None:
         self.kind = "well"
         self.counts: Counter[str] = Counter()
-        self._slots, self._seconds = slots, seconds
+        self._slots, self._seconds, self._by_tokens = slots, seconds, by_tokens
+        self._busy_seconds = 0.0
         self._free = asyncio.Semaphore(slots)
         self._in_flight = 0
         self._cached: set[str] = set()
@@ -60,26 +66,34 @@ class Simulated:
             self._be(path.removeprefix("/be/"))
             return http(b"{}")
         if method == "GET":
-            return http(json.dumps(self.counts if path == "/counts" else {"data": []}).encode())
+            counts = {**self.counts, "busy_seconds": self._busy_seconds}
+            return http(json.dumps(counts if path == "/counts" else {"data": []}).encode())
         self.counts["requests"] += 1
-        if (self.kind == "refusing" and self.counts["requests"] % 2) or (
+        every = {"refusing": 2, "failing": 100}.get(self.kind)
+        if (every is not None and self.counts["requests"] % every == 1) or (
             self.kind == "limited" and self._in_flight >= self._slots // 2
         ):
             self.counts["refused"] += 1
-            return error(503 if self.kind == "refusing" else 429)
+            return error(429 if self.kind == "limited" else 503)
+        request = json.loads(body)
         self._in_flight += 1
         try:
             async with self._free:
-                await asyncio.sleep(self._seconds * (4 if self.kind == "slow" else 1))
+                seconds = self._seconds_for(request) * (4 if self.kind == "slow" else 1)
+                self._busy_seconds += seconds
+                await asyncio.sleep(seconds)
         finally:
             self._in_flight -= 1
-        return self._completion(json.loads(body))
+        return self._completion(request)
 
-    def _completion(self, request: dict[str, object]) -> bytes:
-        messages = request["messages"]
-        assert isinstance(messages, list)
-        question = re.search(r"What is \d+ \+ \d+\?", messages[0]["content"])
-        problem = question[0] if question else "probe"
+    def _seconds_for(self, request: dict[str, Any]) -> float:
+        if not self._by_tokens:
+            return self._seconds
+        read = 0 if _problem(request) in self._cached else sum(len(m["content"]) for m in request["messages"]) / 4
+        return self._seconds / 20 * (len(answer(request)) / 4 + read / 50)
+
+    def _completion(self, request: dict[str, Any]) -> bytes:
+        problem = _problem(request)
         self.counts["calls"] += 1
         self.counts["hits"] += problem in self._cached
         usage = {
@@ -101,11 +115,17 @@ class Simulated:
                 writer.transport.abort()
 
 
-async def _main(slots: int, seconds: float) -> None:
-    servers = [Simulated(slots, seconds) for _ in range(SERVERS + 1)]
+def _problem(request: dict[str, Any]) -> str:
+    question = re.search(r"What is \d+ \+ \d+\?", request["messages"][0]["content"])
+    return question[0] if question else "probe"
+
+
+async def _main(slots: int, seconds: float, count: int | None) -> None:
+    by_tokens = count is not None
+    servers = [Simulated(slots, seconds, by_tokens=by_tokens) for _ in range(SERVERS + 1 if count is None else count)]
     print(json.dumps([await server.listen() for server in servers]), flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else None))
