@@ -9,7 +9,7 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
-from critique_graph.calls.caller import can_continue
+from critique_graph.calls.caller import CallLog, can_continue
 from critique_graph.calls.players import EXACT
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import GenerationContext
@@ -34,7 +34,7 @@ from critique_graph.nodes.annotate import annotate_messages
 from critique_graph.problems.problem_set import Problems, find_training_problems
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.folder import JOURNAL
-from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.journal import read_journal
 from critique_graph.runs.outcomes import Outcome, outcome_of_parts
 from critique_graph.runs.record import FinishedRun
 from critique_graph.verbs.job import prepare_problems
@@ -83,7 +83,7 @@ def generate_data(
         logger.warning("%s: no worked solutions found, so from_solutions changes nothing", chosen.problems)
     shares, kept = read_ratio(chosen.ratio), Counter[PathSource]()
 
-    def create(journal: Journal) -> CompiledStateGraph[Any, Any, Any, Any]:
+    def create(journal: CallLog) -> CompiledStateGraph[Any, Any, Any, Any]:
         kept.update(count_kept(folder / JOURNAL))
         graph = create_auto_critique(
             **job.models, **GenerationContext.keywords(chosen), prompts=chosen.prompts, task=chosen.task, log=journal

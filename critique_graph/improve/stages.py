@@ -19,6 +19,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Patience
+from critique_graph.calls.caller import CallLog
 from critique_graph.calls.players import PlainModel
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
@@ -38,7 +39,6 @@ from critique_graph.models.model_string import ModelString
 from critique_graph.models.roles import name_of
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
-from critique_graph.runs.journal import Journal
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.summary import Summary, summarise
@@ -199,7 +199,7 @@ class Improver:
             "prompts": self.prompts.recorded(),
         }
 
-        def created(journal: Journal) -> Any:
+        def created(journal: CallLog) -> Any:
             actor = self.load(str(recorded["actor"]))
             return create(actor, None if critic is None else self.load(critic), journal)
 

@@ -25,6 +25,7 @@ from pydantic import JsonValue
 
 from critique_graph.calls.breaker import Breakers, Patience
 from critique_graph.calls.budget import Budget, Limits, within_budget
+from critique_graph.calls.caller import CallLog
 from critique_graph.calls.contract import learned
 from critique_graph.calls.traffic import counted_traffic
 from critique_graph.core import command_line
@@ -35,10 +36,11 @@ from critique_graph.core.weights import without_paths
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.finish import finish
 from critique_graph.runs.folder import JOURNAL, RunFolder, RunState, open_run
-from critique_graph.runs.journal import Journal, read_usages
+from critique_graph.runs.journal import read_usages
 from critique_graph.runs.outcomes import Outcome, outcome_of, outcome_of_error
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.record import Ended, FinishedRun, Price, shares
+from critique_graph.runs.session_journal import SessionJournal
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ RECURSION_LIMIT = 256
 
 
 async def run_graph(
-    create: Callable[[Journal], CompiledStateGraph[Any, Any, Any, Any]],
+    create: Callable[[CallLog], CompiledStateGraph[Any, Any, Any, Any]],
     problems: ProblemSet,
     folder: Path,
     configuration: Mapping[str, JsonValue],
@@ -67,6 +69,7 @@ async def run_graph(
     *,
     prompts: str,
     fresh: bool = False,
+    journal: str | None = None,
     concurrency: int = CONCURRENCY,
     patience: Patience = Patience(),  # noqa: B008 - frozen
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -90,6 +93,7 @@ async def run_graph(
         summarise: Summarises the run once the session has ended.
         prompts: Hash of the prompts' wording.
         fresh: Delete what an earlier run left in the folder first.
+        journal: Address of a journal that other processes share; None: the folder's own.
         concurrency: Problems in flight at once.
         patience: How long calls wait for a server. The run stops when a server is out for longer.
         limits: What the run may spend, over all of its sessions; problems for which that is too little stay pending.
@@ -109,8 +113,10 @@ async def run_graph(
         progress = progress or Progress(quiet=True)
         with unwatched(), counted_traffic() as progress.traffic, within_budget(_budget(limits, run)) as budget:
             async with Breakers(patience) as breakers:
-                session = _Session(create(run.journal), problems, run, rules, breakers, budget, progress)
-                await session.work(concurrency)
+                with run.working_journal(problems.read(), shared=journal) as log:
+                    progress.total = problems.total
+                    session = _Session(create(log), log, run, rules, breakers, budget, progress)
+                    await session.work(concurrency)
         return await finish(
             run,
             session.state,
@@ -148,7 +154,7 @@ class _Session:
     def __init__(
         self,
         graph: CompiledStateGraph[Any, Any, Any, Any],
-        problems: ProblemSet,
+        journal: SessionJournal,
         run: RunFolder,
         rules: _Rules,
         breakers: Breakers,
@@ -158,16 +164,15 @@ class _Session:
         self.state: RunState = "running"
         self.reason: str | None = None
         self._graph = graph
-        self._problems = enumerate(problems.read())
-        self._journal = run.journal
+        self._journal = journal
         self._settings = without_paths(run.configuration)
-        self._settings.pop("shard", None)  # a trace is the same in whatever process
+        for name in ("shard", "journal"):  # a trace is the same in whatever process
+            self._settings.pop(name, None)
         self._prompts = run.prompts
         self._rules = rules
         self._breakers = breakers
         self._budget = budget
         self._progress = progress
-        self._progress.total = problems.total
         self._config = RunnableConfig(recursion_limit=RECURSION_LIMIT)
         self._troubles: list[str] = []
         """What was wrong with each problem since the last one that went well."""
@@ -189,10 +194,11 @@ class _Session:
             self.state = "complete"
 
     async def _work_off(self) -> None:
-        while self.state == "running" and not self._rules.stop_when():
-            if (numbered := next(self._problems, None)) is None:
-                break
-            position, problem = numbered
+        while self.state == "running" and not self._journal.is_finished and not self._rules.stop_when():
+            taken = await self._journal.take()
+            if taken is None or self.state != "running":
+                continue
+            position, problem = taken
             with self._journal.problem(problem, position) as status:
                 if status in ("done", "quarantined"):
                     self._progress.skip(status)
@@ -218,7 +224,9 @@ class _Session:
         if problem.id in self._budget.refused:  # whatever the graph made of the calls that were not made
             self._end_of_budget()
             return
-        await self._journal.settle(problem, outcome, trace)
+        if not await self._journal.settle(problem, outcome, trace):
+            logger.warning("problem %s was taken over by another process; its outcome here is dropped", problem.id)
+            return
         self._progress.update(outcome, result)
         trouble = self._rules.warn_about(result) if outcome.status == "done" and result is not None else None
         self._watch(trouble if outcome.status == "done" else f"{outcome.status} by {outcome.reason}")

@@ -20,12 +20,13 @@ import orjson
 import yaml
 from pydantic import JsonValue
 
-from critique_graph.core.errors import RunError
+from critique_graph.core.errors import MissingDependencyError, RunError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.schema import Problem
 from critique_graph.core.versions import installed_versions
 from critique_graph.runs.journal import Journal, read_journal
 from critique_graph.runs.links import refuse_link, refuse_links
+from critique_graph.runs.session_journal import SessionJournal
 
 CONFIGURATION, MANIFEST, JOURNAL, TRACES, LOCK = (
     "run.yaml",
@@ -116,6 +117,32 @@ class RunFolder:
         write_atomically(self.path / TRACES, lines())
         return digest.hexdigest()
 
+    @contextmanager
+    def working_journal(self, problems: Iterable[Problem], *, shared: str | None = None) -> Iterator[SessionJournal]:
+        """Give the journal that a session works with; a shared one is copied into the folder's own when it is left.
+
+        Args:
+            problems: The problems in their order.
+            shared: Address of a shared journal; None: the folder's own.
+
+        Raises:
+            InputError: The address is none.
+            MissingDependencyError: The extra `postgres` is not installed.
+            RunError: The shared journal cannot be used, or has a run with other settings or problems.
+        """
+        if shared is None:
+            self.journal.hand_out(problems)
+            yield self.journal
+            return
+        try:
+            from critique_graph.runs.shared_journal import SharedJournal
+        except ImportError as error:
+            raise MissingDependencyError("psycopg", extra="postgres", purpose="A shared journal") from error
+        settings = {name: value for name, value in self.configuration.items() if name != "journal"}
+        given = {**settings, "prompts": self.prompts}
+        with SharedJournal(shared, given, problems, copy=self.path / JOURNAL) as journal:
+            yield journal
+
 
 @contextmanager
 def open_run(
@@ -154,7 +181,12 @@ def open_run(
         elif known is not None:
             if not _has_content(path / JOURNAL):
                 raise RunError(f"{path / JOURNAL} is missing or empty. {_WAY_OUT}")
-            _check_unchanged(path, known, {**configuration, "prompts": prompts})
+            refuse_changed_settings(
+                path,
+                settings_of(known),
+                {**configuration, "prompts": prompts},
+                way_out="Use another --out, or --fresh to start over.",
+            )
         with Journal(path / JOURNAL) as journal:
             if known is None and any(journal.counts().values()):
                 raise RunError(f"{path / MANIFEST} is missing. {_WAY_OUT}")
@@ -228,8 +260,20 @@ def changed_settings(known: Mapping[str, JsonValue], given: Mapping[str, JsonVal
     ]
 
 
-def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str, JsonValue]) -> None:
-    known = settings_of(manifest)
+def refuse_changed_settings(
+    owner: object, known: Mapping[str, JsonValue], given: Mapping[str, JsonValue], *, way_out: str
+) -> None:
+    """Refuse to go on with a run under other settings; only `limit` may grow.
+
+    Args:
+        owner: What the run belongs to, for the message.
+        known: The run's settings.
+        given: Settings of the session, with the hash of the prompts as `prompts`.
+        way_out: What the user can do, for the message.
+
+    Raises:
+        RunError: A setting that results depend on is another one.
+    """
     changes = [
         f"{field} was {known.get(field)!r}, is now {given.get(field)!r}"
         for field in changed_settings(known, given)
@@ -237,10 +281,7 @@ def _check_unchanged(path: Path, manifest: Mapping[str, Any], given: Mapping[str
     ]
     if changes:
         more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
-        raise RunError(
-            f"{path} belongs to a run with another configuration: {changes[0]}{more}. "
-            "Use another --out, or --fresh to start over."
-        )
+        raise RunError(f"{owner} belongs to a run with another configuration: {changes[0]}{more}. {way_out}")
 
 
 def _deciding(value: Any) -> Any:

@@ -10,7 +10,6 @@ are committed.
 """
 
 import asyncio
-import hashlib
 import logging
 import queue
 import sqlite3
@@ -23,8 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from pydantic_core import PydanticSerializationError
 
 from critique_graph.calls.caller import CallKey
 from critique_graph.core.errors import InputError, RunError
@@ -40,6 +37,7 @@ from critique_graph.runs.journal_file import (
     read_problems,
 )
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
+from critique_graph.runs.session_journal import digest_of, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +80,16 @@ class _Write:
 class Journal:
     """The journal of one run, open for writing; the run folder's lock keeps it to one process.
 
-    Implements `CallLog`. Use it as a context manager: leaving it commits what is queued.
+    Implements `SessionJournal`. Use it as a context manager: leaving it commits what is queued.
 
     Raises:
         RunError: the file cannot be read or written, is damaged, or has another format.
     """
 
     def __init__(self, path: Path) -> None:
+        self.is_finished = False
         self._path = path
+        self._problems: Iterator[tuple[int, Problem]] = iter(())
         self._open: dict[str, _Begun] = {}
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -131,12 +131,22 @@ class Journal:
         with explained(self._path):
             for position, problem_id, digest, is_empty in self._reader.execute(_KNOWN_PROBLEMS):
                 problem = next((problem for number, problem in numbered if number == position), None)
-                if problem is not None and (problem.id, _digest(problem)) == (problem_id, digest):
+                if problem is not None and (problem.id, digest_of(problem)) == (problem_id, digest):
                     continue
                 if not is_empty:
                     raise _changed(position, problem_id)
                 forgotten.append((position,))
             self._connection.executemany(_FORGET, forgotten)  # the writer rests: nothing was recorded yet
+
+    def hand_out(self, problems: Iterable[Problem]) -> None:
+        """Let `take` give these problems, one after another."""
+        self._problems = enumerate(problems)
+
+    async def take(self) -> tuple[int, Problem] | None:
+        """Give the next problem, finished or not, with its 0-based place in the set."""
+        taken = next(self._problems, None)
+        self.is_finished = taken is None
+        return taken
 
     @contextmanager
     def problem(self, problem: Problem, position: int) -> Iterator[Status]:
@@ -150,7 +160,7 @@ class Journal:
             InputError: the id occurred before at another position, or the text is not valid Unicode.
             RunError: the journal has another problem at this position, or another question under this id.
         """
-        digest = _digest(problem)
+        digest = digest_of(problem)
         status = self._status(problem, position, digest)
         if status in ("done", "quarantined"):
             yield status
@@ -166,19 +176,20 @@ class Journal:
 
     def recall(self, key: CallKey) -> Reply | None:
         """Give the reply an earlier session recorded under `key`, or None."""
-        return self._open[key.problem].replies.get(_place(key))
+        return self._open[key.problem].replies.get(place_of(key))
 
     def record(self, key: CallKey, reply: Reply) -> None:
         """Keep a reply. Returns at once; it is on disk at the latest when its problem is settled."""
-        self._put(_Write("calls", (key.problem, _place(key), reply.model_dump_json().encode())))
+        self._put(_Write("calls", (key.problem, place_of(key), reply.model_dump_json().encode())))
 
-    async def settle(self, problem: Problem, outcome: Outcome, trace: bytes | None = None) -> None:
-        """Keep how `problem` ended; returns once this and every call recorded before are on disk."""
+    async def settle(self, problem: Problem, outcome: Outcome, trace: bytes | None = None) -> bool:
+        """Keep how `problem` ended; returns, with True, once this and every call recorded before are on disk."""
         committed = asyncio.get_running_loop().create_future()
         begun = self._open[problem.id]
         columns = (begun.position, problem.id, begun.digest, outcome.status, outcome.reason, trace)
         self._put(_Write("problems", columns, committed))
         await committed
+        return True
 
     def counts(self) -> dict[Status, int]:
         """Count the problems met so far by status, over all sessions."""
@@ -325,15 +336,3 @@ def _changed(position: int, problem_id: str) -> RunError:
         f"problem {position + 1} of this run is {problem_id!r}; now it is another one or missing: the set has "
         "changed. Restore it (new problems may follow at its end), use another --out, or --fresh to start over."
     )
-
-
-def _place(key: CallKey) -> str:
-    return f"{key.role}/{key.chain}/{key.round}"
-
-
-def _digest(problem: Problem) -> bytes:
-    """Give a hash of everything about a problem that can change its trace."""
-    try:
-        return hashlib.sha256(problem.model_dump_json().encode()).digest()[:16]
-    except PydanticSerializationError as error:
-        raise InputError(f"problem {problem.id!r} is not valid Unicode: {error}.") from error

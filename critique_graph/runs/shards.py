@@ -62,9 +62,20 @@ def merge_journals(runs: Sequence[ShardRun], journal: Path) -> None:
     Raises:
         RunError: A journal cannot be read or written, or two of them have a problem of one id.
     """
-    with explained(journal), closing(connect(journal)) as connection:
+    replace_rows(journal, _merged_rows(runs))
+
+
+def replace_rows(path: Path, rows: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    """Put rows, each as table and columns, in the place of all that a journal holds: all of them, or nothing.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    with explained(path), closing(connect(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for table, columns in _merged_rows(runs):
+        for table in PUT:
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+        for table, columns in rows:
             connection.execute(PUT[table], checksummed(table, *columns))
         connection.execute("COMMIT")  # closing without it takes everything back
 

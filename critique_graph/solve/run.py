@@ -5,6 +5,7 @@ from typing import Any
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import Context
+from critique_graph.core.errors import InputError
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.problems.problem_set import Problems, find_problems
@@ -42,6 +43,8 @@ def run_problems(
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     job = prepare_problems(RunSettings, problems, settings, find_problems)
+    if fresh and job.settings.journal is not None:
+        raise InputError("fresh: other workers share the journal. To start over, name another run: …/DATABASE/RUN.")
     return wait_for(
         run_graph(
             lambda journal: create_actor_critic(
@@ -57,6 +60,7 @@ def run_problems(
             summarise,
             prompts=prompts_hash(loop_prompts(job.settings.prompts)),
             fresh=fresh,
+            journal=job.settings.journal,
             concurrency=job.settings.concurrency,
             patience=job.settings.patience,
             limits=job.settings.limits,

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import field_validator, model_validator
 
 from critique_graph.core.context import Context
-from critique_graph.core.settings import PROBLEMS
+from critique_graph.core.settings import OUTPUT, PROBLEMS, ServerAddress
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.problems.settings import ProblemSettings
 from critique_graph.problems.shard import Shard
@@ -31,12 +31,28 @@ class RunSettings(SolveSettings, ProblemSettings, BudgetSettings):
     """Part of the problems that this process works on, as I/N: `2/8` is every eighth problem, from the second on. Each
     process has a run folder and budgets of its own; `critique-graph merge` makes one run of all of them."""
 
+    journal: Annotated[ServerAddress | None, OUTPUT] = None
+    """Address of a PostgreSQL database in which several processes work on one run, each with a run folder of its own:
+    `postgresql://USER@HOST/DATABASE`, or `postgresql://USER@HOST/DATABASE/RUN` where a database holds several runs."""
+
     @field_validator("shard")
     @classmethod
     def _check_shard(cls, shard: str | None) -> str | None:
         if shard is not None:
             Shard.read(shard)
         return shard
+
+    @model_validator(mode="after")
+    def _check_journal(self) -> Self:
+        if self.journal is None:
+            return self
+        if not self.journal.startswith(("postgresql://", "postgres://")):
+            raise ValueError("journal must be the address of a database: postgresql://USER@HOST/DATABASE")
+        if self.shard is not None:
+            raise ValueError("journal shares out the problems itself: leave shard out")
+        if not self.limits.is_none:
+            raise ValueError("budgets of a run (run_tokens, run_calls, run_seconds) cannot go with a shared journal")
+        return self
 
     def part_of(self, problems: ProblemSet) -> ProblemSet:
         """Give the problems of this process."""

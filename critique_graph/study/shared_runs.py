@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from critique_graph.calls.caller import CallKey, derive_seed
+from critique_graph.calls.caller import CallKey, CallLog, derive_seed
 from critique_graph.compare.strategies import PooledProblem, pooled_problem
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import Context
@@ -29,7 +29,7 @@ from critique_graph.nodes.chat_vllm import share_device
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.runs.folder import JOURNAL
-from critique_graph.runs.journal import Journal, read_journal
+from critique_graph.runs.journal import read_journal
 from critique_graph.runs.record import Ended
 from critique_graph.runs.traces import finished_traces
 from critique_graph.solve.settings import RunSettings
@@ -226,7 +226,7 @@ def _name(role: RoleModel) -> str:
 class _Known:
     """A call log that also knows first responses of another run."""
 
-    journal: Journal
+    journal: CallLog
     firsts: Responses
 
     def recall(self, key: CallKey) -> Reply | None:
