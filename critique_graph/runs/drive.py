@@ -182,7 +182,7 @@ class _Session:
         """Run the problems; afterwards, `state` and `reason` say how the session ended."""
         try:
             with self._progress, _on_signals(self._interrupt), _rare_collections():
-                async with self._bound, _ticking(self._progress), asyncio.TaskGroup() as group:
+                async with self._bound, _ticking(self._progress, self._journal), asyncio.TaskGroup() as group:
                     for _ in range(concurrency):
                         group.create_task(self._work_off())
         except TimeoutError:
@@ -275,11 +275,12 @@ class _Session:
 
 
 @asynccontextmanager
-async def _ticking(progress: Progress) -> AsyncIterator[None]:
+async def _ticking(progress: Progress, journal: SessionJournal) -> AsyncIterator[None]:
     """Let the display say at times that the run goes on, also while no problem ends."""
 
     async def tick() -> None:
         while True:
+            progress.note_elsewhere(journal.elsewhere)
             await asyncio.sleep(TICK_SECONDS)
             progress.tick()
 

@@ -256,7 +256,7 @@ def changed_settings(known: Mapping[str, JsonValue], given: Mapping[str, JsonVal
     return [
         field
         for field in given  # settings that only an older version knows decide nothing
-        if field not in FREE_FIELDS and _deciding(known.get(field)) != _deciding(given.get(field))
+        if field not in FREE_FIELDS and _deciding(field, known.get(field)) != _deciding(field, given.get(field))
     ]
 
 
@@ -284,8 +284,13 @@ def refuse_changed_settings(
         raise RunError(f"{owner} belongs to a run with another configuration: {changes[0]}{more}. {way_out}")
 
 
-def _deciding(value: Any) -> Any:
-    """Give what decides of a role's model: neither its server nor the name of a variable, but its options."""
+def _deciding(field: str, value: Any) -> Any:
+    """Give what decides of a setting.
+
+    Of a role's model neither its server nor the name of a variable, but its options; of a journal whether it is shared.
+    """
+    if field == "journal":
+        return value is None
     if not isinstance(value, Mapping) or "model" not in value:
         return value
     return (value["model"], value["options"]) if value.get("options") else value["model"]

@@ -88,6 +88,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.is_finished = False
+        self.elsewhere = 0
         self._path = path
         self._problems: Iterator[tuple[int, Problem]] = iter(())
         self._open: dict[str, _Begun] = {}

@@ -34,6 +34,7 @@ class Progress:
         self._quiet = quiet
         self._statuses: Counter[Status] = Counter()
         self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0
+        self._elsewhere: int | None = None
         self.traffic = Traffic()
         """The calls of the run."""
         self._started = self._shown = clock()
@@ -43,6 +44,7 @@ class Progress:
         self._started = self._shown = clock()
         self._statuses.clear()  # of an earlier run that it showed
         self._skipped = self._graded = self._first_correct = self._final_correct = self._tokens = 0
+        self._elsewhere = None
         if self._console.is_terminal and not self._quiet:
             live = Live(get_renderable=self.line, console=self._console, redirect_stdout=False, refresh_per_second=4)
             self._stack.enter_context(live)
@@ -59,6 +61,12 @@ class Progress:
         """Count a problem that an earlier session finished."""
         self._statuses[status] += 1
         self._skipped += 1
+
+    def note_elsewhere(self, problems: int) -> None:
+        """Count what other processes have ended so far; what they had when it is first called is no progress."""
+        if self._elsewhere is None:
+            self._skipped += problems
+        self._elsewhere = problems
 
     def another(self, kind: type[Kind]) -> Kind:
         """Give a display of another kind, in the same place."""
@@ -85,7 +93,7 @@ class Progress:
 
     def line(self) -> Text:
         """Give the current line."""
-        ended = self._statuses.total()
+        ended = self._statuses.total() + (self._elsewhere or 0)
         fresh, seconds = ended - self._skipped, clock() - self._started
         parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
         parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]

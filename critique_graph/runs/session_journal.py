@@ -23,6 +23,11 @@ class SessionJournal(CallLog, Protocol):
         """Whether no problem is left to be taken, now or later."""
         ...
 
+    @property
+    def elsewhere(self) -> int:
+        """Number of problems that other sessions settled while this one does not pass over them, as far as known."""
+        ...
+
     async def take(self) -> tuple[int, Problem] | None:
         """Give the next problem with its 0-based place in the set, or None: then `is_finished`, or ask again."""
         ...

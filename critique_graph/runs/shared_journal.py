@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,20 +89,28 @@ class SharedJournal:
         self, address: str, settings: Mapping[str, JsonValue], problems: Iterable[Problem], *, copy: Path
     ) -> None:
         self.is_finished = False
+        self.elsewhere = 0
         self._address = Address.read(address)
         self._copy = copy
         self._taken: dict[int, Taken] = {}
         self._open: dict[str, Taken] = {}
         self._held: set[int] = set()
         """Positions of the problems that this session has, as the thread knows them."""
+        self._own = 0
+        """Number of problems that this session settled."""
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._error: RunError | None = None
         self._started = self._alive = time.monotonic()
         with explained(self._address):
             self._connection = connect(self._address)
-            make_tables(self._connection, self._address)
-            self._session = join_run(self._connection, self._address, settings, problems, lease=LEASE_SECONDS)
+            try:
+                make_tables(self._connection, self._address)
+                self._session = join_run(self._connection, self._address, settings, problems, lease=LEASE_SECONDS)
+                self.elsewhere = self._session.count_settled(self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
         self._thread = threading.Thread(target=self._serve, name="shared journal", daemon=True)
 
     def __enter__(self) -> Self:
@@ -115,7 +123,7 @@ class SharedJournal:
         self._closing.set()
         self._queue.put(None)
         self._thread.join()
-        with self._connection:
+        with closing(self._connection):
             if error is not None:
                 return
             if self._error is not None:
@@ -206,7 +214,7 @@ class SharedJournal:
                 if self._connection.closed:
                     self._connection = connect(self._address)
                 return self._transact(batch)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.Error as error:
                 if not self._connection.closed:
                     raise
                 if lost is None:
@@ -229,6 +237,7 @@ class SharedJournal:
             if takes:
                 found += self._session.take(self._connection, len(takes), held)
             is_finished = len(found) < len(takes) and not self._session.is_open(self._connection)
+        self._own += len([request for request in settles if request.settled.position in kept])
         self._held = held | {taken.position for taken in found if taken is not None}
         self.is_finished = self.is_finished or is_finished
         found += [None] * (len(takes) - len(found))
@@ -240,4 +249,5 @@ class SharedJournal:
         now, has_ended = time.monotonic(), self._closing.is_set()
         if has_ended or now >= self._alive + HEARTBEAT_SECONDS:
             self._session.live(self._connection, 0 if has_ended else LEASE_SECONDS, now - self._started)
+            self.elsewhere = self._session.count_settled(self._connection) - self._own
             self._alive = now

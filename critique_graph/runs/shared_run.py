@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 import psycopg
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Problem, Reply
@@ -45,6 +46,7 @@ SELECT EXISTS (
         AND (status = 'pending' OR session IN (SELECT id FROM critique_graph.alive))
 )
 """
+_COUNT = "SELECT count(*) FROM critique_graph.problems WHERE run = %s AND status <> 'pending'"
 _HELD = """
 SELECT position FROM critique_graph.problems WHERE run = %s AND position = ANY(%s) AND session = %s FOR UPDATE
 """
@@ -146,11 +148,16 @@ class Session:
         rows = sorted(connection.execute(_TAKE, wanted).fetchall())
         replies: defaultdict[int, dict[str, Reply]] = defaultdict(dict)
         for position, place, reply in connection.execute(_CALLS, (self.run, [position for position, *_ in rows])):
-            replies[position][place] = Reply.model_validate_json(reply)
+            with suppress(ValidationError):  # of a version with other replies: the call is made again
+                replies[position][place] = Reply.model_validate_json(reply)
         return [
             Taken(position, status, Problem.model_validate_json(problem), replies[position])
             for position, status, problem in rows
         ]
+
+    def count_settled(self, connection: Connection) -> int:
+        """Count the problems of the run that are not pending."""
+        return int(_fetch(connection.execute(_COUNT, (self.run,)))[0])
 
     def is_open(self, connection: Connection) -> bool:
         """Tell whether a problem is left that is not settled, or that another session tries again."""

@@ -135,7 +135,8 @@ def make_tables(connection: psycopg.Connection[tuple[Any, ...]], address: Addres
             connection.execute("INSERT INTO critique_graph.format VALUES (%s)", (FORMAT,))
         found = connection.execute("SELECT version FROM critique_graph.format").fetchall()
     if found != [(FORMAT,)]:
-        raise RunError(f"{address} has journals of another format {found}; this version reads format {FORMAT}.")
+        versions = ", ".join(str(version) for (version,) in found)
+        raise RunError(f"{address} has journals of another format, {versions}; this version reads format {FORMAT}.")
 
 
 @contextmanager
