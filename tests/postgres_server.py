@@ -36,9 +36,17 @@ class Server:
     def call(self, program: str, *arguments: str) -> None:
         """Call one of PostgreSQL's programs, which refuse to work for root."""
         command = [str(self.programs / program), *arguments]
-        user = {"user": "nobody", "group": "nogroup", "extra_groups": ()} if os.geteuid() == 0 else {}
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-        subprocess.run(command, check=True, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, **user)
+        user, group = ("nobody", "nogroup") if os.geteuid() == 0 else (None, None)
+        subprocess.run(
+            command,
+            check=True,
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            stdout=subprocess.DEVNULL,
+            user=user,
+            group=group,
+            extra_groups=() if user else None,
+        )
 
     def start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=40"

@@ -101,8 +101,8 @@ class Address:
                 raise ValueError("no port")
         except (ValueError, psycopg.Error):
             raise InputError(
-                "journal: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE or …/DATABASE/RUN, with letters, "
-                "digits, '.', '_' and '-' in the name of the run, and %XX for special characters in the password."
+                "journal: expected postgresql://HOST:PORT/DATABASE or …/DATABASE/RUN, with letters, digits, '.', '_' "
+                "and '-' in the name of the run, and %XX for special characters of a user or a password."
             ) from None
         remember(str(parameters.get("password", "")))
         return cls({**_DEFAULTS, **parameters}, run)

@@ -47,7 +47,7 @@ class RunSettings(SolveSettings, ProblemSettings, BudgetSettings):
         if self.journal is None:
             return self
         if not self.journal.startswith(("postgresql://", "postgres://")):
-            raise ValueError("journal must be the address of a database: postgresql://USER@HOST/DATABASE")
+            raise ValueError("journal must be the address of a database: postgresql://HOST/DATABASE")
         if self.shard is not None:
             raise ValueError("journal shares out the problems itself: leave shard out")
         if not self.limits.is_none:

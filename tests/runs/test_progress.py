@@ -148,6 +148,20 @@ def test_line_of_a_fast_run_has_problems_a_second(monkeypatch: pytest.MonkeyPatc
     assert "2.5 problems/s" in shown.line().plain
 
 
+def test_problems_of_other_processes_count_and_what_they_had_before_does_not_for_the_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    shown = Progress(console=console())
+    shown.total = 50
+    shown.note_elsewhere(10)
+    shown.note_elsewhere(25)
+    for _ in range(5):
+        shown.update(DONE, None)
+    clock.now = 4.0
+    assert shown.line().plain == "30/50 problems · 0 tokens · 5.0 problems/s · 0:00:04 left"
+
+
 def test_without_a_terminal_a_line_is_due_every_minute_before_a_problem_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, target = Clock(monkeypatch), console()
     with Progress(console=target) as shown:

@@ -306,7 +306,7 @@ def test_address_names_database_and_run(text: str, run: str, database: str):
     ],
 )
 def test_text_that_is_no_address_is_refused_without_quoting_it(text: str):
-    with pytest.raises(InputError, match="journal: expected postgresql://USER") as refused:
+    with pytest.raises(InputError, match="journal: expected postgresql://HOST") as refused:
         Address.read(text)
     assert "cret" not in str(refused.value)
 
@@ -314,7 +314,7 @@ def test_text_that_is_no_address_is_refused_without_quoting_it(text: str):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--journal", "runs.sqlite"), "journal must be the address of a database: postgresql://USER@HOST"),
+        (("run", "--journal", "runs.sqlite"), "journal must be the address of a database: postgresql://HOST/"),
         (("run", "--journal", "postgresql://h/db", "--shard", "1/2"), "journal shares out the problems itself"),
         (("run", "--journal", "postgresql://h/db", "--run-calls", "9"), "budgets of a run (run_tokens, run_calls"),
         (("eval-critic", "x.json", "--journal", "postgresql://h/db"), 'Unknown option: "--journal"'),
