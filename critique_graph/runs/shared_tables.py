@@ -22,7 +22,7 @@ _DEFAULT_RUN = "run"
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _LOCK = 0x63726974_67726168
 """Advisory lock under which the tables are made."""
-IDLE_SECONDS = 30
+IDLE_SECONDS = 60
 """Seconds after which the database ends a transaction whose process is silent, and frees the problems that it locks."""
 _DEFAULTS = {
     "connect_timeout": "10",
