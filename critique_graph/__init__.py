@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from critique_graph.runs.traces import read_traces
     from critique_graph.self_talk.make import make_self_talk
     from critique_graph.solve.merge import merge_runs
+    from critique_graph.solve.on_ray import run_on_ray
     from critique_graph.solve.run import run_problems
     from critique_graph.study.run import run_study
     from critique_graph.tasks.task import Task, prompts_ending_in
@@ -93,6 +94,7 @@ __all__ = [
     "read_traces",
     "render_critique",
     "rubric_task",
+    "run_on_ray",
     "run_problems",
     "run_study",
     "split_steps",
@@ -146,6 +148,7 @@ _MODULES = {
     "read_traces": "critique_graph.runs.traces",
     "render_critique": "critique_graph.core.critique",
     "rubric_task": "critique_graph.rubric",
+    "run_on_ray": "critique_graph.solve.on_ray",
     "run_problems": "critique_graph.solve.run",
     "run_study": "critique_graph.study.run",
     "split_steps": "critique_graph.core.steps",

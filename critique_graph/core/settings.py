@@ -18,7 +18,8 @@ DATA = Parameter(group=Group("Data", sort_key=4))
 TRAINING = Parameter(group=Group("Training", sort_key=5))
 REINFORCEMENT = Parameter(group=Group("Training by reinforcement (critic-rl)", sort_key=6))
 BUDGET = Parameter(group=Group("Budget", sort_key=7))
-OUTPUT = Parameter(group=Group("Output", sort_key=8))
+RAY = Parameter(group=Group("Ray", sort_key=8))
+OUTPUT = Parameter(group=Group("Output", sort_key=9))
 
 ServerAddress = Annotated[str, PlainSerializer(redacted, return_type=str)]
 """Address of a server; whatever is written of it has no credentials."""

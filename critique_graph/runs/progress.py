@@ -57,6 +57,11 @@ class Progress:
         if not self._console.is_terminal:
             self._print()
 
+    @property
+    def ended(self) -> int:
+        """Number of problems that ended, in this session or an earlier one, here or elsewhere."""
+        return self._statuses.total() + (self._elsewhere or 0)
+
     def skip(self, status: Status) -> None:
         """Count a problem that an earlier session finished."""
         self._statuses[status] += 1
@@ -93,7 +98,7 @@ class Progress:
 
     def line(self) -> Text:
         """Give the current line."""
-        ended = self._statuses.total() + (self._elsewhere or 0)
+        ended = self.ended
         fresh, seconds = ended - self._skipped, clock() - self._started
         parts = [f"{ended}/{self.total if self.total is not None else '?'} problems"]
         parts += [f"{count} {status}" for status, count in self._statuses.items() if status != "done"]

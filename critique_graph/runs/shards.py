@@ -7,18 +7,23 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from critique_graph.core.errors import InputError, RunError
+from critique_graph.core.schema import Problem
 from critique_graph.problems.shard import Shard
 from critique_graph.runs.folder import JOURNAL, changed_settings, read_manifest, settings_of
 from critique_graph.runs.journal_file import PUT, checksummed, connect, explained, read_calls, read_problems
+from critique_graph.runs.session_journal import digest_of
 
 logger = logging.getLogger(__name__)
 
 _SESSION = 0
 """Id of what all shards took together, as a session before the first one of the merged run."""
+_MERGING = 1
+"""Id of the session that merged the shards."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,12 @@ class ShardRun:
         return f"{self.folder} (shard {self.shard})"
 
 
-def read_shards(folders: Iterable[Path]) -> list[ShardRun]:
+def read_shards(folders: Iterable[Path], *, is_complete: bool = True) -> list[ShardRun]:
     """Read the manifests of all shards of a problem set, and give the shards in their order.
+
+    Args:
+        folders: The folders, in any order.
+        is_complete: Refuse shards that stopped early.
 
     Raises:
         InputError: A folder holds no shard, or they are not all shards of one run, each one once.
@@ -45,15 +54,46 @@ def read_shards(folders: Iterable[Path]) -> list[ShardRun]:
         raise InputError("name the folders of all shards: critique-graph merge runs/part-1 runs/part-2 --out runs/all.")
     _refuse_strangers(runs)
     _refuse_gaps(runs)
-    unfinished = [f"{run}: {run.manifest['state']}" for run in runs if run.manifest["state"] != "complete"]
-    if unfinished:
-        raise RunError(
-            f"not finished: {', '.join(unfinished)}. Wait, or give the shard's command again: it goes on where it "
-            "stopped."
-        )
+    if is_complete:
+        _refuse_unfinished(runs)
     _refuse_other_sets(runs)
     _warn_about_versions(runs)
     return runs
+
+
+def is_settled(folder: Path, configuration: Mapping[str, Any], *, prompts: str, problems: Iterable[Problem]) -> bool:
+    """Tell whether a run with these settings is complete and has an answer, or none ever, to each of these problems.
+
+    Raises:
+        RunError: The folder is damaged.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["state"] != "complete":
+        return False
+    if changed_settings(settings_of(manifest), {**configuration, "prompts": prompts}):
+        return False
+    rows = read_problems(folder / JOURNAL)
+    return all(
+        row is not None
+        and problem is not None
+        and (row[1], row[2]) == (problem.id, digest_of(problem))
+        and row[3] in ("done", "quarantined")
+        for row, problem in zip_longest(rows, problems)
+    )
+
+
+def has_own_sessions(folder: Path) -> bool:
+    """Tell whether anything but a merging has worked on the run in a folder.
+
+    Raises:
+        RunError: The folder is damaged.
+    """
+    journal = folder / JOURNAL
+    if not journal.exists():
+        return False
+    with explained(journal), closing(connect(journal, read_only=True)) as connection:
+        sessions = {session for (session,) in connection.execute("SELECT id FROM sessions")}
+    return sessions == {_MERGING} or max(sessions, default=0) > _MERGING
 
 
 def merge_journals(runs: Sequence[ShardRun], journal: Path) -> None:
@@ -118,6 +158,15 @@ def _refuse_gaps(runs: Sequence[ShardRun]) -> None:
     missing = [str(Shard(index, count)) for index in range(1, count + 1) if index not in found]
     if missing:
         raise InputError(f"missing: shard {', '.join(missing)}. Name the folders of all {count} shards.")
+
+
+def _refuse_unfinished(runs: Sequence[ShardRun]) -> None:
+    unfinished = [f"{run}: {run.manifest['state']}" for run in runs if run.manifest["state"] != "complete"]
+    if unfinished:
+        raise RunError(
+            f"not finished: {', '.join(unfinished)}. Wait, or give the shard's command again: it goes on where it "
+            "stopped."
+        )
 
 
 def _refuse_other_sets(runs: Sequence[ShardRun]) -> None:

@@ -16,10 +16,12 @@ from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.models.roles import load_roles
 from critique_graph.output.terminal import Flag, log, plain, print_json, stdout
 from critique_graph.runs.progress import Progress
+from critique_graph.runs.ray_tasks import ShardsProgress
 from critique_graph.solve.live import LiveView
 from critique_graph.solve.merge import merge_runs
+from critique_graph.solve.on_ray import run_on_ray
 from critique_graph.solve.run import run_problems
-from critique_graph.solve.settings import RunSettings, SolveSettings
+from critique_graph.solve.settings import RaySettings, RunSettings, SolveSettings
 from critique_graph.solve.summary import Summary
 from critique_graph.solve.table import summary_table
 from critique_graph.verbs.output import RunOutput
@@ -90,6 +92,7 @@ def run(
     /,
     *,
     settings: Annotated[RunSettings, Parameter(name="*")] = RunSettings(),  # noqa: B008 - frozen
+    cluster: Annotated[RaySettings, Parameter(name="*")] = RaySettings(),  # noqa: B008 - frozen
     output: Annotated[RunOutput, Parameter(name="*")] = RunOutput(),  # noqa: B008 - frozen
 ) -> int:
     """Run the loop over a problem set: traces, and what the critic gained. The same command again resumes.
@@ -97,7 +100,17 @@ def run(
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
     """
-    found = run_problems(**settings.naming(problems), **output.keywords(), progress=output.progress(Progress))
+    keywords = {**settings.naming(problems), **output.keywords()}
+    if cluster.ray is None:
+        found = run_problems(**keywords, progress=output.progress(Progress))
+    else:
+        found = run_on_ray(
+            **keywords,
+            address=cluster.ray,
+            tasks=cluster.ray_tasks,
+            gpus=cluster.ray_gpus,
+            progress=output.progress(ShardsProgress),
+        )
     code = _show(found, output)
     if settings.gate == "oracle":
         log.print("oracle gate: the reference chose what was refined; this is an upper bound", style="yellow")

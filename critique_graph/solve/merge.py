@@ -1,13 +1,14 @@
 """One run of the shards of a run: what `run --shard` made in several processes becomes what one would have made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError, RunError
 from critique_graph.runs.finish import finish
-from critique_graph.runs.folder import JOURNAL, open_run
-from critique_graph.runs.shards import merge_journals, read_shards
+from critique_graph.runs.folder import JOURNAL, RunState, open_run
+from critique_graph.runs.shards import ShardRun, merge_journals, read_shards
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.verbs.output import run_folder
 from critique_graph.verbs.settings import read_prices
@@ -36,9 +37,35 @@ def merge_runs(runs: Iterable[Path | str], *, out: Path | str | None = None, fre
     folder = run_folder(out, "merged")
     if any(folder.resolve() == shard.folder.resolve() for shard in shards):
         raise InputError(f"{folder} is the folder of a shard. Use another --out.")
+    return merge_shards(shards, folder, {**shards[0].manifest["configuration"], "shard": None}, fresh=fresh)
+
+
+def merge_shards(
+    shards: Sequence[ShardRun],
+    folder: Path,
+    configuration: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    state: RunState = "complete",
+    reason: str | None = None,
+    total: int = 0,
+) -> Summary:
+    """Make one run of shards that belong together.
+
+    Args:
+        shards: All shards of a run.
+        folder: Folder of the new run.
+        configuration: Its settings.
+        fresh: Start over in a folder that holds a run.
+        state: How the shards ended.
+        reason: Why they stopped early; None otherwise.
+        total: Number of problems in the set, where shards may not have met all.
+
+    Raises:
+        RunError: A folder is damaged or cannot be written, or `folder` holds a run.
+    """
     manifests = [shard.manifest for shard in shards]
     first = manifests[0]
-    configuration = {**first["configuration"], "shard": None}
     with open_run(folder, configuration, prompts=first["prompts"], fresh=fresh) as run:
         if any(run.journal.counts().values()):
             raise RunError(f"{folder} holds a run already. Use another --out, or --fresh to start over.")
@@ -47,10 +74,10 @@ def merge_runs(runs: Iterable[Path | str], *, out: Path | str | None = None, fre
         return wait_for(
             finish(
                 run,
-                "complete",
+                state,
                 summarise,
-                reason=None,
-                total=0,
+                reason=reason,
+                total=total,
                 left_out={},
                 prices=read_prices(configuration.get("price", ()), ("actor", "critic")),
                 probed=[found for index, found in enumerate(probed) if found not in probed[:index]],

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from critique_graph.core.context import Context
-from critique_graph.core.settings import OUTPUT, PROBLEMS, ServerAddress
+from critique_graph.core.settings import OUTPUT, PROBLEMS, RAY, ServerAddress, Settings
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.problems.settings import ProblemSettings
 from critique_graph.problems.shard import Shard
@@ -57,3 +57,24 @@ class RunSettings(SolveSettings, ProblemSettings, BudgetSettings):
     def part_of(self, problems: ProblemSet) -> ProblemSet:
         """Give the problems of this process."""
         return problems if self.shard is None else Shard.read(self.shard).part_of(problems)
+
+
+class RaySettings(Settings):
+    """Where the shards of `critique-graph run --ray` are worked on; no result depends on it."""
+
+    ray: Annotated[str | None, RAY] = None
+    """Ray cluster that works on the problems in shards: `local` starts one on this machine, `auto` finds the one that
+    runs here, HOST:PORT is the address of another. The run folder must lie on a disk that all nodes share. Needs the
+    extra `ray`."""
+    ray_tasks: Annotated[int | None, RAY] = Field(default=None, ge=1)
+    """Number of shards, each of which is a task of Ray; empty: as many as the cluster can work on at the same time, or
+    that the run has already."""
+    ray_gpus: Annotated[float | None, RAY] = Field(default=None, ge=0)
+    """Number of GPUs that each task takes, beside one CPU; empty: 1 if a model runs in the process of the task and the
+    cluster has GPUs, 0 otherwise."""
+
+    @model_validator(mode="after")
+    def _check_ray(self) -> Self:
+        if self.ray is None and (self.ray_tasks or self.ray_gpus):
+            raise ValueError("ray_tasks and ray_gpus are for a cluster: set ray, too")
+        return self

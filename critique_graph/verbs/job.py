@@ -34,6 +34,20 @@ class Job(Generic[Settings]):
     problems: ProblemSet
 
 
+def read_settings(kind: Callable[..., Settings], keywords: Mapping[str, Any]) -> Settings:
+    """Read a verb's settings; chat models are recorded by their names.
+
+    Raises:
+        TypeError: A model is no chat model, or arguments are bound to it.
+        pydantic.ValidationError: A setting is unknown or out of its range.
+    """
+    return kind(**{name: _named(name, value) for name, value in keywords.items()})
+
+
+def _named(name: str, value: Any) -> Any:
+    return name_of(plain_model(name, value)) if isinstance(value, Runnable) else value
+
+
 def prepare(
     kind: Callable[..., Settings], keywords: Mapping[str, Any], find: Callable[[Settings], ProblemSet]
 ) -> Job[Settings]:
@@ -51,7 +65,7 @@ def prepare(
         pydantic.ValidationError: A setting is unknown or out of its range.
     """
     chat_models = {name: plain_model(name, value) for name, value in keywords.items() if isinstance(value, Runnable)}
-    settings = kind(**{**keywords, **{name: name_of(model) for name, model in chat_models.items()}})
+    settings = read_settings(kind, keywords)
     if "actor" in chat_models and "critic" not in keywords:  # as the settings have it for names
         chat_models["critic"] = chat_models["actor"]
     found = find(settings)
