@@ -1,6 +1,7 @@
 """The loop over a problem set on a Ray cluster: a task for each shard, and one run of all shards in the end.
 
 OUT/shards/plan.json    number of shards, and a token of the command that works on them
+OUT/shards/log.txt      what Ray said: it prints on standard output which processes were lost
 OUT/shards/1-of-4/      run folder of a shard; `log.txt` has what its processes said
 OUT/                    the merged run, once all shards have ended
 """
@@ -100,7 +101,8 @@ def run_on_ray(
         unfinished = [shard for shard in plan.shards if plan.prepare(shard, read, found, fresh=fresh)]
         plan.write()
         order = _Order(given, _sent(read, settings) | plan.budget(read), plan)
-        with _following(progress or ShardsProgress(quiet=True), plan, found.total, len(unfinished)) as follow:
+        follows = _following(progress or ShardsProgress(quiet=True), plan, found.total, len(unfinished))
+        with follows as follow, (plan.folder / LOG).open("a", buffering=1) as log, redirect_stdout(log):
             ends = run_shards(lambda shard: _play(order, shard), unfinished, gpus=gpus, follow=follow)
     refuse_faults(ends)
     stopped = [f"shard {shard}: {end.reason}" for shard, end in sorted(ends.items()) if end.state == "stopped_early"]
