@@ -88,6 +88,10 @@ _add(
     "critique_graph.serve.command:serve",
     "serve --actor openai:NAME --base-url http://HOST:8000/v1 --port 8300",
 )
+_add(
+    "critique_graph.serve_models.command:serve_models",
+    "serve-models hf:Qwen/Qwen2.5-7B-Instruct --urls servers.txt -- --max-model-len 8192",
+)
 _add("critique_graph.generate.command:show", "show runs/data -n 5")
 _add("critique_graph.self_talk.command:self_talk", "self-talk miniature --limit 400 --out runs/talk")
 _add(

@@ -3,6 +3,7 @@
 `torch-npu`, where installed, registers itself with torch, so an Ascend NPU is found like any other device.
 """
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 
 _BACKENDS = {"cuda": "nccl", "npu": "hccl"}
 """Backend of torch.distributed by device; other devices use `gloo`."""
+_VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
+"""Variable that says which devices a process sees, by device."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,33 @@ def find_accelerator(name: str = "auto") -> Accelerator:
         backend=_BACKENDS.get(device.type, "gloo"),
         optimizer="adamw_torch_npu_fused" if device.type == "npu" else "adamw_torch_fused",
     )
+
+
+@dataclass(frozen=True)
+class VisibleDevices:
+    """The accelerators that this process sees, and may give to processes that it starts."""
+
+    variable: str
+    """Environment variable that says which devices a process sees; empty on a machine without such devices."""
+    names: tuple[str, ...]
+    """Their names, as the variable takes them."""
+
+    def environment(self, index: int, parts: int) -> dict[str, str]:
+        """Give the variable for one of several processes that share the devices equally; none where there are none."""
+        each = len(self.names) // parts
+        mine = self.names[index * each : (index + 1) * each]
+        return {self.variable: ",".join(mine)} if mine else {}
+
+
+def visible_devices() -> VisibleDevices:
+    """Give the GPUs or NPUs that this process sees."""
+    kind = _device("auto").type
+    variable = _VISIBLE.get(kind, "")
+    if not variable:
+        return VisibleDevices("", ())
+    count: int = getattr(torch, kind).device_count()  # torch.cuda, torch.npu
+    named = [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+    return VisibleDevices(variable, tuple(named[:count] or map(str, range(count))))
 
 
 def free_memory() -> None:

@@ -78,11 +78,11 @@ def load_model(
             case "miniature":
                 return _miniature(named, more)
             case "hf":
-                return _transformers(_path_or_hub_name(spec, named.name), more)
+                return _transformers(path_or_hub_name(spec, named.name), more)
             case "openai":
                 return _server(named.name, base_url, key, more)
             case "vllm":
-                return _vllm(_path_or_hub_name(spec, named.name), named.engine, more)
+                return _vllm(path_or_hub_name(spec, named.name), named.engine, more)
             case _:
                 return _langchain(spec, key, more)
     except ValidationError as error:
@@ -120,7 +120,12 @@ def _miniature(named: ModelString, options: bytes) -> BaseChatModel:
     return _transformers(named.weights, options)
 
 
-def _path_or_hub_name(spec: str, name: str) -> str:
+def path_or_hub_name(spec: str, name: str) -> str:
+    """Give the whole path of a folder with a model, or the name of a model on the hub.
+
+    Raises:
+        InputError: It is neither.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():

@@ -54,19 +54,28 @@ def check_server(url: str, names: Collection[str] = (), *, key: str | None = Non
         NoAnswerError: There is no connection; any HTTP status counts as an answer.
         InputError: The server's list lacks a name.
     """
+    listed = models_at(url, key=key)
+    for name in names:
+        if listed and name not in listed:
+            shown = ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
+            raise InputError(f"openai:{name}: the server at {redacted(url)} has no such model; it lists {shown}.")
+
+
+def models_at(url: str, *, key: str | None = None) -> list[str]:
+    """Give the models that the server at an address lists; none if it lists none, or in another form.
+
+    Raises:
+        NoAnswerError: There is no connection; any HTTP status counts as an answer.
+    """
     address = read_address(url)
     key = key or os.environ.get("OPENAI_API_KEY")
     headers = {**({"Authorization": f"Bearer {key}"} if key else {}), "Accept-Encoding": "identity", **address.headers}
     try:
         place = f"{address.url.rstrip('/')}/models"
         with httpx.stream("GET", place, headers=headers, params=address.query, timeout=10) as reply:
-            listed = _listed(reply) if reply.is_success and names else []
+            return _listed(reply) if reply.is_success else []
     except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise NoAnswerError(f"base_url {redacted(url)}: no server answers there ({error}).") from error
-    for name in names:
-        if listed and name not in listed:
-            shown = ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
-            raise InputError(f"openai:{name}: the server at {redacted(url)} has no such model; it lists {shown}.")
 
 
 def _listed(reply: httpx.Response) -> list[str]:
