@@ -33,6 +33,15 @@ _naming = threading.Lock()
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
+def were_trained_here(weights: str) -> bool:
+    """Tell whether weights are the miniature's, or those of a folder that `critique-graph train` left."""
+    return _are_miniatures(weights) or (Path(weights) / "training").is_dir()
+
+
+def _are_miniatures(weights: str) -> bool:
+    return any(weights == str(weights_path(name)) for name in SHIPPED)
+
+
 class LocalEngine(Protocol):
     """An engine that generates text; it takes requests from any thread."""
 
@@ -83,12 +92,11 @@ class ChatLocal(BaseChatModel):
     @property
     def is_trained_here(self) -> bool:
         """True when the weights are the miniature's, or those of a folder that `critique-graph train` left."""
-        folder = Path(self.model)
-        return self._is_miniature or (folder / "training").is_dir()
+        return were_trained_here(self.model)
 
     @property
     def _is_miniature(self) -> bool:
-        return any(self.model == str(weights_path(name)) for name in SHIPPED)
+        return _are_miniatures(self.model)
 
     @property
     def recorded_name(self) -> str:

@@ -25,7 +25,9 @@ from critique_graph.calls.replies import MAX_REPLY_CHARS
 from critique_graph.core.addresses import addresses_of, read_address
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
+from critique_graph.core.weights import named_by_weights
 from critique_graph.nodes.bounded_bodies import bound, bound_async
+from critique_graph.nodes.chat_local import were_trained_here
 from critique_graph.nodes.openai_payloads import checked_chunk, checked_payload, invalid, is_cut, reasoning_of
 from critique_graph.nodes.pooled_requests import sender, sender_async
 
@@ -56,6 +58,8 @@ class ChatOpenAIServer(ChatOpenAI):
 
     server_pool: str | None = None
     """In the place of `base_url`: addresses of several servers, or a file of them, `@FILE`; each call goes to one."""
+    weights: str | None = None
+    """Folder or name of the weights that the server has, where they are known."""
     max_retries: int | None = 0
     stream_usage: bool | None = True
     use_responses_api: bool | None = False
@@ -83,6 +87,16 @@ class ChatOpenAIServer(ChatOpenAI):
             **values,
             **({"api_key": "not-needed"} if urls and not has_key and all(map(is_local, urls)) else {}),
         }
+
+    @property
+    def is_trained_here(self) -> bool:
+        """True when the weights are known, and the miniature's or those that `critique-graph train` left."""
+        return self.weights is not None and were_trained_here(self.weights)
+
+    @property
+    def recorded_name(self) -> str | None:
+        """Name of the model in traces, with a hash of the weights in the place of a path, where they are known."""
+        return None if self.weights is None else named_by_weights("openai", self.weights)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -5,6 +5,7 @@ nobody holds the other end any more.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,8 @@ GRACE_SECONDS = 20.0
 NOT_STARTED = 127
 """Exit code where the program cannot be started, as of a shell; the log says why."""
 _LAST_WORDS_BYTES = 20_000
+_SET_CHILD_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER of Linux's <sys/prctl.h>."""
 
 
 class TiedProcess:
@@ -34,6 +37,7 @@ class TiedProcess:
         with log.open("ab") as said:
             self._begin = said.tell()
             self._process = subprocess.Popen(  # noqa: S603 - what the caller means to run
+                # -P: a module in the folder that we are in is not taken for one of Python's.
                 [sys.executable, "-P", "-m", "critique_graph.core.tied_process", *command],
                 stdin=subprocess.PIPE,
                 stdout=said,
@@ -94,10 +98,19 @@ def _run(command: Sequence[str]) -> int:
 
     Thread(target=end_with_input, daemon=True).start()
     code = process.wait()
-    with contextlib.suppress(ProcessLookupError):  # it left no process behind
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it left no process behind
         os.killpg(process.pid, signal.SIGKILL)
+        while True:  # until all of them are gone, and what they held is free
+            os.waitpid(-process.pid, 0)
     return code if code >= 0 else 128 - code
 
 
+def _adopt_orphans() -> None:
+    """Become the parent of processes whose parents end, so that one can wait for them; only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 if __name__ == "__main__":
+    _adopt_orphans()
     os._exit(_run(sys.argv[1:]))  # the thread still reads

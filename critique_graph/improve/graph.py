@@ -30,6 +30,7 @@ from critique_graph.core.prompts import DEFAULT_PROMPTS
 from critique_graph.core.prompts_file import PromptsGiven, read_prompts
 from critique_graph.core.role_model import RoleModel
 from critique_graph.grading.grader import Grader
+from critique_graph.improve.actor_server import ActorServer
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import (
     ITERATION_SCHEMA,
@@ -76,6 +77,7 @@ def create_self_improve(
     patience: Patience = Patience(),  # noqa: B008 - frozen
     prompts: PromptsGiven = DEFAULT_PROMPTS,
     task: TaskGiven = MATH,
+    server: ActorServer | None = None,
     **settings: Any,
 ) -> SelfImproveGraph:
     """Create the graph of an actor's self-improvement, uncompiled. The same input again resumes.
@@ -99,6 +101,7 @@ def create_self_improve(
         patience: How long calls wait for a server.
         prompts: Wording of the prompts, which the actor is trained with, too.
         task: Task that the problems are of: a record, the name of one that ships, or `module:object`.
+        server: Servers that the actors play on; None: they are loaded in this process.
         settings: Fields of `ImprovementContext`.
 
     Raises:
@@ -124,6 +127,7 @@ def create_self_improve(
         concurrency=concurrency,
         patience=patience,
         prompts=chosen.worded(read_prompts(prompts)),
+        server=server,
     )
     stages = _Stages(improver, actor, base or actor, defaults)
     builder = StateGraph(

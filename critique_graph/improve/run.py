@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -12,6 +13,7 @@ from critique_graph.calls.players import PlainModel
 from critique_graph.core.errors import InputError
 from critique_graph.core.role_model import RoleModel
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.improve.actor_server import ActorServer
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.improve.problems import ImprovementProblems, improvement_problems
 from critique_graph.improve.records import ActorEvaluation, Best, ImprovementSummary, Iteration
@@ -19,6 +21,7 @@ from critique_graph.improve.settings import ImproveSettings
 from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
+from critique_graph.models.model_string import ModelString
 from critique_graph.models.roles import check_servers, load_role, name_of, plain_model
 from critique_graph.problems.problem_set import Problems, name_of_problems
 from critique_graph.runs.drive import RECURSION_LIMIT
@@ -29,6 +32,9 @@ from critique_graph.trainers.train_process import Trainer, train_in_own_process,
 from critique_graph.verbs.output import run_folder
 
 logger = logging.getLogger(__name__)
+
+SERVER_LOG = "servers.log"
+"""What the command of `--serve-command` prints."""
 
 
 def improve_actor(
@@ -75,16 +81,19 @@ def improve_actor(
             "the actor, as it is before any training, criticises its own responses: no other critic is named"
         )
     sets = problems if isinstance(problems, ImprovementProblems) else improvement_problems(chosen, problems)
-    with open_run(folder, chosen.recorded(), prompts=prompts_hash(loop_prompts(chosen.prompts)), fresh=fresh) as run:
+    server = _server(chosen, folder)
+    shared_url = chosen.base_url if server is None else None
+    prompts = prompts_hash(loop_prompts(chosen.prompts))
+    with open_run(folder, chosen.recorded(), prompts=prompts, fresh=fresh) as run, server or nullcontext():
         if fresh:
             for old in folder.glob("iteration-*"):
                 wait_for_training(old / MODEL)  # otherwise it would write into the new folder
                 rmtree(old)
         graph = create_self_improve(
             chosen.actor,
-            _critic("critic", chat_models.get("critic", chosen.critic), chosen.base_url),
+            _critic("critic", chat_models.get("critic", chosen.critic), shared_url),
             base=chosen.base,
-            test_critic=_critic("test_critic", chat_models.get("test_critic", chosen.test_critic), chosen.base_url),
+            test_critic=_critic("test_critic", chat_models.get("test_critic", chosen.test_critic), shared_url),
             problems=sets,
             trainer=trainer,
             load=load,
@@ -93,6 +102,7 @@ def improve_actor(
             patience=chosen.patience,
             prompts=chosen.prompts,
             task=chosen.task,
+            server=server,
             **chosen.model_dump(include=set(ImprovementContext.model_fields)),
         ).compile(name="self_improve")
         result = graph.invoke({"out": str(folder)}, {"recursion_limit": RECURSION_LIMIT * 2})
@@ -130,6 +140,23 @@ def _check(settings: ImproveSettings) -> None:
             raise InputError(f"--original {file}: there is no such file.")
         for _ in read_rows_file(file, "actor"):
             pass
+
+
+def _server(settings: ImproveSettings, folder: Path) -> ActorServer | None:
+    """Give the servers of the actor, if a command starts some.
+
+    Raises:
+        InputError: There is no address of them, or the actor has settings for an engine in this process.
+    """
+    if settings.serve_command is None:
+        return None
+    if settings.base_url is None:
+        raise InputError("--serve-command: --base-url must say where its servers are.")
+    if ModelString.parse(settings.actor).engine:
+        raise InputError(f"--actor {settings.actor}: settings of the engine belong in --serve-command.")
+    return ActorServer(
+        settings.serve_command, settings.base_url, folder / SERVER_LOG, start_seconds=settings.patience.outage
+    )
 
 
 def _critic(role: str, critic: RoleModel | PlainModel | None, base_url: str | None) -> PlainModel | RoleModel | None:

@@ -24,7 +24,11 @@ class ImproveSettings(ActorCriticises, ImprovementContext, ProblemSettings, Serv
     test_critic: OptionalRoleSetting = None
     """Model that plays one round in the evaluations; empty: the critic; `none`: the actor is measured alone."""
     base_url: Annotated[ServerAddress | None, MODELS] = None
-    """Server of an `openai:` critic that has no server or key of its own, e.g. http://127.0.0.1:8000/v1."""
+    """Server of an `openai:` critic that has no server or key of its own, e.g. http://127.0.0.1:8000/v1; with
+    `--serve-command` the servers of the actor instead."""
+    serve_command: Annotated[str | None, MODELS] = None
+    """Command that serves the actor of each iteration at `--base-url`: `{model}` in it stands for the path of the
+    weights; empty: the actor is loaded in this process. The command is ended before each training."""
     validation: Annotated[str | None, PROBLEMS] = None
     """Problem set by which the best iteration is chosen, named like PROBLEMS; empty: 200 of the miniature's own; of a
     file a tenth, which is not learned from."""

@@ -30,6 +30,7 @@ from critique_graph.core.schema import Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
+from critique_graph.improve.actor_server import ActorServer
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import ActorEvaluation, Kept, changed_share, evaluation_of, kept_of
 from critique_graph.improve.state import ImprovementContext
@@ -39,6 +40,7 @@ from critique_graph.models.model_string import ModelString
 from critique_graph.models.roles import name_of
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
+from critique_graph.runs.folder import read_manifest
 from critique_graph.runs.progress import Progress
 from critique_graph.runs.traces import read_traces
 from critique_graph.solve.summary import Summary, summarise
@@ -71,6 +73,8 @@ class Improver:
     patience: Patience
     prompts: Prompts = DEFAULT_PROMPTS
     """Wording of the prompts, that of the task included."""
+    server: ActorServer | None = None
+    """Servers that the actor plays on; None: it is loaded in this process."""
 
     def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
         """Sample responses to every training problem; with a critic, refine wrong responses."""
@@ -126,12 +130,14 @@ class Improver:
         )
 
     def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
-        """Train an actor, after releasing the models that generate."""
+        """Train an actor, after ending and releasing the models that generate."""
         settings = TrainSettings(
             **context.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"}),
             seed=context.seed + index,
         )
         release_models()
+        if self.server is not None:
+            self.server.end()
         return self.trainer(TrainingOrder(folder / ROWS, trainable(parent), folder / MODEL, settings))
 
     def evaluate(
@@ -200,7 +206,7 @@ class Improver:
         }
 
         def created(journal: CallLog) -> Any:
-            actor = self.load(str(recorded["actor"]))
+            actor = self._load_actor(str(recorded["actor"]), is_asked=not _has_ended(folder, len(problems)))
             return create(actor, None if critic is None else self.load(critic), journal)
 
         return wait_for(
@@ -217,6 +223,19 @@ class Improver:
             )
         )
 
+    def _load_actor(self, actor: str, *, is_asked: bool) -> BaseChatModel:
+        """Give the chat model of an actor; servers need not have one that is asked nothing."""
+        if self.server is None or not is_asked:
+            return self.load(actor)
+        self.server.serve(actor)
+        return self.server.model(actor)
+
+
+def _has_ended(folder: Path, problems: int) -> bool:
+    """Tell whether a run has nothing left to ask."""
+    outcomes = (read_manifest(folder) or {}).get("outcomes", {})
+    return bool(outcomes.get("done", 0) + outcomes.get("quarantined", 0) == problems)
+
 
 def iteration_folder(out: Path, index: int) -> Path:
     """Give the folder of an iteration."""
@@ -232,6 +251,7 @@ def trainable(actor: str) -> str:
     named = ModelString.parse(actor)
     if named.weights is None:
         raise InputError(
-            f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor."
+            f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor; "
+            "--serve-command has servers serve it."
         )
     return f"hf:{named.name}" if named.prefix == "vllm" else actor

@@ -55,6 +55,7 @@ FREE_FIELDS = frozenset(
         "base_url",
         "critic_base_url",
         "annotator_base_url",
+        "serve_command",
         "target",
         "ratio",
         "iterations",
