@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import torch
 
 from critique_graph.doctor import diagnose
-from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.accelerators import VisibleDevices, find_accelerator, visible_devices
 
 
 def test_cpu_trains_in_single_precision():
@@ -40,6 +40,19 @@ def test_npu_is_found_with_its_own_backend_and_optimizer(npu: SimpleNamespace):
     assert (found.has_bf16, found.dtype) == (True, "auto")
     npu.is_bf16_supported = lambda: False
     assert not find_accelerator().has_bf16
+
+
+def test_visible_devices_have_the_names_of_the_variable(npu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    npu.device_count = lambda: 2
+    monkeypatch.delenv("ASCEND_RT_VISIBLE_DEVICES", raising=False)
+    assert visible_devices() == VisibleDevices("ASCEND_RT_VISIBLE_DEVICES", ("0", "1"))
+    monkeypatch.setenv("ASCEND_RT_VISIBLE_DEVICES", "3, 5")
+    assert visible_devices() == VisibleDevices("ASCEND_RT_VISIBLE_DEVICES", ("3", "5"))
+
+
+def test_machine_without_an_accelerator_has_no_visible_device(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert visible_devices() == VisibleDevices("", ())
 
 
 def test_trainers_take_what_the_npu_can(npu: SimpleNamespace):
