@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket, pytest.mark.filterwar
 
 
 def exchange_weights(order: TrainingOrder) -> Trained:
-    """Leave another actor of the miniature as the one that was trained."""
-    shutil.copytree(weights_path("small-actor"), order.out)
+    """Leave the critic of the miniature as the actor that was trained."""
+    shutil.copytree(weights_path("critic"), order.out)
     return Trained(rows=1, steps=1, loss_first=1, loss_last=1, tokens=1, seconds=1, device="cpu", learning_rate=1e-4)
 
 
@@ -45,7 +45,7 @@ def test_server_is_restarted_with_the_weights_of_each_iteration(
     urls = tmp_path / "servers.txt"
     serve = f"{sys.executable} -m critique_graph serve-models hf:{{model}} --urls {urls} --port {free_port()}"
     own = {"serve_command": f"{serve} -- --enforce-eager", "base_url": f"@{urls}"}
-    sets = miniature_problems(training=10, validation=20, test=1)
+    sets = miniature_problems(training=6, validation=10, test=1)
     for folder, settings in (("servers", own), ("here", {})):
         summary = improve_actor(
             ImprovementProblems(sets.training, sets.validation, []),
@@ -60,8 +60,8 @@ def test_server_is_restarted_with_the_weights_of_each_iteration(
         )
         assert summary.state == "complete"
     ours, theirs = answers(tmp_path / "servers"), answers(tmp_path / "here")
-    assert sum(ours[problem] == theirs[problem] for problem in theirs) >= 19
-    assert sum(first != trained for first, trained in ours.values()) >= 3, "the two actors differ"
+    assert sum(ours[problem] == theirs[problem] for problem in theirs) >= 9
+    assert sum(first != trained for first, trained in ours.values()) >= 2, "the two actors differ"
     assert not urls.exists()
     assert not [process for process in psutil.process_iter(["cmdline"]) if str(tmp_path) in _command_line(process)]
 
