@@ -40,6 +40,7 @@ from critique_graph.trainers.sft import (
     StepLog,
     adapters,
     arguments,
+    configured,
     optimizer,
     run_trainer,
 )
@@ -130,7 +131,7 @@ def train_critic_rl(
         return create(
             model=model,
             reward_funcs=staged_rewards(refine, reinforcement),
-            args=configuration(**common),
+            args=configured(configuration, **common),
             train_dataset=Dataset.from_list([dict(row) for row in rows]),
             processing_class=tokenizer,
             callbacks=[StepLog(settings.log_every, on_step), watch, OnCheckpoint(on_checkpoint)],

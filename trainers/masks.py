@@ -7,8 +7,8 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from critique_graph.core.errors import InputError
+from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.rows import TrainingRow
-from critique_graph.trainers.sft import encode_rows
 
 MOST_AROUND = 64
 """Number of learned characters that a template may add to a completion: the end of the turn, an empty thought."""

@@ -1,7 +1,8 @@
 """How a training fits its device: type of the weights, optimizer, rows at once, checkpointing; with memory and time."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from heapq import heappush, heappushpop
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from critique_graph.engines.accelerators import Accelerator, available_memory
 from critique_graph.engines.processes import Processes
 from critique_graph.trainers.footprint import Footprint, footprint
 from critique_graph.trainers.plan import TrainingPlan
-from critique_graph.trainers.rows import AnyRow
+from critique_graph.trainers.rows import AnyRow, Rows
 from critique_graph.trainers.settings import Weights
 from critique_graph.trainers.sft import SFTSettings, adapters
 
@@ -29,7 +30,7 @@ _MOST_ROWS = 64
 
 
 def plan_training(
-    rows: Sequence[AnyRow],
+    rows: Rows[AnyRow],
     config: PretrainedConfig,
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings,
@@ -64,7 +65,7 @@ def plan_training(
     Raises:
         ValueError: There are no rows.
     """
-    if not rows:
+    if not len(rows):
         raise ValueError("There are no rows to train on.")
     free = available_memory(accelerator.device, processes.count) if free is None else free
     longest, tokens = _lengths(rows, tokenizer)
@@ -153,14 +154,23 @@ def _divisor(number: int, limit: int) -> int:
     return max((each for each in range(1, number + 1) if number % each == 0 and each <= limit), default=0)
 
 
-def _lengths(rows: Sequence[AnyRow], tokenizer: PreTrainedTokenizerBase) -> tuple[int, float]:
+def _lengths(rows: Rows[AnyRow], tokenizer: PreTrainedTokenizerBase) -> tuple[int, float]:
     """Estimate the number of tokens of the longest row, and of all rows, from some of them."""
-    texts = [_text(row) for row in rows]
-    longest = sorted(texts, key=len)[-_MOST_ROWS:]
-    some = texts[:: -(-len(texts) // _MOST_ROWS)]
-    counts = [len(ids) for ids in tokenizer([*longest, *some], add_special_tokens=False, verbose=False)["input_ids"]]
+    every, characters = -(-len(rows) // _MOST_ROWS), 0
+    longest, some = list[tuple[int, int, str]](), list[str]()
+    for number, row in enumerate(rows):
+        text = _text(row)
+        characters += len(text)
+        if number % every == 0:
+            some.append(text)
+        if len(longest) < _MOST_ROWS:
+            heappush(longest, (len(text), number, text))
+        else:
+            heappushpop(longest, (len(text), number, text))
+    texts = [*(text for _, _, text in longest), *some]
+    counts = [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
     per_character = sum(counts[len(longest) :]) / max(1, sum(map(len, some)))
-    return max(counts), per_character * sum(map(len, texts))
+    return max(counts), per_character * characters
 
 
 def _text(row: Mapping[str, Any]) -> str:

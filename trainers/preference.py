@@ -3,30 +3,32 @@
 The untrained model is the reference: its log probabilities are computed once, before the training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
+from critique_graph.trainers.encoded import checked, encode, in_batches, on_disk
 from critique_graph.trainers.progress import StepReport
-from critique_graph.trainers.rows import PreferenceRow, TrainingRow
+from critique_graph.trainers.rows import PreferenceRow, Rows, TrainingRow
 from critique_graph.trainers.sft import (
     SFTResult,
     SFTSettings,
     StepLog,
     adapters,
     arguments,
-    encode_rows,
+    configured,
     optimizer,
     run_trainer,
 )
 
 
 def train_preference(
-    rows: Sequence[PreferenceRow],
+    rows: Rows[PreferenceRow],
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -34,6 +36,7 @@ def train_preference(
     beta: float = 0.1,
     out: Path | None = None,
     checkpoints: Path | None = None,
+    encoded_in: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
     """Train `model` in place to prefer `chosen` over `rejected`; in all else this is like `train_sft`.
@@ -46,6 +49,7 @@ def train_preference(
         beta: Strength of the penalty for departing from the reference.
         out: Folder in which the model is saved.
         checkpoints: Folder in which the state of the training is kept.
+        encoded_in: Folder in which the rows are encoded; None: a temporary one.
         on_step: Called after every optimizer step; `loss` is that of DPO, which is log 2 at the start.
 
     Raises:
@@ -55,22 +59,32 @@ def train_preference(
     """
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
-    both: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
-    both += [{"prompt": row["prompt"], "completion": row["rejected"]} for row in rows]
-    encode_rows(both, tokenizer, max_length=limit)  # checks lengths: TRL would cut longer rows silently
 
-    def trainer(folder: str) -> DPOTrainer:
-        common = arguments(settings, folder, keeps_state=checkpoints is not None)
-        common["train_sampling_strategy"] = "random"  # a pair does not have one length to group by
-        config = DPOConfig(**common, beta=beta, precompute_ref_log_probs=True)
-        return DPOTrainer(
-            model=model,
-            args=config,
-            train_dataset=Dataset.from_list([dict(row) for row in rows]),
-            processing_class=tokenizer,
-            callbacks=[StepLog(settings.log_every, on_step)],
-            optimizers=(optimizer(model, settings), None),
-            peft_config=adapters(settings),
-        )
+    def both(batch: Sequence[PreferenceRow], first: int) -> list[dict[str, list[int]]]:
+        chosen: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in batch]
+        rejected: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["rejected"]} for row in batch]
+        return [*encode(chosen, first, tokenizer=tokenizer), *encode(rejected, first, tokenizer=tokenizer)]
 
-    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+    def batches() -> Iterator[dict[str, list[Any]]]:
+        for _ in checked(rows, both, max_length=limit):  # TRL would cut longer rows silently
+            pass
+        for batch in in_batches(rows):
+            yield {name: [dict(row)[name] for row in batch] for name in batch[0]}
+
+    with TemporaryDirectory() as scratch:
+        dataset = on_disk(batches, encoded_in or Path(scratch), None)
+
+        def trainer(folder: str) -> DPOTrainer:
+            common = arguments(settings, folder, keeps_state=checkpoints is not None)
+            common["train_sampling_strategy"] = "random"  # a pair does not have one length to group by
+            return DPOTrainer(
+                model=model,
+                args=configured(DPOConfig, **common, beta=beta, precompute_ref_log_probs=True),
+                train_dataset=dataset,
+                processing_class=tokenizer,
+                callbacks=[StepLog(settings.log_every, on_step)],
+                optimizers=(optimizer(model, settings), None),
+                peft_config=adapters(settings),
+            )
+
+        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)

@@ -38,6 +38,12 @@ class TrainingProgress(Progress):
         if not self._quiet:
             self._console.print(Text(text), style="dim", soft_wrap=True)
 
+    def hand_over(self) -> bool:
+        """Show nothing more, as another process will; gives whether that one should be quiet."""
+        self._stack.close()
+        was_quiet, self._quiet = self._quiet, True
+        return was_quiet
+
     def step(self, report: StepReport) -> None:
         """Count an optimizer step."""
         if self._first is None:

@@ -1,7 +1,7 @@
 """Training rows: context and what is learned, with the prompts of the graph's nodes and in the format of TRL."""
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol, TypedDict, TypeVar
 
 from langchain_core.messages import BaseMessage
 
@@ -53,6 +53,20 @@ class ResponseRow(TypedDict):
 
 
 AnyRow = TrainingRow | PreferenceRow | StepRow | ResponseRow
+Row = TypeVar("Row", bound=AnyRow, covariant=True)
+
+
+class Rows(Protocol[Row]):
+    """Rows that can be read several times, in order: a list, or a file (`RowsFile`)."""
+
+    def __len__(self) -> int:
+        """Give the number of rows."""
+        ...
+
+    def __iter__(self) -> Iterator[Row]:
+        """Give the rows."""
+        ...
+
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 

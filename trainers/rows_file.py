@@ -1,6 +1,7 @@
 """Reads files of rows that `critique-graph export --to trl` wrote, or others in the format of TRL."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,23 @@ _KEYS: dict[str, set[str]] = {
     "step-critic": {"prompt", "completions", "labels"},
 }
 _ROW = {"prompt", "completion"}
+
+
+@dataclass(frozen=True)
+class RowsFile:
+    """Rows in a file of JSON lines, of which one is in memory at a time."""
+
+    path: Path
+    count: int
+    """Number of rows."""
+
+    def __len__(self) -> int:
+        """Give the number of rows."""
+        return self.count
+
+    def __iter__(self) -> Iterator[AnyRow]:
+        """Read the rows."""
+        return (cast(AnyRow, found) for _, found in read_json_lines(self.path))
 
 
 def is_rows_file(path: Path) -> bool:

@@ -2,13 +2,18 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import orjson
 
 from critique_graph.core.errors import InputError
+from critique_graph.core.files import write_atomically
+from critique_graph.core.json_lines import json_line
 from critique_graph.trainers.candidates import Candidate
 from critique_graph.trainers.rows import AnyRow
 
@@ -33,6 +38,15 @@ class Selected:
         return [candidate.row for candidate in self.candidates]
 
 
+@dataclass(frozen=True)
+class Written:
+    """What `write_selected` has written: the number of rows, those of test sets, and the others by reason."""
+
+    rows: int
+    test_sets: dict[str, int]
+    dropped: dict[RowDrop, int]
+
+
 def select(
     candidates: Iterable[Candidate],
     *,
@@ -53,34 +67,73 @@ def select(
     Raises:
         InputError: No row is left.
     """
+    held = list(candidates)
+    places, dropped = _choose(held, per_problem, balance, distinct, seed)
+    return Selected([held[place] for place in places], dropped)
+
+
+def write_selected(
+    candidates: Iterable[Candidate],
+    file: Path,
+    *,
+    per_problem: int | None = 8,
+    balance: Balance = "none",
+    distinct: bool = True,
+    seed: int = 0,
+) -> Written:
+    """Choose rows as `select` does, and write them as JSON lines; the candidates are read once, and never held.
+
+    Raises:
+        InputError: No row is left.
+    """
+    named: dict[int, tuple[str, ...]] = {}
+    with TemporaryFile(dir=file.parent) as spool:
+
+        def spooled() -> Iterator[Candidate]:
+            for place, candidate in enumerate(candidates):
+                spool.write(json_line(candidate.row))
+                if candidate.test_sets:
+                    named[place] = tuple(candidate.test_sets)
+                yield candidate
+
+        places, dropped = _choose(spooled(), per_problem, balance, distinct, seed)
+        chosen = set(places)
+        spool.seek(0)
+        write_atomically(file, (line for place, line in enumerate(spool) if place in chosen))
+    test_sets = Counter(name for place, names in named.items() if place in chosen for name in names)
+    return Written(len(places), dict(test_sets), dropped)
+
+
+def _choose(
+    candidates: Iterable[Candidate], per_problem: int | None, balance: Balance, distinct: bool, seed: int
+) -> tuple[list[int], dict[RowDrop, int]]:
+    """Give the places of the chosen candidates, in order, and the number of the others, by reason."""
     dropped: Counter[RowDrop] = Counter()
     seen: set[bytes] = set()
     of_problem: Counter[str] = Counter()
-    kinds: defaultdict[bool | int | None, list[tuple[int, Candidate]]] = defaultdict(list)
-    number = -1
-    for number, candidate in enumerate(candidates):
-        content = orjson.dumps(candidate.row)
-        if distinct and content in seen:
+    kinds: defaultdict[bool | int | None, list[int]] = defaultdict(list)
+    place = -1
+    for place, candidate in enumerate(candidates):
+        content = blake2b(orjson.dumps(candidate.row), digest_size=16).digest() if distinct else b""
+        if content in seen:
             dropped["duplicate"] += 1
         elif of_problem[candidate.problem] == per_problem:
             dropped["enough of the problem"] += 1
         else:
             of_problem[candidate.problem] += 1
             by = {"none": None, "verdict": candidate.is_correct, "level": candidate.level}
-            kinds[by[balance]].append((number, candidate))
-        seen.add(content)
+            kinds[by[balance]].append(place)
+        if distinct:
+            seen.add(content)
     if not kinds:
-        raise InputError(f"there is nothing to learn: of {number + 1} rows of this task, {_listed(dropped)}.")
+        raise InputError(f"there is nothing to learn: of {place + 1} rows of this task, {_listed(dropped)}.")
     rarest, rng = min(map(len, kinds.values())), random.Random(seed)
-    taken: list[tuple[int, Candidate]] = []
-    for rows in kinds.values():
-        size = len(rows) if balance == "none" else rarest
-        dropped["out of balance"] += len(rows) - size
-        taken += rng.sample(rows, size)
-    taken.sort(key=lambda pair: pair[0])
-    return Selected(
-        [candidate for _, candidate in taken], {reason: count for reason, count in dropped.items() if count}
-    )
+    taken: list[int] = []
+    for places in kinds.values():
+        size = len(places) if balance == "none" else rarest
+        dropped["out of balance"] += len(places) - size
+        taken += rng.sample(places, size)
+    return sorted(taken), {reason: count for reason, count in dropped.items() if count}
 
 
 def _listed(dropped: Counter[RowDrop]) -> str:

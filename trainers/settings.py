@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from critique_graph.core.settings import (
     DATA,
@@ -21,6 +21,9 @@ Weights = Literal["float32", "bfloat16"]
 Estimator = Literal["grpo", "rloo"]
 Logger = Literal["mlflow", "trackio", "wandb"]
 """Tools that transformers reports a training to."""
+
+LAUNCH = ("devices", "accelerate_config")
+"""Settings that say which processes share a training, and not what it learns."""
 
 
 class TrainSettings(Settings):
@@ -52,6 +55,12 @@ class TrainSettings(Settings):
     report_to: Annotated[Logger | None, TRAINING] = None
     """Tool that the loss of every step is reported to while the training runs: MLflow, Trackio or Weights & Biases;
     empty: none. Where the tool sends it, its own environment variables say."""
+    devices: Annotated[PositiveInt | Literal["auto"] | None, TRAINING] = None
+    """Number of devices that share the training, each with a process of its own; `auto`: all GPUs or NPUs of the
+    machine; empty: one. Where there are none, the processes share the CPU. The batch size stays the same."""
+    accelerate_config: Annotated[str | None, TRAINING] = None
+    """Configuration of accelerate, for FSDP, DeepSpeed or several machines: a YAML file, or the name of one that TRL
+    ships, such as `fsdp2` or `zero3`; empty: every device holds the whole model."""
     reasoning: Annotated[bool, DATA] = False
     """Learn what was written before a critique, too, where a `critic` is trained. An annotator's reasoning may speak of
     its hints."""

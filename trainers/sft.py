@@ -8,15 +8,16 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from datasets import Dataset
 from torch.optim import Optimizer
@@ -30,6 +31,7 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.training_args import OptimizerNames
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -37,9 +39,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 from critique_graph.core.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.processes import find_processes
+from critique_graph.trainers.encoded import encode, encoded
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.progress import StepReport
-from critique_graph.trainers.rows import TrainingRow
+from critique_graph.trainers.rows import Rows, TrainingRow
 
 logger = logging.getLogger(__name__)
 _TORCHAO = ("adamw_torch_8bit", "adamw_torch_4bit")
@@ -105,19 +108,35 @@ class SFTResult:
     """Peak learning rate; None in records of earlier versions."""
 
 
+class GroupedByLength:
+    """Groups rows by length in whole batches, so that their order is the same on any number of devices."""
+
+    args: TrainingArguments
+    train_dataset: Dataset
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:
+        at_once = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(at_once * self.args.world_size, lengths=self.train_dataset["length"][:])
+
+
+class _SFTTrainer(GroupedByLength, SFTTrainer):
+    """The trainer of TRL, with the same batches on any number of devices."""
+
+
 def train_sft(
-    rows: Sequence[TrainingRow],
+    rows: Rows[TrainingRow],
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings | None = None,
     out: Path | None = None,
     checkpoints: Path | None = None,
+    encoded_in: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
     """Train `model` in place on `rows`; with `out`, also save it there with its tokenizer.
 
-    `on_step` is called after every optimizer step.
+    `on_step` is called after every optimizer step. The rows are encoded in `encoded_in`, or in a temporary folder.
 
     With `checkpoints`, the state of the training is saved in that folder every `settings.save_every` steps; a training
     with the same arguments continues from there. With a single pass over the rows, it ends with the same weights as an
@@ -130,20 +149,21 @@ def train_sft(
     """
     settings = settings or SFTSettings()
     limit = settings.max_length or model.config.max_position_embeddings
-    dataset = Dataset.from_list(encode_rows(rows, tokenizer, max_length=limit))
+    with TemporaryDirectory() as scratch:
+        dataset = encoded(rows, partial(encode, tokenizer=tokenizer), encoded_in or Path(scratch), max_length=limit)
 
-    def trainer(folder: str) -> SFTTrainer:
-        return SFTTrainer(
-            model=model,
-            args=SFTConfig(**arguments(settings, folder, keeps_state=checkpoints is not None)),
-            train_dataset=dataset,
-            processing_class=tokenizer,
-            callbacks=[StepLog(settings.log_every, on_step)],
-            optimizers=(optimizer(model, settings), None),
-            peft_config=adapters(settings),
-        )
+        def trainer(folder: str) -> SFTTrainer:
+            return _SFTTrainer(
+                model=model,
+                args=configured(SFTConfig, **arguments(settings, folder, keeps_state=checkpoints is not None)),
+                train_dataset=dataset,
+                processing_class=tokenizer,
+                callbacks=[StepLog(settings.log_every, on_step)],
+                optimizers=(optimizer(model, settings), None),
+                peft_config=adapters(settings),
+            )
 
-    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
 
 
 def run_trainer(
@@ -166,7 +186,9 @@ def run_trainer(
             )
         with redirect_stdout(sys.stderr):  # where tools that the training is reported to print
             output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
-    shards = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # all processes
+    shards = None
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all processes take part
+        shards = trainer.accelerator.get_state_dict(trainer.deepspeed or trainer.model)
     model = trainer.accelerator.unwrap_model(trainer.model)
     if settings.lora_rank is not None:
         model = model.merge_and_unload()
@@ -184,35 +206,6 @@ def run_trainer(
         device=trainer.args.device.type,
         learning_rate=settings.learning_rate,
     )
-
-
-def encode_rows(
-    rows: Sequence[TrainingRow], tokenizer: PreTrainedTokenizerBase, *, max_length: int
-) -> list[dict[str, list[int]]]:
-    """Turn rows into token ids and labels; labels of the prompt are -100, so that it is not learned."""
-    if not rows:
-        raise ValueError("There are no rows to train on.")
-    prompts = tokenizer.apply_chat_template([r["prompt"] for r in rows], add_generation_prompt=True, tokenize=False)
-    wholes = tokenizer.apply_chat_template([r["prompt"] + r["completion"] for r in rows], tokenize=False)
-    encoded: list[dict[str, list[int]]] = []
-    too_long = 0
-    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    whole_ids = tokenizer(wholes, add_special_tokens=False)["input_ids"]
-    for index, (prompt, whole) in enumerate(zip(prompt_ids, whole_ids, strict=True)):
-        if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
-            raise ValueError(
-                f"Row {index} has nothing to learn, or its prompt is not a prefix of the whole conversation "
-                "in this chat template."
-            )
-        too_long += len(whole) > max_length
-        encoded.append({"input_ids": whole, "labels": [-100] * len(prompt) + whole[len(prompt) :]})
-    if too_long:
-        longest = max(len(e["input_ids"]) for e in encoded)
-        raise ValueError(
-            f"{too_long} of {len(rows)} rows are longer than {max_length} tokens (the longest: {longest}): "
-            "raise max_length, take a model with a longer context, or leave these rows out."
-        )
-    return encoded
 
 
 def optimizer(model: PreTrainedModel, settings: SFTSettings) -> Optimizer | None:
@@ -299,6 +292,19 @@ def arguments(settings: SFTSettings, folder: str, *, keeps_state: bool) -> dict[
         "report_to": settings.report_to or "none",
         "disable_tqdm": True,
     }
+
+
+Configuration = TypeVar("Configuration", bound=TrainingArguments)
+
+
+def configured(kind: Callable[..., Configuration], **common: Any) -> Configuration:
+    """Make the configuration of a trainer that uses one device in each process.
+
+    transformers would have one process train on all devices that it sees (nn.DataParallel), and multiply the batch.
+    """
+    made = kind(**common)
+    made._n_gpu = min(made.n_gpu, 1)
+    return made
 
 
 def _curve(state: TrainerState, every: int) -> list[float]:

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, cast
 
 import torch
-from datasets import Dataset
 from transformers import (
     AutoModelForTokenClassification,
     DataCollatorForTokenClassification,
@@ -24,9 +24,19 @@ from transformers.utils import logging as transformers_logging
 
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.trainers.encoded import encoded
 from critique_graph.trainers.progress import StepReport
-from critique_graph.trainers.rows import StepRow
-from critique_graph.trainers.sft import SFTResult, SFTSettings, StepLog, arguments, optimizer, run_trainer
+from critique_graph.trainers.rows import Rows, StepRow
+from critique_graph.trainers.sft import (
+    GroupedByLength,
+    SFTResult,
+    SFTSettings,
+    StepLog,
+    arguments,
+    configured,
+    optimizer,
+    run_trainer,
+)
 
 LABELS = {0: "wrong", 1: "right"}
 
@@ -43,14 +53,19 @@ def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
     return loaded
 
 
+class _StepTrainer(GroupedByLength, Trainer):
+    """The trainer of transformers, with the same batches on any number of devices."""
+
+
 def train_step_critic(
-    rows: Sequence[StepRow],
+    rows: Rows[StepRow],
     *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     settings: SFTSettings | None = None,
     out: Path | None = None,
     checkpoints: Path | None = None,
+    encoded_in: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> SFTResult:
     """Train a `model` of `load_start` in place; in all else this is like `train_sft`.
@@ -65,28 +80,26 @@ def train_step_critic(
             "all weights of a step critic are trained: adapters would not merge its new head. Leave lora_rank out."
         )
     limit = settings.max_length or model.config.max_position_embeddings
-    encoded = [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
-    too_long = [len(row["input_ids"]) for row in encoded if len(row["input_ids"]) > limit]
-    if not rows or too_long:
-        raise ValueError(
-            f"{len(too_long)} of {len(rows)} rows are longer than {limit} tokens (the longest: {max(too_long)})."
-            if too_long
-            else "There are no rows to train on."
-        )
 
-    def trainer(folder: str) -> Trainer:
-        common = arguments(settings, folder, keeps_state=checkpoints is not None)
-        del common["max_length"]  # an argument of TRL only
-        return Trainer(
-            model=model,
-            args=TrainingArguments(**common),
-            train_dataset=Dataset.from_list(encoded),
-            data_collator=DataCollatorForTokenClassification(tokenizer),
-            callbacks=[StepLog(settings.log_every, on_step)],
-            optimizers=(optimizer(model, settings), None),
-        )
+    def encode(rows: Sequence[StepRow], first: int) -> list[dict[str, list[int]]]:
+        return [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
 
-    return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+    with TemporaryDirectory() as scratch:
+        dataset = encoded(rows, encode, encoded_in or Path(scratch), max_length=limit)
+
+        def trainer(folder: str) -> Trainer:
+            common = arguments(settings, folder, keeps_state=checkpoints is not None)
+            del common["max_length"]  # an argument of TRL only
+            return _StepTrainer(
+                model=model,
+                args=configured(TrainingArguments, **common),
+                train_dataset=dataset,
+                data_collator=DataCollatorForTokenClassification(tokenizer),
+                callbacks=[StepLog(settings.log_every, on_step)],
+                optimizers=(optimizer(model, settings), None),
+            )
+
+        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
 
 
 def encode_steps(
@@ -135,7 +148,7 @@ class StepCritic:
         return next((index for index, likely in enumerate(self.judge(question, steps)) if likely < 0.5), None)
 
 
-def located(critic: StepCritic, rows: Sequence[StepRow]) -> Rate:
+def located(critic: StepCritic, rows: Rows[StepRow]) -> Rate:
     """Give the share of rows for which the critic finds the first wrong step, or that there is none."""
     hits = sum(
         critic.first_wrong_step(row["prompt"], row["completions"])

@@ -1,12 +1,12 @@
 """One training, from rows to a usable model: start, resume, evaluation before and after, card.
 
 OUT/                 the model, its tokenizer and its card: use it as `hf:OUT` or `vllm:OUT`
-OUT/training/        rows/, settings.json, plan.json, checkpoints while the training runs, evaluation/, result.json
+OUT/training/        rows/, settings.json, plan.json, evaluation/, result.json; while the training runs, checkpoints and
+                     encoded/, the rows as tokens
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -22,7 +22,6 @@ from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
-from critique_graph.core.json_lines import write_json_lines
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.pretrained import load_config, load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
@@ -32,25 +31,38 @@ from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.metrics.intervals import Rate
 from critique_graph.models.load import load_model
 from critique_graph.output.cards import CARD
-from critique_graph.problems.held_out import is_held_out
 from critique_graph.problems.load import load_problems
 from critique_graph.problems.problem_set import ProblemSet
 from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
-from critique_graph.trainers.candidates import Candidate, read_candidates, warned
+from critique_graph.trainers.encoded import first_process_first
 from critique_graph.trainers.learning_rate import learning_rate_of
 from critique_graph.trainers.model_card import Training, model_card
 from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.planner import fewer_rows, plan_training
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.progress import StepReport
-from critique_graph.trainers.rows import PREFERENCES, StepRow, Task
-from critique_graph.trainers.rows_file import is_rows_file, read_rows_file
-from critique_graph.trainers.selection import Selected, select
-from critique_graph.trainers.settings import TrainSettings
+from critique_graph.trainers.rows import PREFERENCES, AnyRow, Rows, StepRow, Task
+from critique_graph.trainers.settings import LAUNCH, TrainSettings
 from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer, train_sft
 from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
-from critique_graph.trainers.training_folder import CHECKPOINTS, FOLDER, PLAN, RESULT, ROWS, claim, start_weights
+from critique_graph.trainers.training_folder import (
+    CHECKPOINTS,
+    ENCODED,
+    FOLDER,
+    PLAN,
+    RESULT,
+    ROWS,
+    claim,
+    start_weights,
+)
+from critique_graph.trainers.training_rows import (
+    SelectedRows,
+    read_selected,
+    rows_to_learn,
+    rows_to_measure,
+    select_rows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +102,8 @@ def run_training(
         DivergedError: The loss is no longer a finite number.
         MissingDependencyError: An extra that the training needs is not installed.
     """
-    source, sft, processes = start_weights(start), sft_settings(settings), find_processes()
+    processes = find_processes()
+    source, sft = start_weights(start), sft_settings(settings, processes=processes.count)
     if settings.eval is not None and processes.count > 1:
         raise InputError(
             "--eval plays the loop in one process: leave it out here, and measure with `critique-graph run`."
@@ -101,54 +114,45 @@ def run_training(
         raise InputError(
             "--eval plays the loop, which has no step critic: leave it out; held-out problems measure the step critic."
         )
-    parts: dict[bool, list[Candidate]] = {True: [], False: []}
-    is_selected = is_rows_file(data)
-    found = (
-        warned(read_rows_file(data, task), data)
-        if is_selected
-        else read_candidates(data, task, with_reasoning=settings.reasoning)
-    )
-    for candidate in found:
-        parts[task == "step-critic" and is_held_out(candidate.problem)].append(candidate)
-    selected = select(
-        parts[False],
-        per_problem=None if is_selected else settings.per_problem,
-        balance="none" if is_selected else settings.balance,
-        distinct=not is_selected,
-        seed=settings.seed,
-    )
     folder = out / FOLDER
     result = folder / RESULT
-    if processes.is_first:
-        chosen = settings.model_dump(mode="json", exclude={"report_to"})
-        claim(out, {"task": task, "data": str(data), "model": start, **chosen})
+    with first_process_first():
+        if processes.is_first:
+            chosen = settings.model_dump(mode="json", exclude={"report_to", *LAUNCH})
+            claim(out, {"task": task, "data": str(data), "model": start, **chosen})
+            if not result.is_file():
+                select_rows(task, data, folder, settings)
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
-    if processes.is_first:
-        (folder / ROWS).mkdir(exist_ok=True)
-        write_json_lines(folder / ROWS / "train.jsonl", selected.rows)
+    selected = read_selected(folder)
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
     tokenizer = load_tokenizer(source)
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
-    plan = _plan(task, selected, source, tokenizer, folder, settings, sft)
+    plan = _plan(task, rows_to_learn(folder, selected), source, tokenizer, folder, settings, sft)
     on_note(plan.describe())
+    if processes.count == 1 and settings.devices is None and (visible := torch.accelerator.device_count()) > 1:
+        on_note(f"1 of {visible} devices is used: --devices auto takes all of them")
     sft = replace(sft, learning_rate=learning_rate_of(settings, plan.parameters, on_note=on_note))
     with without_progress_bar():
-        training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start, held_out=parts[True])
+        training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start)
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
     training = training.model_copy(update={"before": before, "after": after})
     if not processes.is_first:
         return training
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
     write_atomically(result, [training.model_dump_json(indent=2).encode()])
-    rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in (CHECKPOINTS, ENCODED):
+        rmtree(folder / name, ignore_errors=True)
     return training
 
 
-def sft_settings(settings: TrainSettings) -> SFTSettings:
-    """Turn the settings of `train` into those of the trainer; its learning rate needs the model's size, too."""
-    processes = find_processes().count
+def sft_settings(settings: TrainSettings, *, processes: int = 1) -> SFTSettings:
+    """Turn the settings of `train` into those of the trainer; its learning rate needs the model's size, too.
+
+    Raises:
+        InputError: The processes cannot share the batch equally.
+    """
     at_once = settings.rows_at_once or max(1, settings.batch_size // processes)
     if settings.batch_size % (at_once * processes):
         many = f" times the {processes} processes" if processes > 1 else ""
@@ -187,7 +191,7 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
 
 def _plan(
     task: Task,
-    selected: Selected,
+    rows: Rows[AnyRow],
     source: str,
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
@@ -199,7 +203,7 @@ def _plan(
     begun = TrainingPlan.model_validate_json(file.read_bytes()) if file.is_file() else None
     try:
         plan = plan_training(
-            selected.rows,
+            rows,
             load_config(source),
             tokenizer,
             sft if begun is None else replace(sft, optimizer=begun.optimizer),
@@ -219,7 +223,7 @@ def _plan(
 
 def _fit(
     task: Task,
-    selected: Selected,
+    selected: SelectedRows,
     source: str,
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
@@ -228,12 +232,11 @@ def _fit(
     on_step: Callable[[StepReport], None],
     *,
     start: str,
-    held_out: Sequence[Candidate],
 ) -> Training:
     """Load the start model, train it and save it; with fewer rows at once where memory does not do after all."""
-    steps = sft.max_steps or ceil(len(selected.rows) / sft.batch_size * sft.epochs)
+    steps = sft.max_steps or ceil(selected.rows / sft.batch_size * sft.epochs)
     found: list[Rate | None] = [None, None]
-    held_out_rows = [cast(StepRow, candidate.row) for candidate in held_out]
+    held_out = cast(Rows[StepRow], rows_to_measure(out / FOLDER, selected))
     rows_at_once = plan.rows_at_once
 
     def fit(at_once: int) -> SFTResult:
@@ -242,11 +245,11 @@ def _fit(
         if task == "step-critic":
             torch.manual_seed(sft.seed)
             train, model = train_step_critic, load_start(source, dtype)
-            found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out_rows)
+            found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out)
         else:
             model = load_weights(AutoModelForCausalLM, source, dtype=dtype)
         return train(
-            selected.rows,
+            rows_to_learn(out / FOLDER, selected),
             model=model,
             tokenizer=tokenizer,
             settings=replace(
@@ -258,6 +261,7 @@ def _fit(
             ),
             out=out,
             checkpoints=out / FOLDER / CHECKPOINTS,
+            encoded_in=out / FOLDER / ENCODED,
             on_step=on_step,
         )
 
@@ -274,12 +278,12 @@ def _fit(
     except (ValueError, TemplateError) as error:
         raise InputError(str(error)) from error
     if task == "step-critic" and find_processes().is_first:
-        found[1] = located(StepCritic.load(out), held_out_rows)
+        found[1] = located(StepCritic.load(out), held_out)
     return Training(
         task=task,
         rows=result.rows,
         dropped=dict(selected.dropped),
-        test_sets=dict(Counter(name for candidate in selected.candidates for name in candidate.test_sets)),
+        test_sets=selected.test_sets,
         loss_first=result.losses[0],
         loss_last=result.losses[-1],
         losses=result.losses,

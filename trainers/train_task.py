@@ -1,5 +1,6 @@
 """The function `train_task`, in a module that loads torch only when a training starts."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def train_task(
             another training.
         DivergedError: The loss is no longer a finite number.
         NothingToLearnError: `critic-rl`: the critiques of every response are rewarded alike.
+        RunError: A process of several ended early.
         RefinerError: `critic-rl`: the partner makes no refinements any more.
         RewardError: `critic-rl`: a reward failed or took too long.
         MissingDependencyError: The extra `train`, or the tool that the training is reported to, is not installed.
@@ -57,15 +59,24 @@ def train_task(
         changed = sorted(name for name, value in ReinforcementSettings() if getattr(reinforcement, name) != value)
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
         raise InputError(f"{flags}: these are settings of critic-rl, and {task} has none of them.")
+    is_shared = chosen.devices not in (None, 1) or chosen.accelerate_config is not None
+    if is_shared and (task == "critic-rl" or "RANK" in os.environ):
+        why = "critic-rl trains in one process" if task == "critic-rl" else "a launcher has started this process"
+        raise InputError(f"{why}: leave --devices and --accelerate-config out.")
     if (tool := chosen.report_to) is not None and find_spec(tool) is None:
         raise MissingDependencyError(tool, extra="train", purpose=f"--report-to {tool}", install=f"pip install {tool}")
     try:
         hide_unloadable()  # before transformers and TRL are imported, which would not load
         from critique_graph.trainers.critic_rl import run_critic_rl
+        from critique_graph.trainers.launch import launch_training
         from critique_graph.trainers.train import run_training
     except ImportError as error:
         raise MissingDependencyError(str(error.name), extra="train", purpose="train") from error
     shown = progress or TrainingProgress(quiet=True)
+    if is_shared:
+        done = launch_training(task, str(data), model, Path(out), chosen, progress=shown)
+        if done is not None:
+            return done
     if task == "critic-rl":
         return run_critic_rl(str(data), model, Path(out), chosen, reinforcement, on_note=shown.note, on_step=shown.step)
     return run_training(

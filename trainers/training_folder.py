@@ -12,7 +12,10 @@ from critique_graph.core.files import write_atomically
 from critique_graph.models.model_string import ModelString
 
 FOLDER, ROWS, PLAN, RESULT = "training", "rows", "plan.json", "result.json"
+SELECTED, HELD_OUT = "rows.json", "held_out.jsonl"
 CHECKPOINTS = "checkpoints"
+ENCODED = "encoded"
+"""Folder of the rows as tokens, which goes with the checkpoints when the training is done."""
 
 
 def start_weights(start: str) -> str:

@@ -11,9 +11,10 @@ from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import gold_response, shortened_response
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PreferenceRow, preference_row
-from critique_graph.trainers.sft import SFTSettings, encode_rows
+from critique_graph.trainers.sft import SFTSettings
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ from shipped import shipped_tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.rows import row
-from critique_graph.trainers.sft import SFTSettings, encode_rows, train_sft
+from critique_graph.trainers.sft import SFTSettings, train_sft
 
 ROWS = [row(solve_messages(f"Tom has {n} apples."), f"The answer is \\boxed{{{n}}}.") for n in range(16)]
 
