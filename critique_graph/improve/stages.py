@@ -132,7 +132,9 @@ class Improver:
     def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
         """Train an actor, after ending and releasing the models that generate."""
         settings = TrainSettings(
-            **context.model_dump(include={"learning_rate", "batch_size", "rows_at_once", "epochs", "lora_rank"}),
+            **context.model_dump(
+                include={"learning_rate", "batch_size", "rows_at_once", "devices", "epochs", "lora_rank"}
+            ),
             seed=context.seed + index,
         )
         release_models()

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.managed import RemainingSteps
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from typing_extensions import TypedDict
 
 from critique_graph.core.settings import DATA, SAMPLING, TRAINING, Settings
@@ -80,6 +80,8 @@ class ImprovementContext(Settings):
     """Number of rows per optimizer step."""
     rows_at_once: Annotated[int | None, TRAINING] = Field(default=None, ge=1)
     """Number of rows in memory at once, a divisor of the batch size; empty: as many as fit."""
+    devices: Annotated[PositiveInt | Literal["auto"] | None, TRAINING] = None
+    """Number of devices that share every training, as in `train`: a number, or `auto` for all; empty: one."""
     epochs: Annotated[float, TRAINING] = Field(default=1.0, gt=0)
     """Number of passes over the rows."""
     lora_rank: Annotated[int | None, TRAINING] = Field(default=None, ge=1)

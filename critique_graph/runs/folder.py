@@ -50,6 +50,7 @@ _WAY_OUT = "Restore it, or use --fresh to start over."
 FREE_FIELDS = frozenset(
     {
         "concurrency",
+        "devices",
         "call_timeout",
         "outage",
         "base_url",

@@ -58,6 +58,7 @@ def test_trained_model_can_be_used_at_once(
     assert reply.usage_metadata is not None
     assert done["learning_rate"] == 1e-3
     assert not (tmp_path / "model" / "training" / "checkpoints").exists()
+    assert not (tmp_path / "model" / "training" / "encoded").exists()
     assert f"# {task} trained from miniature:" in (tmp_path / "model" / "README.md").read_text()
 
 
@@ -125,10 +126,8 @@ def test_two_processes_train_as_one_does_and_the_first_alone_writes_and_prints(
 ) -> None:
     alone = trained(capsys, "critic", data, tmp_path / "alone")
     command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"), *QUICK]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     told = subprocess.run(
-        [*launch, "-m", "critique_graph", *command, "--json"],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "critique_graph", *command, "--json", "--devices", "2"],
         capture_output=True,
         text=True,
         check=True,
@@ -138,6 +137,20 @@ def test_two_processes_train_as_one_does_and_the_first_alone_writes_and_prints(
     assert (together["tokens"], together["steps"]) == (alone["tokens"], alone["steps"])
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "model"))
     assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)
+
+
+@pytest.mark.slow
+def test_what_several_processes_find_wrong_is_said_once(data: Path, tmp_path: Path) -> None:
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model")]
+    told = subprocess.run(
+        [sys.executable, "-m", "critique_graph", *command, *QUICK, "--devices", "2", "--max-length", "50"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (said,) = told.stderr.splitlines()
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "rows are longer than 50 tokens" in said
 
 
 def test_evaluation_is_no_task_for_several_processes(
