@@ -75,21 +75,23 @@ def launcher_arguments(settings: TrainSettings) -> Namespace:
     visible, name = torch.accelerator.device_count(), settings.accelerate_config
     if name is not None and not visible:
         raise InputError(f"--accelerate-config {name}: there is neither a GPU nor an NPU here.")
-    flags = ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    count = 1
+    flags, count, machines = ["--multi_gpu", "--num_machines", "1"], 1, 1
     if name is not None:
         flags, count = _configured(name), visible
-        if Path(name).is_file() and settings.devices is None:
-            count = load_config_from_file(name).num_processes
-    elif not visible:
-        threads = (os.cpu_count() or 1) // (settings.devices if isinstance(settings.devices, int) else 1)
-        flags += ["--num_cpu_threads_per_process", str(max(1, threads))]
+        if Path(name).is_file():
+            file = load_config_from_file(name)
+            count, machines = file.num_processes, file.num_machines or 1
+    else:
+        flags += ["--mixed_precision", "no", "--dynamo_backend", "no"]
     if settings.devices is not None:
         count = max(1, visible) if settings.devices == "auto" else settings.devices
-    if visible and count > visible:
-        raise InputError(f"{count} devices are asked for, and there are {visible}.")
-    flags += ["--num_processes", str(count), "--main_process_port", "0", "-m", "program"]
-    told: Namespace = launch_command_parser().parse_args(flags)
+    if visible and count > visible * machines:
+        raise InputError(f"{count} devices are asked for, and there are {visible * machines}.")
+    if not visible:
+        flags += ["--num_cpu_threads_per_process", str(max(1, (os.cpu_count() or 1) // count))]
+    if machines == 1:
+        flags += ["--main_process_port", "0"]
+    told: Namespace = launch_command_parser().parse_args([*flags, "--num_processes", str(count), "-m", "program"])
     return told
 
 

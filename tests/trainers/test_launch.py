@@ -51,11 +51,17 @@ def test_devices_are_all_or_as_many_as_are_asked_for(
     assert launcher_arguments(TrainSettings(accelerate_config="fsdp2", devices=devices)).num_processes == expected
 
 
-def test_configuration_of_a_file_says_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("machines", "count"), [(1, 2), (2, 8)])
+def test_configuration_of_a_file_says_how_many(
+    machines: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with_devices(monkeypatch, 4)
-    file = tmp_path / "two.yaml"
-    file.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nnum_processes: 2\nuse_cpu: false\n")
-    assert launcher_arguments(TrainSettings(accelerate_config=str(file))).num_processes == 2
+    file = tmp_path / "own.yaml"
+    known = "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nuse_cpu: false\nmain_process_port: 29600\n"
+    file.write_text(f"{known}num_machines: {machines}\nnum_processes: {count}\n")
+    told = launcher_arguments(TrainSettings(accelerate_config=str(file)))
+    assert told.num_processes == count
+    assert told.main_process_port == (0 if machines == 1 else None), "machines meet at the port of the file"
 
 
 @pytest.mark.parametrize(
