@@ -11,6 +11,7 @@ import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import transformers
 
@@ -18,6 +19,7 @@ from critique_graph.core.json_lines import read_json_lines, write_json_lines
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.generate.make import generate_data
 from critique_graph.miniature import weights_path
+from critique_graph.trainers.rows import Rows, TrainingRow
 from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.sft import SFTSettings, train_sft
 from critique_graph.trainers.training_folder import CHECKPOINTS, ENCODED
@@ -69,7 +71,7 @@ def main() -> None:
 
         begun, cpu = time.perf_counter(), time.process_time()
         result = train_sft(
-            rows_to_learn(folder, selected),
+            cast(Rows[TrainingRow], rows_to_learn(folder, selected)),
             model=model,
             tokenizer=tokenizer,
             settings=SFTSettings(max_steps=1, batch_size=8, use_cpu=True),
