@@ -15,6 +15,7 @@ from critique_graph.graphs.comparison_pool import create_pool
 from critique_graph.graphs.exploration import create_exploration
 from critique_graph.graphs.flawed_paths import create_flawed_paths
 from critique_graph.graphs.judge import create_judge
+from critique_graph.graphs.practice import create_practice
 from critique_graph.graphs.self_talk import create_self_talk
 from critique_graph.improve.graph import create_self_improve
 from critique_graph.output.terminal import log, print_text
@@ -37,6 +38,15 @@ Graphs: dict[str, Callable[[], CompiledStateGraph[Any, Any, Any, Any]]] = {
     "judge": lambda: create_judge().compile(name="judge"),
     "flawed_paths": lambda: create_flawed_paths().compile(name="flawed_paths"),
     "auto_critique": lambda: create_auto_critique().compile(name="auto_critique"),
+    "practice": lambda: create_practice(
+        "miniature:actor",
+        "miniature:critic",
+        tries=1,
+        temperature=1.0,
+        max_tokens=1024,
+        critic_max_tokens=1536,
+        seed=0,
+    ).compile(name="practice"),
     "self_improve": lambda: create_self_improve().compile(name="self_improve"),
     "self_talk": lambda: create_self_talk().compile(name="self_talk"),
 }
@@ -49,6 +59,7 @@ GraphName = Literal[
     "judge",
     "flawed_paths",
     "auto_critique",
+    "practice",
     "self_improve",
     "self_talk",
 ]

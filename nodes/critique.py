@@ -71,7 +71,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return chain.model_copy(update={"stop": "budget"})
             if rules.gate == "oracle" and await _agrees_with_reference(response, state, players):
                 return _preferred(chain).model_copy(update={"stop": "reference_correct"})
-            evidence = await _evidence(response, state, players)
+            evidence = await evidence_for(response, state, players)
             asked = await ask_for_critiques(
                 call_critic,
                 lambda form: critique_messages(
@@ -113,7 +113,7 @@ async def _agrees_with_reference(response: Response, state: ActorCriticState, pl
     return (await players.grader.grade(response.answer, reference)).is_correct
 
 
-async def _evidence(response: Response, state: ActorCriticState, players: Players[LoopContext]) -> str:
+async def evidence_for(response: Response, state: ActorCriticState, players: Players[LoopContext]) -> str:
     """Give what the critic is told of the response's grade; empty if the task tells nothing, or has no reference."""
     tell, reference = players.task.evidence, reference_of(state)
     if tell is None or reference is None:

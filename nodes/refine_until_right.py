@@ -15,6 +15,7 @@ from critique_graph.core.schema import Chain, Failure, Response
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
+from critique_graph.tasks.task import Task
 
 
 def create_refine_until_right(
@@ -32,11 +33,6 @@ def create_refine_until_right(
         reference = reference_of(state)
         if reference is None:
             raise ValueError("exploration needs a reference answer in the input, got none.")
-
-        async def is_kept(refinement: Response, before: Response) -> bool:
-            if refinement.is_truncated or players.task.is_shortcut(refinement.text, before.text):
-                return False
-            return (await players.grader.grade(refinement.answer, reference)).is_correct
 
         async def improve(chain: Chain) -> Chain:
             if chain.stop is not None or chain.latest is None:
@@ -58,7 +54,7 @@ def create_refine_until_right(
                     emit("failure", chain=chain.index, round=1, kind=outcome.kind, message=outcome.message)
                     return chain.model_copy(update={"stop": "failed", "failure": outcome})
                 drawn.append(to_response(outcome, players.task))
-                if await is_kept(drawn[-1], before):
+                if await is_worked_out(drawn[-1], before, reference, players.task):
                     break
             emit("refinement", chain=chain.index, round=1, text=drawn[-1].text, answer=drawn[-1].answer)
             kept = last.model_copy(update={"refinement": drawn[-1], "discarded": tuple(drawn[:-1])})
@@ -67,3 +63,10 @@ def create_refine_until_right(
         return write_chains(await together(improve, read_chains(state)), state)
 
     return BothWays(refine_until_right)
+
+
+async def is_worked_out(refinement: Response, before: Response, reference: str, task: Task) -> bool:
+    """Tell whether a refinement of a response is whole, correct and no shortcut (`Task.is_shortcut`)."""
+    if refinement.is_truncated or task.is_shortcut(refinement.text, before.text):
+        return False
+    return (await task.grader.grade(refinement.answer, reference)).is_correct

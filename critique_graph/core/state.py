@@ -179,6 +179,20 @@ class JudgeState(ActorCriticState):
     steps: NotRequired[Annotated[list[str], EphemeralValue]]
 
 
+@with_config(DESCRIBED)
+class PracticeInput(ActorCriticInput):
+    """Input of the graph in which the critic practises."""
+
+    responses: NotRequired[list[str]]
+    """The texts of the responses to judge, each of them whole."""
+
+
+class PracticeState(ActorCriticState):
+    """State of the practice: the question, the responses to judge, and a chain for each try."""
+
+    responses: NotRequired[Annotated[list[str], EphemeralValue]]
+
+
 def known_problem(given: Mapping[str, Any]) -> KnownProblem:
     """Read the id, the reference and the solution of an input.
 
