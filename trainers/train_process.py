@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from critique_graph.core.errors import RunError
 from critique_graph.core.schema import Record
+from critique_graph.trainers.rows import Task
 from critique_graph.trainers.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ class TrainingOrder:
     out: Path
     """Folder of the trained model."""
     settings: TrainSettings
+    task: Task = "actor"
+    """What the model learns."""
 
 
 class Trained(Record):
@@ -48,11 +51,11 @@ class Trained(Record):
 
 
 Trainer = Callable[[TrainingOrder], Trained]
-"""Trains an actor; the same order again gives the record of the finished training."""
+"""Trains a model; the same order again gives the record of the finished training."""
 
 
 def train_in_own_process(order: TrainingOrder) -> Trained:
-    """Train an actor with `critique-graph train` in another process, with a log beside the model.
+    """Train a model with `critique-graph train` in another process, with a log beside the model.
 
     If the training is killed, with or without this process, the same order continues it. If an earlier process began
     the training and it is still running, it holds the lock and this call waits for it.
@@ -66,7 +69,7 @@ def train_in_own_process(order: TrainingOrder) -> Trained:
         f"--{name.replace('_', '-')}={value}"
         for name, value in order.settings.model_dump(mode="json", exclude_defaults=True).items()
     ]
-    command = [sys.executable, "-m", "critique_graph", "train", "actor", str(order.rows), "--model", order.start]
+    command = [sys.executable, "-m", "critique_graph", "train", order.task, str(order.rows), "--model", order.start]
     command += ["--out", str(order.out), "--json", *flags]
     with _held(order.out) as lock, log.open("a") as said:
         done = subprocess.run(  # noqa: S603 - this very program

@@ -34,9 +34,9 @@ def improve(
 
     Args:
         problems: `miniature` (the default), a JSONL, JSON, CSV or Parquet file, or `hf:owner/name[:config[:split]]`.
-        plot: Draw accuracy by iteration, and under this name with `-levels` what share of the learned rows each level
-            has, as SVG and PNG with the numbers as CSV; the file ends in .svg, .png or .pdf, which is then written too
-            (needs the extra `report`).
+        plot: Draw accuracy by iteration, under this name with `-levels` what share of the learned rows each level has,
+            and with `-critic` the verdicts of a critic that learns, as SVG and PNG with the numbers as CSV; the file
+            ends in .svg, .png or .pdf, which is then written too (needs the extra `report`).
     """
     if plot is not None:
         check_figure(plot)

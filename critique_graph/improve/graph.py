@@ -11,6 +11,7 @@ refine each up to K times, keep the correct ones, train from the base, repeat. W
 2. The guard against shortcuts (`is_shortcut`) does not count numbers of a reference solution, which may not exist.
 3. The best iteration is chosen on validation problems; the scripts keep the last one.
 4. The settings of `ImprovementContext` that are marked as ours.
+5. With `critic_learns`, the critic takes a turn in every stage (`critic_turn.py`); the scripts' critic stays as it is.
 """
 
 from collections.abc import Callable
@@ -31,21 +32,22 @@ from critique_graph.core.prompts_file import PromptsGiven, read_prompts
 from critique_graph.core.role_model import RoleModel
 from critique_graph.grading.grader import Grader
 from critique_graph.improve.actor_server import ActorServer
-from critique_graph.improve.problems import ImprovementProblems
+from critique_graph.improve.critic_turn import CriticTurn, Practice, critic_rows, figures
+from critique_graph.improve.problems import ImprovementProblems, miniature_problems
 from critique_graph.improve.records import (
     ITERATION_SCHEMA,
     ActorEvaluation,
     Iteration,
     best_of,
     hard_levels,
-    weights_hash,
+    with_compute,
 )
-from critique_graph.improve.stages import MODEL, NO_CRITIC, Improver, iteration_folder
+from critique_graph.improve.stages import CRITIC, MODEL, NO_CRITIC, Improver, iteration_folder, learning_critic
 from critique_graph.improve.state import ImprovementContext, SelfImproveInput, SelfImproveOutput, SelfImproveState
+from critique_graph.improve.weights import weights_hash
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
 from critique_graph.models.roles import load_role, name_of, plain_model
-from critique_graph.problems.load import load_problems
 from critique_graph.runs.drive import CONCURRENCY
 from critique_graph.runs.progress import Progress
 from critique_graph.solve.summary import Summary
@@ -59,6 +61,8 @@ SelfImproveGraph = StateGraph[SelfImproveState, ImprovementContext, SelfImproveI
 _READABLE = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 STEPS = 4
 """Super-steps of an iteration: explore, select, train, evaluate."""
+_BEFORE = {"critic_learns": False}
+"""Settings that records of earlier versions do not have."""
 _COMPLETE = {"state": "complete", "reason": None}
 
 
@@ -91,7 +95,8 @@ def create_self_improve(
         actor: Model to improve, which explores first: `hf:NAME_OR_PATH`, `vllm:NAME_OR_PATH` or `miniature:actor`.
         critic: Model that judges wrong responses in every iteration. None or `none`: vanilla self-improvement.
         base: Model from which every training starts; None: the actor.
-        test_critic: Critic of one round in the evaluations; None: `critic`; `none`: the actor is measured alone.
+        test_critic: Critic of one round in the evaluations; None: `critic`, as it is then; `none`: the actor is
+            measured alone.
         problems: Problems for training, validation and test; None: 300, 200 and 300 of the miniature.
         grader: Reads and grades answers; by default that of the task.
         trainer: Trains an actor; by default in another process, while this process has no model loaded.
@@ -119,6 +124,7 @@ def create_self_improve(
     improver = Improver(
         critic=None if critic == NO_CRITIC else critic,
         test_critic=None if judge == NO_CRITIC else judge,
+        is_test_critic_given=test_critic is not None,
         problems=problems or miniature_problems(seed=defaults.seed),
         task=chosen,
         trainer=trainer,
@@ -150,17 +156,6 @@ def create_self_improve(
     return builder
 
 
-def miniature_problems(
-    *, training: int = 300, validation: int = 200, test: int = 300, seed: int = 0
-) -> ImprovementProblems:
-    """Give problems of the miniature's three splits, which share no problem."""
-    return ImprovementProblems(
-        training=list(load_problems("miniature", limit=training, seed=seed, split="train")),
-        validation=list(load_problems("miniature", limit=validation, seed=seed, split="validation")),
-        test=list(load_problems("miniature", limit=test, seed=seed, split="test")),
-    )
-
-
 class _Stages:
     """The nodes of the graph. They block; LangGraph runs them in threads if it has an event loop."""
 
@@ -173,7 +168,14 @@ class _Stages:
         self._hard = hard_levels([*sets.training, *sets.validation, *sets.test])
 
     def resume(self, state: SelfImproveState) -> dict[str, Any]:
-        """Read what earlier sessions finished."""
+        """Read what earlier sessions finished.
+
+        Raises:
+            InputError: The critic is to learn, and cannot be trained here.
+            RunError: The folder was begun with other settings.
+        """
+        if self._context().critic_learns:
+            learning_critic(self._improver.critic)
         out, settings = Path(state["out"]), self._recorded()
         start: dict[str, Any] | None = None
         iterations: list[dict[str, Any]] = []
@@ -182,7 +184,7 @@ class _Stages:
             if not file.is_file():
                 break
             record = orjson.loads(file.read_bytes())
-            known = record.pop("settings")
+            known = _BEFORE | record.pop("settings")
             del record["schema"]
             for name, value in settings.items():
                 if known.get(name) != value:
@@ -200,8 +202,14 @@ class _Stages:
         index = state["index"] + 1
         actor = state["iterations"][-1]["model"] if state["iterations"] else self._actor
         emit("stage", iteration=index, stage="explore")
-        end = self._improver.explore(self._context(), index, actor, iteration_folder(Path(state["out"]), index))
-        draft = {"actor": actor, "summary": end.model_dump(mode="json")}
+        context, folder = self._context(), iteration_folder(Path(state["out"]), index)
+        learned = self._learned(state)
+        end = self._improver.explore(context, index, actor, learned or self._improver.critic, folder)
+        draft: dict[str, Any] = {"actor": actor, "summary": end.model_dump(mode="json")}
+        if learned is not None and end.state == "complete":
+            emit("stage", iteration=index, stage="practise")
+            end = self._improver.practise(context, index, actor, learned, folder)
+            draft["practice"] = end.model_dump(mode="json")
         return {"index": index, "draft": draft, "end": _ended(end, f"iteration {index}, explore")}
 
     def select(self, state: SelfImproveState) -> dict[str, Any]:
@@ -215,7 +223,18 @@ class _Stages:
                 reason += ", nor any refinement"
             return {"end": {"state": "stopped_early", "reason": reason}}
         emit("selected", iteration=index, **kept.model_dump(mode="json"))
-        return {"draft": {"actor": state["draft"]["actor"], **kept.model_dump(mode="json")}}
+        draft = {"actor": state["draft"]["actor"], **kept.model_dump(mode="json")}
+        if (learned := self._learned(state)) is not None:
+            practice = critic_rows(
+                iteration_folder(out, index),
+                [iteration_folder(out, earlier) for earlier in range(1, index)],
+                Summary.model_validate(state["draft"]["practice"]),
+                critic=learned,
+                prompts=self._improver.prompts,
+                seed=context.seed + index,
+            )
+            draft["critic"] = practice.model_dump(mode="json")
+        return {"draft": draft}
 
     def train(self, state: SelfImproveState) -> dict[str, Any]:
         index, context = state["index"], self._context()
@@ -228,26 +247,35 @@ class _Stages:
             "parent": parent,
             "parent_hash": weights_hash(parent),
             "model": ModelString.parse(actor).trained_into(folder / MODEL),
-            "steps": done.steps,
-            "loss_last": done.loss_last,
-            "learning_rate": done.learning_rate,
-            "training_tokens": done.tokens,
-            "training_seconds": done.seconds,
+            **figures(done),
         }
+        if "critic" in state["draft"]:
+            made["critic"] = self._train_critic(Practice.model_validate(state["draft"]["critic"]), index, folder)
         return {"draft": {**state["draft"], **made}}
+
+    def _train_critic(self, practice: Practice, index: int, folder: Path) -> dict[str, Any]:
+        """Train the critic from its start, if there are rows; otherwise it stays as it is."""
+        start, model, done = learning_critic(self._improver.critic), practice.critic, None
+        if practice.rows:
+            emit("stage", iteration=index, stage="train critic", rows=practice.rows)
+            done = self._improver.train(self._context(), index, start, folder, "critic")
+            model = ModelString.parse(start).trained_into(folder / CRITIC)
+        return CriticTurn.of(practice, model, done).model_dump(mode="json")
 
     def evaluate(self, state: SelfImproveState) -> dict[str, Any]:
         index, context, out = state["index"], self._context(), Path(state["out"])
-        folder = iteration_folder(out, index)
-        actor = state["draft"]["model"] if index else self._actor
+        folder, draft = iteration_folder(out, index), state["draft"]
+        actor = draft["model"] if index else self._actor
+        learned = draft["critic"]["model"] if "critic" in draft else self._learned(state)
         emit("stage", iteration=index, stage="evaluate")
-        end, evaluation = self._improver.evaluate(context, index, actor, folder, self._hard)
+        end, evaluation = self._improver.evaluate(context, index, actor, out, self._hard, learned)
         if end.state != "complete":
             return {"end": _ended(end, f"iteration {index}, evaluate")}
         found: ActorEvaluation = evaluation
         if index:
             changed = self._improver.changed(out, index)
-            found = Iteration(index=index, changed=changed, **state["draft"] | evaluation.model_dump(mode="json"))
+            found = Iteration(index=index, changed=changed, **draft | evaluation.model_dump(mode="json"))
+            found = with_compute(found, critic=self._recorded()["critic"])
         record = found.model_dump(mode="json")
         start = state["start"] if index else record
         iterations = [*state["iterations"], record] if index else []
@@ -278,6 +306,13 @@ class _Stages:
 
     def _context(self) -> ImprovementContext:
         return in_force(self._defaults)
+
+    def _learned(self, state: SelfImproveState) -> str | None:
+        """Give the critic that learns, as the last finished iteration left it; None if it does not learn."""
+        if not self._context().critic_learns:
+            return None
+        last = state["iterations"][-1]["critic"]["model"] if state["iterations"] else None
+        return last or learning_critic(self._improver.critic)
 
     def _recorded(self) -> dict[str, Any]:
         """Give the settings that all iterations of a folder must share."""

@@ -8,20 +8,24 @@ from critique_graph.metrics.intervals import Rate
 from critique_graph.output.figures import LineFigure, Point, write_figure
 
 ALONE, WITH_CRITIC, HARD, VALIDATION = "alone", "with critic", "hard problems, alone", "validation"
-LEVELS = "-levels"
-"""What the name of the second figure has after that of the first."""
+ON_CORRECT, ON_WRONG = "on correct responses", "on wrong responses"
+LEVELS, CRITIC = "-levels", "-critic"
+"""What the names of the second and the third figure have after that of the first."""
 
 
 def plot_improvement(summary: ImprovementSummary, path: Path) -> list[Path]:
-    """Draw accuracy by iteration; and, under the name with `-levels`, the long tail, if the problems have levels.
+    """Draw accuracy by iteration; and, under further names, the long tail and the verdicts of a critic that learns.
 
-    Nothing is drawn if nothing was measured. See `write_figure`.
+    The long tail (`-levels`) needs problems with levels, and the verdicts (`-critic`) an exam of the critic. Nothing
+    is drawn if nothing was measured. See `write_figure`.
     """
     written = []
     if (accuracy := accuracy_figure(summary)).points:
         written += write_figure(accuracy, path)
     if (levels := levels_figure(summary)).points:
         written += write_figure(levels, path.with_stem(path.stem + LEVELS))
+    if (verdicts := verdicts_figure(summary)).points:
+        written += write_figure(verdicts, path.with_stem(path.stem + CRITIC))
     return written
 
 
@@ -42,6 +46,32 @@ def accuracy_figure(summary: ImprovementSummary) -> LineFigure:
         y="accuracy",
         points=points,
         findings=[name for name in (ALONE, WITH_CRITIC) if any(point.line == name for point in points)],
+    )
+
+
+def verdicts_figure(summary: ImprovementSummary) -> LineFigure:
+    """Give the shares of correct verdicts in the exam of a critic that learns; 0 is the critic before training."""
+    measured = [*([summary.start] if summary.start else []), *summary.iterations]
+    lines = {ON_CORRECT: [found.exam_on_correct for found in measured]}
+    lines[ON_WRONG] = [found.exam_on_wrong for found in measured]
+    points = tuple(
+        _point(name, iteration, rate)
+        for name, rates in lines.items()
+        for iteration, rate in enumerate(rates)
+        if rate is not None and rate.value is not None
+    )
+    title = "Verdicts of the critic by iteration"
+    if points:
+        first, last = (measured[place].exam_on_wrong for place in (0, -1))
+        if first is not None and last is not None:
+            title = f"Wrong responses called wrong: {first.percent()} before, {last.percent()} in the end"
+    return LineFigure(
+        title=title,
+        note="Responses of the first actor in every iteration. Bands: 95 % intervals",
+        x="iteration",
+        y="share of correct verdicts",
+        points=points,
+        findings=[name for name in lines if any(point.line == name for point in points)],
     )
 
 

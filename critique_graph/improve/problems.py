@@ -108,6 +108,17 @@ def improvement_problems(settings: ImproveSettings, problems: Problems | None = 
     return ImprovementProblems(training, validation, test)
 
 
+def miniature_problems(
+    *, training: int = 300, validation: int = VALIDATION, test: int = TEST, seed: int = 0
+) -> ImprovementProblems:
+    """Give problems of the miniature's three splits, which share no problem."""
+    return ImprovementProblems(
+        training=list(load_problems("miniature", limit=training, seed=seed, split="train")),
+        validation=list(load_problems("miniature", limit=validation, seed=seed, split="validation")),
+        test=list(load_problems("miniature", limit=test, seed=seed, split="test")),
+    )
+
+
 def _with_answer(problem: Problem) -> Problem:
     if problem.answer is None:
         raise InputError(f"problem {problem.id!r} has no reference answer; self-improvement needs one.")

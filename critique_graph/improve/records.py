@@ -1,15 +1,16 @@
 """The records of self-improvement: evaluations of actors, the data of each iteration, and the best actor."""
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+
+from pydantic import Field
 
 from critique_graph.core.schema import Chain, Problem, Record, Trace
+from critique_graph.improve.critic_turn import CriticTurn
+from critique_graph.improve.weights import operations, weights_hash
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
-from critique_graph.models.model_string import ModelString
 from critique_graph.runs.record import Ended
-from critique_graph.solve.summary import Summary
+from critique_graph.solve.summary import Flips, Summary
 from critique_graph.tasks.shipped import known_task
 from critique_graph.tasks.task import Task
 from critique_graph.trainers.selection import Selected
@@ -38,6 +39,20 @@ class ActorEvaluation(Record):
     """Accuracy with the test-time critic minus accuracy without it, paired; None without one."""
     by_difficulty_with_critic: dict[int, Rate]
     """Accuracy with the test-time critic on the test problems of each level; empty without one."""
+    verdicts_on_correct: Rate | None = None
+    """Share of its correct responses to test problems that the test-time critic calls correct; None without one, here
+    and below."""
+    verdicts_on_wrong: Rate | None = None
+    """Share of its wrong responses to test problems that the test-time critic calls wrong."""
+    flips: Flips | None = None
+    """What one round with the test-time critic did to its responses to test problems."""
+    critic_model: str | None = None
+    """Model string of a critic that learns; None, here and below, if none does."""
+    exam_on_correct: Rate | None = None
+    """Share of correct responses that the critic that learns calls correct; those of the exam, which are the responses
+    of the actor before training to the test problems in every iteration."""
+    exam_on_wrong: Rate | None = None
+    """Share of wrong responses of the exam that the critic that learns calls wrong."""
     evaluation_tokens: int
     evaluation_seconds: float
 
@@ -69,6 +84,8 @@ class Kept(Record):
     """First 12 digits of the SHA-256 of the file of rows."""
     failed: int
     """Number of problems that could not be explored."""
+    exploration_calls: dict[str, int] = Field(default_factory=dict)
+    """Number of model calls of the exploration by role; empty in records of earlier versions."""
     exploration_tokens: dict[str, int]
     """Tokens of the exploration by role, and in `total`."""
     exploration_seconds: float
@@ -90,6 +107,12 @@ class Iteration(ActorEvaluation, Kept):
     loss_last: float
     training_tokens: int
     training_seconds: float
+    critic: CriticTurn | None = None
+    """What became of the critic; None if it does not learn."""
+    compute: dict[str, float] | None = None
+    """Floating-point operations of exploration, practice and trainings, by role and in `total`: 2 for each weight and
+    token that a model reads or writes, 6 for one that it is trained on; None if a model's weights are not in a folder,
+    and in records of earlier versions."""
 
 
 class Best(Record):
@@ -99,6 +122,8 @@ class Best(Record):
     """Iteration of the actor; 0 is the actor before training."""
     model: str
     validation: Rate
+    critic: str | None = None
+    """Critic of the iteration; None if it does not learn."""
 
 
 class ImprovementSummary(Ended):
@@ -112,11 +137,18 @@ class ImprovementSummary(Ended):
 
     def exit_code(self, failed: int | None = None) -> int:
         """Exit code of the process; see `Ended.exit_code`."""
-        return super().exit_code(sum(iteration.failed for iteration in self.iterations) if failed is None else failed)
+        return super().exit_code(sum(map(_failed, self.iterations)) if failed is None else failed)
 
 
 def evaluation_of(
-    model: str, validation: Summary, test: Summary | None, *, hard: frozenset[int], has_critic: bool
+    model: str,
+    validation: Summary,
+    test: Summary | None,
+    *,
+    hard: frozenset[int],
+    has_critic: bool,
+    learned: str | None = None,
+    exam: Summary | None = None,
 ) -> ActorEvaluation:
     """Read an evaluation from its runs.
 
@@ -126,9 +158,11 @@ def evaluation_of(
         test: Summary of the run on test problems; None if there are none.
         hard: Levels that count as hard.
         has_critic: Whether the last of these runs had a critic.
+        learned: Model string of the critic that learns; None if none does.
+        exam: Summary of its exam.
     """
     measured = test or validation
-    summaries = [summary for summary in (validation, test) if summary is not None]
+    summaries = [summary for summary in (validation, test, exam) if summary is not None]
     first = {level: found.first for level, found in measured.by_level.items()}
     on_hard = [rate for level, rate in first.items() if level in hard]
     return ActorEvaluation(
@@ -141,6 +175,12 @@ def evaluation_of(
         accuracy_with_critic=measured.accuracy_final if has_critic else None,
         gain_of_critic=measured.gain if has_critic else None,
         by_difficulty_with_critic={level: found.final for level, found in measured.by_level.items() if has_critic},
+        verdicts_on_correct=measured.critic.discriminability_on_right if has_critic else None,
+        verdicts_on_wrong=measured.critic.discriminability_on_wrong if has_critic else None,
+        flips=measured.flips if has_critic else None,
+        critic_model=learned,
+        exam_on_correct=None if exam is None else exam.critic.discriminability_on_right,
+        exam_on_wrong=None if exam is None else exam.critic.discriminability_on_wrong,
         evaluation_tokens=sum(summary.tokens.total for summary in summaries),
         evaluation_seconds=round(sum(summary.seconds for summary in summaries), 1),
     )
@@ -175,7 +215,9 @@ def kept_of(
         data_hash: Hash of these rows.
     """
     right, sizes, repaired, wrong = list[int](), list[int](), list[int](), list[int]()
+    calls = Counter[str]()
     for trace in traces:
+        calls.update({role: trace.usage[role].calls for role in ("actor", "critic")})
         chains = [chain for chain in trace.chains if chain.response is not None]
         faulty = [chain for chain in chains if chain.response and not chain.response.is_correct]
         sizes.append(len(chains))
@@ -199,6 +241,7 @@ def kept_of(
         rows=rows,
         data_hash=data_hash,
         failed=explored.failed + explored.quarantined,
+        exploration_calls=dict(calls),
         exploration_tokens={"actor": tokens.actor, "critic": tokens.critic, "total": tokens.total},
         exploration_seconds=round(explored.seconds, 1),
     )
@@ -208,7 +251,16 @@ def best_of(start: ActorEvaluation, iterations: Sequence[Iteration]) -> Best:
     """Choose the best actor."""
     found = [(0, start), *((iteration.index, iteration) for iteration in iterations)]
     index, best = max(found, key=lambda pair: (pair[1].validation.value or 0.0, -pair[0]))
-    return Best(index=index, model=best.model, validation=best.validation)
+    return Best(index=index, model=best.model, validation=best.validation, critic=best.critic_model)
+
+
+def with_compute(iteration: Iteration, *, critic: str | None) -> Iteration:
+    """Add the floating-point operations to an iteration; `critic` names a critic of its size, None if it has none."""
+    turn = iteration.critic
+    models = {"actor": iteration.actor} | ({} if critic is None else {"critic": critic})
+    tokens = Counter(iteration.exploration_tokens) + Counter({} if turn is None else turn.practice_tokens)
+    trained = {"actor": iteration.training_tokens, "critic": 0 if turn is None else turn.training_tokens}
+    return iteration.model_copy(update={"compute": operations(models, tokens, trained)})
 
 
 def hard_levels(problems: Iterable[Problem]) -> frozenset[int]:
@@ -230,19 +282,6 @@ def shares_by_level(rows: Iterable[tuple[str, int | None]], hard: frozenset[int]
     return {level: share(frozenset({level})) for level in levels}, share(hard)
 
 
-def weights_hash(model: str) -> str | None:
-    """Give a hash of a model's weights; None if they are not in a folder."""
-    folder = ModelString.parse(model).weights
-    files = [] if folder is None else sorted(Path(folder).glob("*.safetensors"))
-    if not files:
-        return None
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as weights:
-            digest.update(hashlib.file_digest(weights, "sha256").digest())
-    return digest.hexdigest()[:12]
-
-
 def _is_repaired(chain: Chain, task: Task) -> bool:
     before, refinement = chain.response, chain.rounds[-1].refinement if chain.rounds else None
     if before is None or refinement is None:
@@ -253,6 +292,10 @@ def _is_repaired(chain: Chain, task: Task) -> bool:
 def _first_text(trace: Trace) -> str | None:
     first = trace.chains[0].response if trace.chains else None
     return None if first is None else first.text
+
+
+def _failed(iteration: Iteration) -> int:
+    return iteration.failed + (0 if iteration.critic is None else iteration.critic.failed)
 
 
 def _successes(rate: Rate) -> int:

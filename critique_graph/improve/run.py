@@ -18,7 +18,7 @@ from critique_graph.improve.graph import create_self_improve
 from critique_graph.improve.problems import ImprovementProblems, improvement_problems
 from critique_graph.improve.records import ActorEvaluation, Best, ImprovementSummary, Iteration
 from critique_graph.improve.settings import ImproveSettings
-from critique_graph.improve.stages import MODEL, NO_CRITIC, trainable
+from critique_graph.improve.stages import CRITIC, MODEL, NO_CRITIC, learning_critic, trainable
 from critique_graph.improve.state import ImprovementContext
 from critique_graph.models.load import load_model
 from critique_graph.models.model_string import ModelString
@@ -87,7 +87,8 @@ def improve_actor(
     with open_run(folder, chosen.recorded(), prompts=prompts, fresh=fresh) as run, server or nullcontext():
         if fresh:
             for old in folder.glob("iteration-*"):
-                wait_for_training(old / MODEL)  # otherwise it would write into the new folder
+                for model in (MODEL, CRITIC):  # a training that goes on would write into the new folder
+                    wait_for_training(old / model)
                 rmtree(old)
         graph = create_self_improve(
             chosen.actor,
@@ -134,6 +135,8 @@ def _check(settings: ImproveSettings) -> None:
     for model in (settings.actor, settings.base or settings.actor):
         trainable(model)
         load_model(model)
+    if settings.critic_learns:
+        learning_critic(settings.critic)
     if settings.original is not None:
         file = Path(settings.original)
         if not file.is_file():
@@ -174,8 +177,10 @@ def _critic(role: str, critic: RoleModel | PlainModel | None, base_url: str | No
 
 
 def _tokens(iteration: Iteration) -> int:
-    return iteration.exploration_tokens["total"] + iteration.training_tokens
+    critic = 0 if iteration.critic is None else iteration.critic.tokens
+    return iteration.exploration_tokens["total"] + iteration.training_tokens + critic
 
 
 def _seconds(iteration: Iteration) -> float:
-    return iteration.exploration_seconds + iteration.training_seconds
+    critic = 0.0 if iteration.critic is None else iteration.critic.seconds
+    return iteration.exploration_seconds + iteration.training_seconds + critic

@@ -6,6 +6,7 @@ OUT/iteration-1/kept.jsonl       rows that were kept
 OUT/iteration-1/rows.jsonl       rows that are learned: the kept ones, and others if asked for
 OUT/iteration-1/model/           the trained actor; model.log is the training's log
 OUT/iteration-1/validation/, test/   run folders of the evaluation
+OUT/iteration-1/practice/, critic-kept.jsonl, critic-rows.jsonl, critic/, exam/   with `critic_learns`: the critic's
 OUT/iteration-1/record.json      all figures; written when the iteration is done
 """
 
@@ -13,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
@@ -29,8 +30,11 @@ from critique_graph.core.role_model import RoleModel
 from critique_graph.core.schema import Problem
 from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.graphs.exploration import create_exploration
+from critique_graph.graphs.practice import create_practice
 from critique_graph.graphs.prompts import loop_prompts, prompts_hash
 from critique_graph.improve.actor_server import ActorServer
+from critique_graph.improve.critic_turn import ROWS as CRITIC_ROWS
+from critique_graph.improve.critic_turn import TRIES, judged_problems
 from critique_graph.improve.problems import ImprovementProblems
 from critique_graph.improve.records import ActorEvaluation, Kept, changed_share, evaluation_of, kept_of
 from critique_graph.improve.state import ImprovementContext
@@ -51,7 +55,8 @@ from critique_graph.trainers.selection import select
 from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.train_process import Trained, Trainer, TrainingOrder
 
-KEPT, ROWS, MODEL = "kept.jsonl", "rows.jsonl", "model"
+KEPT, ROWS, MODEL, CRITIC = "kept.jsonl", "rows.jsonl", "model", "critic"
+Learner = Literal["actor", "critic"]
 NO_CRITIC = "none"
 
 
@@ -60,9 +65,11 @@ class Improver:
     """The models, problems and tools of a self-improvement, and its stages as methods."""
 
     critic: PlainModel | RoleModel | None
-    """Critic of the exploration; None: wrong responses are not refined."""
+    """Critic of the exploration, before it learns; None: wrong responses are not refined."""
     test_critic: PlainModel | RoleModel | None
     """Critic of the evaluations; None: the actor is measured alone."""
+    is_test_critic_given: bool
+    """Whether `test_critic` is another than the critic, and so not replaced by a critic that learns."""
     problems: ImprovementProblems
     task: Task
     trainer: Trainer
@@ -76,7 +83,9 @@ class Improver:
     server: ActorServer | None = None
     """Servers that the actor plays on; None: it is loaded in this process."""
 
-    def explore(self, context: ImprovementContext, index: int, actor: str, folder: Path) -> Summary:
+    def explore(
+        self, context: ImprovementContext, index: int, actor: str, critic: PlainModel | RoleModel | None, folder: Path
+    ) -> Summary:
         """Sample responses to every training problem; with a critic, refine wrong responses."""
         settings = context.model_dump(
             include={"samples", "refinements", "temperature", "max_tokens", "critic_max_tokens"}
@@ -89,8 +98,24 @@ class Improver:
                 actor, critic, **settings, task=self.task, prompts=self.prompts, log=log
             ).compile(name="exploration"),
             {"problems": "training problems of self-improvement", "actor": actor, **settings},
-            self.critic,
+            critic,
         )
+
+    def practise(self, context: ImprovementContext, index: int, actor: str, critic: str, folder: Path) -> Summary:
+        """Have a critic that learns judge what was explored, and the actor refine what it calls wrong."""
+        settings = context.model_dump(include={"temperature", "max_tokens", "critic_max_tokens"})
+        settings |= {"tries": TRIES, "seed": context.seed + index}
+        return self._practice(
+            f"iteration {index}, practise", folder / "explore", folder / "practice", critic, actor, settings
+        )
+
+    def examine(self, context: ImprovementContext, index: int, critic: str, out: Path) -> Summary:
+        """Have a critic that learns judge, greedily, what the actor before all training wrote to the test problems."""
+        settings = context.model_dump(include={"max_tokens", "critic_max_tokens", "seed"})
+        settings |= {"temperature": 0.0, "tries": 1}
+        responses = iteration_folder(out, 0) / ("test" if self.problems.test else "validation")
+        folder = iteration_folder(out, index) / "exam"
+        return self._practice(f"iteration {index}, exam", responses, folder, critic, None, settings)
 
     def select(
         self, context: ImprovementContext, index: int, out: Path, explored: Summary, hard: frozenset[int]
@@ -129,8 +154,10 @@ class Improver:
             data_hash=hashlib.sha256((folder / ROWS).read_bytes()).hexdigest()[:12],
         )
 
-    def train(self, context: ImprovementContext, index: int, parent: str, folder: Path) -> Trained:
-        """Train an actor, after ending and releasing the models that generate."""
+    def train(
+        self, context: ImprovementContext, index: int, parent: str, folder: Path, learner: Learner = "actor"
+    ) -> Trained:
+        """Train an actor or a critic, after ending and releasing the models that generate."""
         settings = TrainSettings(
             **context.model_dump(
                 include={"learning_rate", "batch_size", "rows_at_once", "devices", "epochs", "lora_rank"}
@@ -140,26 +167,40 @@ class Improver:
         release_models()
         if self.server is not None:
             self.server.end()
-        return self.trainer(TrainingOrder(folder / ROWS, trainable(parent), folder / MODEL, settings))
+        rows, model = (ROWS, MODEL) if learner == "actor" else (CRITIC_ROWS, CRITIC)
+        return self.trainer(TrainingOrder(folder / rows, trainable(parent, learner), folder / model, settings, learner))
 
     def evaluate(
-        self, context: ImprovementContext, index: int, actor: str, folder: Path, hard: frozenset[int]
+        self,
+        context: ImprovementContext,
+        index: int,
+        actor: str,
+        out: Path,
+        hard: frozenset[int],
+        learned: str | None,
     ) -> tuple[Summary, ActorEvaluation]:
         """Measure an actor greedily; gives the summary of the last run that was started, and the figures.
 
-        The critic plays on the test problems, or on the validation problems if there are no test problems.
+        The critic plays on the test problems, or on the validation problems if there are no test problems. A critic
+        that learns, `learned`, plays in the place of the one it began as, and is examined by itself.
         """
+        folder = iteration_folder(out, index)
+        test_critic = self.test_critic if learned is None or self.is_test_critic_given else learned
         sets = {"validation": self.problems.validation, "test": self.problems.test}
         measured = [name for name, problems in sets.items() if problems]
         ends: list[Summary] = []
         for name in measured:
-            critic = self.test_critic if name == measured[-1] else None
+            critic = test_critic if name == measured[-1] else None
             ends.append(self._measure(context, f"iteration {index}, {name}", sets[name], folder / name, actor, critic))
             if ends[-1].state != "complete":
                 break
         test = ends[1] if len(ends) > 1 else None
-        has_critic = self.test_critic is not None
-        return ends[-1], evaluation_of(actor, ends[0], test, hard=hard, has_critic=has_critic)
+        exam = None
+        if learned is not None and ends[-1].state == "complete":
+            exam = self.examine(context, index, learned, out)
+        has_critic = test_critic is not None
+        evaluation = evaluation_of(actor, ends[0], test, hard=hard, has_critic=has_critic, learned=learned, exam=exam)
+        return exam or ends[-1], evaluation
 
     def changed(self, out: Path, index: int) -> Rate:
         """Give the share of greedy responses that the model of an iteration writes otherwise than the start."""
@@ -190,6 +231,28 @@ class Improver:
             critic,
         )
 
+    def _practice(
+        self,
+        title: str,
+        responses: Path,
+        folder: Path,
+        critic: str,
+        actor: str | None,
+        settings: dict[str, Any],
+    ) -> Summary:
+        """Have a critic judge the first responses of a run; with an actor, wrong ones are refined."""
+        recorded = {"problems": f"responses of {responses.name} of self-improvement", **settings}
+        return self._run(
+            title,
+            judged_problems(read_traces(responses)),
+            folder,
+            lambda actor, critic, log: create_practice(
+                actor, critic, **settings, task=self.task, prompts=self.prompts, log=log
+            ).compile(name="practice"),
+            recorded if actor is None else {**recorded, "actor": actor},
+            critic,
+        )
+
     def _run(
         self,
         title: str,
@@ -208,7 +271,8 @@ class Improver:
         }
 
         def created(journal: CallLog) -> Any:
-            actor = self._load_actor(str(recorded["actor"]), is_asked=not _has_ended(folder, len(problems)))
+            asked = not _has_ended(folder, len(problems))
+            actor = self._load_actor(str(recorded["actor"]), is_asked=asked) if "actor" in recorded else None
             return create(actor, None if critic is None else self.load(critic), journal)
 
         return wait_for(
@@ -244,16 +308,31 @@ def iteration_folder(out: Path, index: int) -> Path:
     return out / f"iteration-{index}"
 
 
-def trainable(actor: str) -> str:
-    """Give the model string from which a training of the actor starts.
+def trainable(model: str, learner: Learner = "actor") -> str:
+    """Give the model string from which a training of the actor or the critic starts.
 
     Raises:
-        InputError: The weights of the actor are not available here.
+        InputError: The weights of the model are not available here.
     """
-    named = ModelString.parse(actor)
+    named = ModelString.parse(model)
     if named.weights is None:
         raise InputError(
-            f"--actor {actor}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or miniature:actor; "
-            "--serve-command has servers serve it."
+            f"--{learner} {model}: it is trained, so it must be hf:NAME_OR_PATH, vllm:NAME_OR_PATH or "
+            f"miniature:{learner}{'; --serve-command has servers serve it' if learner == 'actor' else ''}."
         )
-    return f"hf:{named.name}" if named.prefix == "vllm" else actor
+    return f"hf:{named.name}" if named.prefix == "vllm" else model
+
+
+def learning_critic(critic: PlainModel | RoleModel | None) -> str:
+    """Give the model string of a critic that is to learn.
+
+    Raises:
+        InputError: There is no critic, or its weights are not available here.
+    """
+    model = critic.model if isinstance(critic, RoleModel) else critic
+    if model is None or model == NO_CRITIC:
+        raise InputError("--critic-learns needs a critic: name one with --critic.")
+    if not isinstance(model, str):
+        raise InputError("--critic-learns: the critic is trained, so it must be the name of a model, not a chat model.")
+    trainable(model, "critic")
+    return model

@@ -53,8 +53,11 @@ class ImprovementContext(Settings):
     refinements: Annotated[int, SAMPLING] = Field(default=5, ge=1, le=1024)
     """Maximum number of refinements drawn with one critique; the first correct one is kept (in the scripts as many as
     samples)."""
+    critic_learns: Annotated[bool, TRAINING] = False
+    """Train the critic in every iteration, too, with the settings of the actor's training: on its own critiques of what
+    the actor wrote, as many of correct responses as of wrong ones."""
     temperature: Annotated[float, SAMPLING] = Field(default=0.7, ge=0, le=5)
-    """Sampling temperature of responses and refinements while exploring."""
+    """Sampling temperature of responses and refinements while exploring, and of the critiques that a critic learns."""
     max_tokens: Annotated[int, SAMPLING] = Field(default=1024, ge=1)
     """Maximum number of tokens of one response."""
     critic_max_tokens: Annotated[int, SAMPLING] = Field(default=1536, ge=1)

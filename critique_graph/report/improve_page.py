@@ -69,6 +69,7 @@ def improve_page(folder: Path, *, beside: Path) -> Page:
             _measured_table(measured),
             _kept_table(iterations),
             _levels_table(iterations),
+            *([_critic_table(measured)] if start.critic_model is not None else []),
             runs_table(folder, beside),
         ],
         settings=settings_of([list(recorded_settings(manifest, {}))]),
@@ -153,6 +154,22 @@ def _plots(folder: Path, start: ActorEvaluation, iterations: Sequence[Iteration]
         across="iteration",
         up="accuracy, %",
     )
+    exam = [
+        Line(name, points, color)
+        for name, field, color in (
+            ("on correct responses", "exam_on_correct", GOOD),
+            ("on wrong responses", "exam_on_wrong", RUNS[0]),
+        )
+        if (points := [(float(i), rate) for i, found in enumerate(measured) if (rate := getattr(found, field))])
+    ]
+    if exam:
+        yield lines_plot(
+            "The critic's correct verdicts on the responses of the first actor",
+            exam,
+            name="exam",
+            across="iteration of the critic",
+            up="share of verdicts, %",
+        )
     if losses := list(_losses(folder, iterations)):
         yield _loss_plot(losses)
     levels = sorted({level for found in iterations for level in found.kept_by_difficulty})
@@ -260,6 +277,32 @@ def _kept_table(iterations: Sequence[Iteration]) -> Table:
         *("problems with rows", "hard problems with rows", "steps", "last loss"),
     )
     return Table("Explored, kept and learned", columns, rows)
+
+
+def _critic_table(measured: Sequence[ActorEvaluation]) -> Table:
+    rows = []
+    for index, found in enumerate(measured):
+        flips, turn = found.flips, found.critic if isinstance(found, Iteration) else None
+        exam = [rate_of(rate) if rate else "-" for rate in (found.exam_on_correct, found.exam_on_wrong)]
+        practised = ["-"] * 4
+        if turn is not None:
+            shares = [rate_of(turn.good_on_correct), rate_of(turn.good_on_wrong)]
+            practised = [*shares, f"{turn.rows:,}", f"{turn.training_tokens:,}"]
+        rows.append(
+            (
+                "start" if index == 0 else f"iteration {index}",
+                *exam,
+                "-" if flips is None else f"{flips.wrong_to_right:,}",
+                "-" if flips is None else f"{flips.right_to_wrong:,}",
+                *practised,
+            )
+        )
+    columns = (
+        *("", "correct ones called correct", "wrong ones called wrong", "flips to correct", "flips to wrong"),
+        *("practised, correct ones", "practised, wrong ones", "rows learned", "tokens trained on"),
+    )
+    note = "Verdicts on what the actor before training wrote; flips of what each actor writes, after one round."
+    return Table("The critic that learns", columns, rows, note=note)
 
 
 def _levels_table(iterations: Sequence[Iteration]) -> Table:

@@ -76,6 +76,7 @@ _BEFORE: Mapping[str, JsonValue] = {
     "refuse_answers": False,
     "task": "math",
     "shard": None,
+    "critic_learns": False,
 }
 """Settings of runs of versions that did not record them."""
 

@@ -199,6 +199,27 @@ def test_iterations_of_an_improvement(improved: tuple[Path, Any], tmp_path: Path
     ]
 
 
+def test_critic_that_learns_has_its_verdicts_in_a_plot_and_a_table(tmp_path: Path) -> None:
+    critic = {"critic": "hf:critic", "critic_learns": True}
+    settings: dict[str, Any] = {"actor": "hf:start", "iterations": 1, "samples": 3, "out": tmp_path / "out", **critic}
+    summary = improve_actor(
+        addition_problems(60),
+        trainer=FakeTrainer(),
+        load=lambda spec: HashedModel(model=str(spec)) if str(spec).endswith("critic") else load(spec),
+        **settings,
+    )
+    page_of(tmp_path / "out", tmp_path)
+    (turn,) = [found.critic for found in summary.iterations]
+    assert turn is not None
+    start, last = tables_of(tmp_path)["The critic that learns"]
+    assert start[5:] == ["-"] * 4
+    assert last[7:] == [f"{turn.rows}", f"{turn.training_tokens}"]
+    assert {row[0] for row in plots_of(tmp_path)["iteration of the critic"]} == {
+        "on correct responses",
+        "on wrong responses",
+    }
+
+
 def test_runs_of_an_improvement_are_linked_once_they_have_a_page(improved: tuple[Path, Any], tmp_path: Path) -> None:
     folder, _ = improved
     run = folder / "iteration-1" / "explore"
