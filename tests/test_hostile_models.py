@@ -27,6 +27,7 @@ ANSWER = [{"role": "assistant", "content": "5"}]
 ROWS = {
     "critic": {"prompt": PROMPT, "completion": ANSWER},
     "preference": {"prompt": PROMPT, "chosen": ANSWER, "rejected": [{"role": "assistant", "content": "6"}]},
+    "kto": {"prompt": PROMPT, "completion": ANSWER, "label": True},
     "step-critic": {"prompt": "What is 2 + 3?", "completions": ["2 + 3 = 5."], "labels": [True]},
 }
 PAIR = ("--actor", "MODEL", "--critic", "MODEL", "--max-tokens", "4")
@@ -44,6 +45,7 @@ COMMANDS = {
     "train critic": ("train", "critic", "critic.jsonl", *TRAIN),
     "train with adapters": ("train", "critic", "critic.jsonl", *TRAIN, "--lora-rank", "2"),
     "train preference": ("train", "preference", "preference.jsonl", *TRAIN),
+    "train kto": ("train", "kto", "kto.jsonl", *TRAIN),
     "train step-critic": ("train", "step-critic", "step-critic.jsonl", *TRAIN),
     "check-mask": ("export", "RUN", "--to", "trl", "--task", "actor", "--check-mask", "--tokenizer", "FOLDER"),
 }
@@ -55,7 +57,8 @@ kinds = pytest.mark.parametrize("kind", hostile_models.KINDS, ids=lambda kind: k
 def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Gives the file that hostile code creates; whoever is asked whether to run code says yes."""
     for task, row in ROWS.items():
-        (tmp_path / f"{task}.jsonl").write_text(json.dumps(row) + "\n")
+        rows = [row, {**row, "label": False}] if "label" in row else [row]
+        (tmp_path / f"{task}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("builtins.input", lambda prompt="": "y")
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))

@@ -29,6 +29,7 @@ from critique_graph.runs.journal import read_journal
 from critique_graph.runs.traces import read_traces
 from critique_graph.self_talk.dataset import TalkRow, find_talks, read_talks
 from critique_graph.tasks.shipped import known_task, recorded_wording
+from critique_graph.trainers.generated_critiques import judged_paths
 from critique_graph.trainers.rows import AnyRow, StepRow, Task, preference_row, row
 from critique_graph.trainers.tasks import ROW_MAKERS, Judged, corrected
 
@@ -58,6 +59,8 @@ def read_candidates(path: Path, task: Task, *, with_reasoning: bool = False) -> 
         yield from talk_candidates(read_talks(talks), task)
     elif task == "critic-preference":
         yield from critic_preferences(_read_paths(path))
+    elif task == "critic-kto" and find_dataset(path) is not None:
+        yield from _candidates(judged_paths(_read_paths(path)), task, with_reasoning)
     elif is_mathcritique(path):
         yield from released_candidates(path, task)
     elif is_labelled(path):
@@ -261,9 +264,9 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
     """Give the graded responses of a trace.
 
     A critique is reliable if it can be read, its verdict agrees with the reference and, for a wrong response, the
-    refinement is correct. A refinement that gives the answer without working it out (`Task.is_shortcut`) does not
-    count. A critique that a person has edited comes without the critic's reasoning, because that led to a different
-    critique.
+    refinement is correct; it is misleading if it cannot be read, or its verdict disagrees. A refinement that gives the
+    answer without working it out (`Task.is_shortcut`) does not count. A critique that a person has edited comes without
+    the critic's reasoning, because that led to a different critique.
 
     Raises:
         InputError: The problem is a test problem.
@@ -279,8 +282,8 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
     in_pool = {chain.parent: chain.response for chain in reversed(trace.chains) if chain.told == 0}
     for chain in trace.chains:
         before = chain.response
-        if before is not None and before.is_correct and not chain.rounds:
-            yield judged(response=before.text, is_correct=True, is_first=chain.parent is None)
+        if before is not None and before.is_correct is not None and not chain.rounds and not before.is_truncated:
+            yield judged(response=before.text, is_correct=before.is_correct, is_first=chain.parent is None)
         for number, step in enumerate(chain.rounds):
             if before is None or before.is_correct is None:
                 break
@@ -297,6 +300,7 @@ def judged_responses(trace: Trace) -> Iterator[Judged]:
                 is_first=number == 0 and chain.parent is None,
                 critique=critique.text,
                 is_reliable=agrees and (is_correct or refinement is not None),
+                is_misleading=not agrees,
                 reasoning=None if step.is_edited else step.call.reasoning,
                 first_error=critique.first_wrong_step,
                 refinement=refinement,
@@ -318,6 +322,5 @@ def _candidates(found: Iterable[Judged], task: Task, with_reasoning: bool) -> It
         return
     for judged in found:
         refuse_test_question(judged.problem, judged.question)
-        made = make(judged if with_reasoning else replace(judged, reasoning=None))
-        if made is not None:
+        for made in make(judged if with_reasoning else replace(judged, reasoning=None)):
             yield Candidate(made, judged.problem, judged.level, judged.is_correct)

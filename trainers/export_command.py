@@ -44,8 +44,9 @@ def export(
         task: Task that the rows teach: `critic`: to critique a response; `refiner`: to refine a wrong response with its
             critique; `actor`: to solve; `preference`: to prefer a correct refinement to the wrong response;
             `critic-preference`: to prefer a critique that helped to one that helped less (the two preferences need
-            `--to trl`); `step-critic`: to judge each step (the rows of `--to prm`); `self-talk`: to write a talk;
-            `self-correction`: to write response, critique and refinement as one text.
+            `--to trl`); `kto`: responses and refinements, each with whether it is correct; `critic-kto`: critiques,
+            each with whether it agrees and helped; `step-critic`: to judge each step (the rows of `--to prm`);
+            `self-talk`: to write a talk; `self-correction`: to write response, critique and refinement as one text.
         reasoning: In rows for a critic, include the reasoning that was written before the critique. The reasoning of an
             annotator may mention its hints.
         out: File to write, or folder for another trainer; by default standard output, for formats of lines.

@@ -39,6 +39,8 @@ class Training(Record):
     """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
+    label_weights: dict[str, float] | None = None
+    """Weights of the labels in the loss, by name; None where there are no labels, or all weigh 1."""
     plan: TrainingPlan | None = None
     """How the training used its device; None for trainings before there were plans."""
     start: str
@@ -61,17 +63,24 @@ def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
     """Write the card of a trained model."""
     warning = f"\n\n**In the data, {about_test_sets(training.test_sets)}.**" if training.test_sets else ""
     curve = ", ".join(f"{loss:.3f}" for loss in training.losses)
+    weights = training.label_weights or {}
+    weighed = f" Labels weigh in the loss: {weights_text(weights)}." if weights else ""
     return card(
         f"{training.task} trained from {training.start}",
         f"""\
 The model learned {training.rows} rows of {data} (left out: {counted(training.dropped)}) in {training.steps} optimizer
 steps. It read {training.tokens:,} tokens in {training.seconds:.0f} s on {training.device}. Mean loss per learned token,
-from the first steps to the last: {curve}.{warning}""",
+from the first steps to the last: {curve}.{weighed}{warning}""",
         {
             "Before and after": _before_and_after(training, settings),
             "Settings": settings_section(settings.model_dump(mode="json")),
         },
     )
+
+
+def weights_text(weights: Mapping[str, float]) -> str:
+    """Write weights of labels as people read them."""
+    return ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
 
 
 def reinforcement_card(training: Training, problems: str, settings: Mapping[str, Any]) -> str:

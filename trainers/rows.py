@@ -6,12 +6,23 @@ from typing import Literal, Protocol, TypedDict, TypeVar
 from langchain_core.messages import BaseMessage
 
 Task = Literal[
-    "critic", "refiner", "actor", "preference", "critic-preference", "step-critic", "self-talk", "self-correction"
+    "critic",
+    "refiner",
+    "actor",
+    "preference",
+    "critic-preference",
+    "kto",
+    "critic-kto",
+    "step-critic",
+    "self-talk",
+    "self-correction",
 ]
 TrainedTask = Literal[Task, "critic-rl"]
 """What `train` takes: the tasks that learn from rows, and the critic that learns by reinforcement from problems."""
 PREFERENCES: tuple[Task, ...] = ("preference", "critic-preference")
 """Tasks whose rows are `PreferenceRow`s."""
+LABELLED: tuple[Task, ...] = ("kto", "critic-kto")
+"""Tasks whose rows are `LabelledRow`s."""
 
 Message = dict[str, str]
 """One turn of a conversation: `role` and `content`."""
@@ -30,6 +41,14 @@ class PreferenceRow(TypedDict):
     prompt: list[Message]
     chosen: list[Message]
     rejected: list[Message]
+
+
+class LabelledRow(TypedDict):
+    """A row with an answer to a prompt, and whether it is desirable (TRL's unpaired preferences, for KTO)."""
+
+    prompt: list[Message]
+    completion: list[Message]
+    label: bool
 
 
 class StepRow(TypedDict):
@@ -52,7 +71,7 @@ class ResponseRow(TypedDict):
     is_correct: bool
 
 
-AnyRow = TrainingRow | PreferenceRow | StepRow | ResponseRow
+AnyRow = TrainingRow | PreferenceRow | LabelledRow | StepRow | ResponseRow
 Row = TypeVar("Row", bound=AnyRow, covariant=True)
 
 
@@ -82,6 +101,12 @@ def row(prompt: Sequence[BaseMessage], completion: str) -> TrainingRow:
         "prompt": as_messages(prompt),
         "completion": [{"role": "assistant", "content": completion}],
     }
+
+
+def labelled_row(prompt: Sequence[BaseMessage], completion: str, *, label: bool) -> LabelledRow:
+    """Make a row from the messages that a node sends and an answer that is desirable, or is not."""
+    made = row(prompt, completion)
+    return {"prompt": made["prompt"], "completion": made["completion"], "label": label}
 
 
 def preference_row(prompt: Sequence[BaseMessage], chosen: str, rejected: str) -> PreferenceRow:

@@ -9,10 +9,11 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import read_json_lines
 from critique_graph.problems.held_out import public_test_set
 from critique_graph.trainers.candidates import Candidate
-from critique_graph.trainers.rows import PREFERENCES, AnyRow, Task
+from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, Task
 
 _KEYS: dict[str, set[str]] = {
     **{task: {"prompt", "chosen", "rejected"} for task in PREFERENCES},
+    **{task: {"prompt", "completion", "label"} for task in LABELLED},
     "step-critic": {"prompt", "completions", "labels"},
 }
 _ROW = {"prompt", "completion"}
@@ -56,6 +57,8 @@ def read_rows_file(path: Path, task: Task) -> Iterator[Candidate]:
     for number, found in read_json_lines(path):
         if not isinstance(found, dict) or not keys <= set(found):
             raise InputError(f"{path}, line {number} is no row of task {task}: it needs {', '.join(sorted(keys))}.")
+        if not isinstance(found.get("label", True), bool):
+            raise InputError(f"{path}, line {number}: label must be true or false, got {found['label']!r}.")
         made = cast(AnyRow, {key: found[key] for key in found if key in keys})
         name = public_test_set(found["prompt"]) if isinstance(found["prompt"], str) else None
         yield Candidate(made, str(number), None, True, () if name is None else (name,))

@@ -18,6 +18,7 @@ from critique_graph.trainers.selection import Balance
 from critique_graph.verbs.settings import CallSettings
 
 Weights = Literal["float32", "bfloat16"]
+LabelWeights = Literal["balanced"]
 Estimator = Literal["grpo", "rloo"]
 Logger = Literal["mlflow", "trackio", "wandb"]
 """Tools that transformers reports a training to."""
@@ -69,6 +70,9 @@ class TrainSettings(Settings):
     balance: Annotated[Balance, DATA] = "none"
     """How rows are balanced: as many rows of correct responses as of wrong ones (`verdict`), or of every level
     (`level`), as there are of the rarest."""
+    label_weights: Annotated[LabelWeights | None, TRAINING] = None
+    """How steps weigh in the loss of a `step-critic`: correct ones and wrong ones alike in all (`balanced`), so that
+    rare wrong steps count as much; empty: every step weighs 1. Rows of `kto` and `critic-kto` are always balanced."""
     eval: Annotated[str | None, PROBLEMS] = None
     """Problem set on which the loop is played before and after, named like PROBLEMS of `run`; empty: none."""
     eval_limit: Annotated[int | None, PROBLEMS] = Field(default=None, ge=1)

@@ -5,13 +5,14 @@ token of each step has a label, that of the step. Rows end with the first wrong 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self, cast
 
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import (
     AutoModelForTokenClassification,
     DataCollatorForTokenClassification,
@@ -67,11 +68,15 @@ def train_step_critic(
     checkpoints: Path | None = None,
     encoded_in: Path | None = None,
     on_step: Callable[[StepReport], None] = lambda report: None,
+    is_balanced: bool = False,
 ) -> SFTResult:
     """Train a `model` of `load_start` in place; in all else this is like `train_sft`.
 
+    With `is_balanced`, every label weighs in the loss as `label_weights` says; otherwise all weigh 1.
+
     Raises:
-        ValueError: There are no rows, rows are longer than `max_length`, or adapters are asked for.
+        ValueError: There are no rows, rows are longer than `max_length`, adapters are asked for, or labels of one kind
+            are to be balanced.
         DivergedError: The loss is no longer a finite number.
     """
     settings = settings or SFTSettings()
@@ -80,6 +85,8 @@ def train_step_critic(
             "all weights of a step critic are trained: adapters would not merge its new head. Leave lora_rank out."
         )
     limit = settings.max_length or model.config.max_position_embeddings
+
+    loss = balanced_loss(label_weights(rows)) if is_balanced else None
 
     def encode(rows: Sequence[StepRow], first: int) -> list[dict[str, list[int]]]:
         return [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
@@ -97,9 +104,35 @@ def train_step_critic(
                 data_collator=DataCollatorForTokenClassification(tokenizer),
                 callbacks=[StepLog(settings.log_every, on_step)],
                 optimizers=(optimizer(model, settings), None),
+                compute_loss_func=loss,
             )
 
         return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+
+
+def label_weights(rows: Rows[StepRow]) -> dict[str, float]:
+    """Give the weights of the labels by which both kinds weigh alike in all: the inverse of twice their share.
+
+    Raises:
+        ValueError: There are no labels of one kind.
+    """
+    labels = [label for row in rows for label in row["labels"]]
+    counts = {name: labels.count(bool(label)) for label, name in LABELS.items()}
+    if not all(counts.values()):
+        raise ValueError(f"all {len(labels)} labels are of one kind: there is nothing to balance.")
+    return {name: len(labels) / (2 * count) for name, count in counts.items()}
+
+
+def balanced_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:
+    """Give the cross entropy in which every label has its weight; on average over all rows, a label weighs 1."""
+    by_label = torch.tensor([weights[LABELS[label]] for label in sorted(LABELS)])
+
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
+        logits = outputs.logits.view(-1, len(LABELS)).float()
+        total = cross_entropy(logits, labels.view(-1), weight=by_label.to(logits.device), reduction="sum")
+        return total / num_items_in_batch
+
+    return loss
 
 
 def encode_steps(

@@ -4,15 +4,27 @@ A new task needs a function here and a name in `Task`. `candidates.py` makes `Ju
 from traces of `run`; the functions here do not distinguish them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from langchain_core.messages import BaseMessage
 
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.rows import AnyRow, PreferenceRow, StepRow, Task, TrainingRow, preference_row, row
+from critique_graph.trainers.rows import (
+    AnyRow,
+    LabelledRow,
+    PreferenceRow,
+    StepRow,
+    Task,
+    TrainingRow,
+    labelled_row,
+    preference_row,
+    row,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +45,10 @@ class Judged:
     """Text of the critique; empty if the response was not critiqued."""
     is_reliable: bool = False
     """Whether a critic may learn the critique: it agrees with the reference and, for a wrong response, it helped."""
+    is_misleading: bool = False
+    """Whether a critic should avoid the critique: it is unreadable, it disagrees with the reference, or too few of
+    several refinements with it are correct. A critique that was tried in one refinement alone, which failed, is
+    neither reliable nor misleading."""
     reasoning: str | None = None
     """Reasoning that was written before the critique; None if it is unknown or not to be learned."""
     first_error: int | None = None
@@ -49,13 +65,25 @@ class Judged:
 
 def critic(judged: Judged) -> TrainingRow | None:
     """Make a row from problem and response to the critique, with the reasoning before it if there is any."""
-    if not judged.is_reliable:
+    return row(_critique_prompt(judged), _whole_critique(judged)) if judged.is_reliable else None
+
+
+def critic_kto(judged: Judged) -> LabelledRow | None:
+    """Make a row like that of `critic`, with whether the critique is reliable; None if it is not known to be either."""
+    if judged.is_reliable == judged.is_misleading:
         return None
-    thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
-    prompt = critique_messages(
+    return labelled_row(_critique_prompt(judged), _whole_critique(judged), label=judged.is_reliable)
+
+
+def _critique_prompt(judged: Judged) -> list[BaseMessage]:
+    return critique_messages(
         judged.question, judged.response, judged.prompts, steps=judged.own_steps, evidence=judged.evidence
     )
-    return row(prompt, thoughts + judged.critique)
+
+
+def _whole_critique(judged: Judged) -> str:
+    thoughts = f"<think>\n{judged.reasoning}\n</think>\n\n" if judged.reasoning else ""
+    return thoughts + judged.critique
 
 
 def refiner(judged: Judged) -> TrainingRow | None:
@@ -76,6 +104,15 @@ def preference(judged: Judged) -> PreferenceRow | None:
     if judged.refinement is None:
         return None
     return preference_row(solve_messages(judged.question, judged.prompts), judged.refinement, judged.response)
+
+
+def kto(judged: Judged) -> list[LabelledRow]:
+    """Make a row from the problem to the response, with whether it is correct, and one to its correct refinement."""
+    prompt = solve_messages(judged.question, judged.prompts)
+    made = [labelled_row(prompt, judged.response, label=judged.is_correct)] if judged.is_first else []
+    if judged.refinement is not None:
+        made.append(labelled_row(prompt, judged.refinement, label=True))
+    return made
 
 
 def step_critic(judged: Judged) -> StepRow | None:
@@ -108,12 +145,24 @@ def corrected(*parts: str) -> str:
     return "\n\n".join(part.strip() for part in parts)
 
 
-ROW_MAKERS: dict[Task, Callable[[Judged], AnyRow | None]] = {
-    "critic": critic,
-    "refiner": refiner,
-    "actor": actor,
-    "preference": preference,
-    "step-critic": step_critic,
-    "self-correction": self_correction,
+def _alone(make: Callable[[Judged], AnyRow | None]) -> Callable[[Judged], Sequence[AnyRow]]:
+    """Give a function of which every response makes one row or none the form that all functions have."""
+
+    def rows(judged: Judged) -> Sequence[AnyRow]:
+        made = make(judged)
+        return [] if made is None else [made]
+
+    return rows
+
+
+ROW_MAKERS: dict[Task, Callable[[Judged], Sequence[AnyRow]]] = {
+    "critic": _alone(critic),
+    "refiner": _alone(refiner),
+    "actor": _alone(actor),
+    "preference": _alone(preference),
+    "kto": kto,
+    "critic-kto": _alone(critic_kto),
+    "step-critic": _alone(step_critic),
+    "self-correction": _alone(self_correction),
 }
 """Tasks whose rows are made from one judged response each."""

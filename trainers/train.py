@@ -37,15 +37,15 @@ from critique_graph.runs.drive import run_graph
 from critique_graph.solve.summary import Summary, summarise
 from critique_graph.trainers.encoded import first_process_first
 from critique_graph.trainers.learning_rate import learning_rate_of
-from critique_graph.trainers.model_card import Training, model_card
+from critique_graph.trainers.model_card import Training, model_card, weights_text
+from critique_graph.trainers.objectives import label_weights, trainer_of
 from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.planner import fewer_rows, plan_training
-from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.progress import StepReport
-from critique_graph.trainers.rows import PREFERENCES, AnyRow, Rows, StepRow, Task
+from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, Rows, StepRow, Task
 from critique_graph.trainers.settings import LAUNCH, TrainSettings
-from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer, train_sft
-from critique_graph.trainers.step_critic import StepCritic, load_start, located, train_step_critic
+from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer
+from critique_graph.trainers.step_critic import StepCritic, load_start, located
 from critique_graph.trainers.training_folder import (
     CHECKPOINTS,
     ENCODED,
@@ -66,7 +66,7 @@ from critique_graph.trainers.training_rows import (
 
 logger = logging.getLogger(__name__)
 
-CRITICS: tuple[Task, ...] = ("critic", "critic-preference")
+CRITICS: tuple[Task, ...] = ("critic", "critic-preference", "critic-kto")
 CURVE_POINTS = 20
 """Approximate number of points of the loss curve."""
 
@@ -129,15 +129,19 @@ def run_training(
     tokenizer = load_tokenizer(source)
     if tokenizer.chat_template is None and task != "step-critic":
         raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
-    plan = _plan(task, rows_to_learn(folder, selected), source, tokenizer, folder, settings, sft)
+    learned = rows_to_learn(folder, selected)
+    if (weights := label_weights(task, learned, settings)) is not None:
+        on_note(f"labels weigh in the loss: {weights_text(weights)}")
+    plan = _plan(task, learned, source, tokenizer, folder, settings, sft)
     on_note(plan.describe())
     if processes.count == 1 and settings.devices is None and (visible := torch.accelerator.device_count()) > 1:
         on_note(f"1 of {visible} devices is used: --devices auto takes all of them")
     sft = replace(sft, learning_rate=learning_rate_of(settings, plan.parameters, on_note=on_note))
     with without_progress_bar():
-        training = _fit(task, selected, source, tokenizer, out, sft, plan, on_step, start=start)
+        train = trainer_of(task, is_balanced=weights is not None)
+        training = _fit(task, train, selected, source, tokenizer, out, sft, plan, on_step, start=start)
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
-    training = training.model_copy(update={"before": before, "after": after})
+    training = training.model_copy(update={"before": before, "after": after, "label_weights": weights})
     if not processes.is_first:
         return training
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])
@@ -180,12 +184,13 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     rate = "" if training.learning_rate is None else f"--learning_rate {training.learning_rate:g} "
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
-    verb = "dpo" if training.task in PREFERENCES else "sft"
+    verb = "dpo" if training.task in PREFERENCES else "kto" if training.task in LABELLED else "sft"
+    weighed = "".join(f" --{name}_weight {weight:g}" for name, weight in (training.label_weights or {}).items())
     return (
         f"trl {verb} --model_name_or_path {start_weights(training.start)} --dataset_name {out / FOLDER / ROWS} "
         f"{rate}--lr_scheduler_type cosine --per_device_train_batch_size {at_once} "
         f"--gradient_accumulation_steps {sft.batch_size // at_once} {length} --seed {sft.seed} "
-        f"--max_length {sft.max_length or 4096}{adapters}{device} --output_dir {out}-trl"
+        f"--max_length {sft.max_length or 4096}{weighed}{adapters}{device} --output_dir {out}-trl"
     )
 
 
@@ -223,6 +228,7 @@ def _plan(
 
 def _fit(
     task: Task,
+    train: Callable[..., SFTResult],
     selected: SelectedRows,
     source: str,
     tokenizer: PreTrainedTokenizerBase,
@@ -240,11 +246,10 @@ def _fit(
     rows_at_once = plan.rows_at_once
 
     def fit(at_once: int) -> SFTResult:
-        train: Callable[..., SFTResult] = train_preference if task in PREFERENCES else train_sft
         dtype = getattr(torch, plan.dtype)
         if task == "step-critic":
             torch.manual_seed(sft.seed)
-            train, model = train_step_critic, load_start(source, dtype)
+            model = load_start(source, dtype)
             found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out)
         else:
             model = load_weights(AutoModelForCausalLM, source, dtype=dtype)

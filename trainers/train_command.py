@@ -33,10 +33,12 @@ def train(
     Args:
         task: Task to learn: `critic`: to judge responses; `refiner`: to use critiques; `actor`: to solve; `preference`:
             DPO, to prefer correct refinements to the wrong responses; `critic-preference`: DPO, to prefer critiques
-            that helped to other critiques of the same response; `step-critic`: a classifier of steps, not a chat model;
-            `self-talk`: to check every step after writing it, and correct it; `self-correction`: to write a whole
-            response, then its critique, then a refinement; `critic-rl`: to judge, by reinforcement, on the responses
-            of `--partner`. Models of `self-talk` and `self-correction` solve alone, as the actor of `run --rounds 0`.
+            that helped to other critiques of the same response; `kto` and `critic-kto`: KTO, towards correct responses,
+            or critiques that agree and helped, and away from others, without pairs; `step-critic`: a classifier of
+            steps, not a chat model; `self-talk`: to check every step after writing it, and correct it;
+            `self-correction`: to write a whole response, then its critique, then a refinement; `critic-rl`: to judge,
+            by reinforcement, on the responses of `--partner`. Models of `self-talk` and `self-correction` solve alone,
+            as the actor of `run --rounds 0`.
         data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, a traces.jsonl, a file of
             released MathCritique data, for `step-critic` a file with `steps` and `label` (the format of ProcessBench),
             or a file of rows from `export --to trl`, of which all are learned. For `critic-rl` a problem set, named

@@ -33,8 +33,8 @@ def train_task(
         >>> training.model  # "hf:models/critic"
 
     Args:
-        task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `step-critic`,
-            `self-talk`, `self-correction`, or `critic-rl`, a critic by reinforcement.
+        task: Task to learn: `critic`, `refiner`, `actor`, `preference`, `critic-preference`, `kto`, `critic-kto`,
+            `step-critic`, `self-talk`, `self-correction`, or `critic-rl`, a critic by reinforcement.
         data: A run folder of `generate`, `self-talk` or `run`, the file of a data set, of released MathCritique data,
             of labelled steps or of exported rows; for `critic-rl` a problem set.
         model: Model from which training starts: `hf:NAME_OR_PATH`, `miniature:actor` or `miniature:critic`.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pytest
-from compared_critiques import HELPFUL, USELESS
+from compared_critiques import HALF, HELPFUL, USELESS
 from fakes import critique_text, solution
 from killable_generation import PROBLEMS
 from killable_generation import WRONG as WRONG_PATH
@@ -19,7 +19,7 @@ from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.candidates import dataset_candidates, read_candidates, trace_candidates
-from critique_graph.trainers.rows import Task, as_messages, preference_row
+from critique_graph.trainers.rows import LABELLED, LabelledRow, Task, as_messages, labelled_row, preference_row
 from critique_graph.trainers.tasks import ROW_MAKERS
 
 QUESTION = "What is 3 + 4?"
@@ -117,9 +117,53 @@ def test_right_response_teaches_the_actor_and_its_approval_the_critic() -> None:
     ],
     ids=["no better", "missed", "unreadable", "ungraded", "refinement ungraded"],
 )
-@pytest.mark.parametrize("task", [task for task in get_args(Task) if task != "self-talk"])
+@pytest.mark.parametrize("task", [task for task in get_args(Task) if task not in ("self-talk", *LABELLED)])
 def test_what_did_not_help_teaches_nothing(nothing: Chain, task: Task) -> None:
     assert learned(task, nothing) == []
+
+
+def labelled(task: Task, *chains: Chain) -> list[LabelledRow]:
+    return [candidate.row for candidate in trace_candidates([trace(*chains)], task)]
+
+
+def test_responses_and_their_refinements_are_desirable_if_they_are_correct() -> None:
+    prompt = solve_messages(QUESTION)
+    bad, good = labelled_row(prompt, WRONG, label=False), labelled_row(prompt, RIGHT, label=True)
+    assert labelled("kto", REPAIRED) == [bad, good]
+    assert labelled("kto", chain(response(WRONG), (SEEN, response(WRONG)))) == [bad], "refinements answer a critique"
+    assert labelled("kto", chain(response(RIGHT)), chain(response(WRONG))) == [good, bad], "without critiques"
+
+
+def test_cut_off_or_ungraded_response_is_neither_desirable_nor_undesirable() -> None:
+    cut_off = response(WRONG).model_copy(update={"call": Call(model="m", finish_reason="length")})
+    assert labelled("kto", chain(cut_off), chain(response(WRONG, "ungraded"))) == []
+
+
+def test_critiques_are_desirable_if_they_agree_and_helped() -> None:
+    def judged(text: str, critique: str, *, label: bool) -> LabelledRow:
+        return labelled_row(critique_messages(QUESTION, text), critique, label=label)
+
+    assert labelled("critic-kto", REPAIRED) == [judged(WRONG, SEEN, label=True)]
+    assert labelled("critic-kto", chain(response(WRONG), (MISSED, None))) == [judged(WRONG, MISSED, label=False)]
+    assert labelled("critic-kto", chain(response(WRONG), ("Hm.", None))) == [judged(WRONG, "Hm.", label=False)]
+    assert labelled("critic-kto", chain(response(RIGHT), (FALSE_ALARM, None))) == [
+        judged(RIGHT, FALSE_ALARM, label=False)
+    ]
+
+
+def test_critique_after_which_one_refinement_failed_is_neither_desirable_nor_undesirable() -> None:
+    assert labelled("critic-kto", chain(response(WRONG), (SEEN, response(WRONG)))) == []
+
+
+def test_critiques_that_generate_dropped_are_undesirable(critiques_compared: Path) -> None:
+    found = {(row["completion"][0]["content"], row["label"]) for row in kto_rows(critiques_compared)}
+    assert found == {(HELPFUL, True), (HALF, True), (USELESS, False)}
+    with pytest.raises(InputError, match="lacks the critiques that did not help"):
+        kto_rows(critiques_compared / "dataset")
+
+
+def kto_rows(source: Path) -> list[LabelledRow]:
+    return [candidate.row for candidate in read_candidates(source, "critic-kto")]
 
 
 def test_response_that_is_judged_twice_teaches_the_actor_once() -> None:
@@ -158,7 +202,7 @@ def test_traces_hold_no_self_talk() -> None:
         learned("self-talk", REPAIRED)
 
 
-@pytest.mark.parametrize("task", ROW_MAKERS)
+@pytest.mark.parametrize("task", [task for task in ROW_MAKERS if task != "critic-kto"])
 def test_kept_critique_teaches_what_it_teaches_in_a_trace(task: Task) -> None:
     kept = CritiqueRow(
         id="p/rg1-0",

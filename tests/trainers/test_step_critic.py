@@ -1,4 +1,6 @@
+import math
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +15,15 @@ from critique_graph.miniature.solutions import check_response, first_error, flaw
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTSettings
-from critique_graph.trainers.step_critic import StepCritic, encode_steps, load_start, located, train_step_critic
+from critique_graph.trainers.step_critic import (
+    StepCritic,
+    balanced_loss,
+    encode_steps,
+    label_weights,
+    load_start,
+    located,
+    train_step_critic,
+)
 
 
 def test_label_of_a_step_is_that_of_its_last_token() -> None:
@@ -48,6 +58,24 @@ def test_training_finds_the_wrong_steps_of_its_rows(tmp_path) -> None:
     assert located(critic, made).value == 1.0
     wrong = next(row for row in made if not all(row["labels"]))
     assert critic.first_wrong_step(wrong["prompt"], wrong["completions"]) == wrong["labels"].index(False)
+
+
+def test_balanced_labels_weigh_alike_in_all_and_leave_the_mean_weight_at_one() -> None:
+    steps: StepRow = {"prompt": "?", "completions": ["a", "b", "c", "d"], "labels": [True, True, True, False]}
+    weights = label_weights([steps])
+    assert weights == {"wrong": 2.0, "right": pytest.approx(2 / 3)}
+    labels = torch.tensor([[1, -100, 1, 1, 0]])
+    logits = torch.tensor([[[0.0, 0.0], [9.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
+    loss = balanced_loss(weights)(SimpleNamespace(logits=logits), labels, num_items_in_batch=4)
+    assert loss.item() == pytest.approx(math.log(2))
+    sure_of_correct = logits + torch.tensor([0.0, 5.0])
+    uneven = balanced_loss(weights)(SimpleNamespace(logits=sure_of_correct), labels, num_items_in_batch=4)
+    assert uneven.item() == pytest.approx(5 / 2, abs=0.01), "the one wrong step has half of the weight"
+
+
+def test_labels_of_one_kind_cannot_be_balanced() -> None:
+    with pytest.raises(ValueError, match="all 1 labels are of one kind"):
+        label_weights([{"prompt": "?", "completions": ["a"], "labels": [True]}])
 
 
 def test_rows_that_are_too_long_and_adapters_are_refused() -> None:

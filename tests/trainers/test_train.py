@@ -49,7 +49,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_trained_model_can_be_used_at_once(
     task: str, data: Path, critiques_compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = critiques_compared if task == "critic-preference" else data
+    source = critiques_compared if task in ("critic-preference", "critic-kto") else data
     done = trained(capsys, task, source, tmp_path / "model")
     assert {"task", "rows", "loss_first", "loss_last", "steps", "model", "device"} <= set(done)
     assert (done["task"], done["steps"], done["device"]) == (task, 2, "cpu")
@@ -108,6 +108,35 @@ def test_step_critic_is_measured_on_problems_that_were_held_out(
     assert done["rows"] <= len(kept) - len(held_out)
     critic = StepCritic.load(tmp_path / "model")
     assert [0 < right < 1 for right in critic.judge("Tom has 2 pens.", ["2 + 1 = 3.", "3 + 1 = 5."])] == [True, True]
+
+
+def test_weights_of_labels_are_said_and_recorded(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    balanced = trained(capsys, "step-critic", data, tmp_path / "balanced", "--label-weights", "balanced")
+    rows = [json.loads(line) for line in (tmp_path / "balanced/training/rows/train.jsonl").read_text().splitlines()]
+    labels = [label for row in rows for label in row["labels"]]
+    assert balanced["label_weights"] == {
+        "wrong": pytest.approx(len(labels) / labels.count(False) / 2),
+        "right": pytest.approx(len(labels) / labels.count(True) / 2),
+    }
+    assert f"right {balanced['label_weights']['right']:.3g}" in (tmp_path / "balanced" / "README.md").read_text()
+    plain = trained(capsys, "step-critic", data, tmp_path / "plain")
+    assert plain["label_weights"] is None
+    assert plain["losses"] != balanced["losses"]
+
+
+def test_labels_that_cannot_be_weighed_are_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = ("--model", "miniature:actor", "--out", str(tmp_path / "out"))
+    told = refused(capsys, "critic", str(data), *start, "--label-weights", "balanced")
+    assert "--label-weights is a setting of step-critic: rows of critic have no labels of steps." in told
+    rows = tmp_path / "rows.jsonl"
+    turn = [{"role": "user", "content": "2 + 3?"}]
+    rows.write_text(json.dumps({"prompt": turn, "completion": [{"role": "assistant", "content": "5"}], "label": True}))
+    told = refused(capsys, "kto", str(rows), "--model", "miniature:actor", "--out", str(tmp_path / "kto"))
+    assert "all 1 rows are of one kind: KTO also needs undesirable ones." in told
 
 
 def test_encoder_can_become_a_step_critic(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
