@@ -22,6 +22,7 @@ from critique_graph.core.files import write_atomically
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.role_model import RoleModel, read_role
 from critique_graph.core.schema import Problem
+from critique_graph.engines.plain_template import give_template
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
@@ -96,8 +97,7 @@ def run_critic_rl(
     if result.is_file():
         return Training.model_validate_json(result.read_bytes())
     tokenizer = load_tokenizer(source)
-    if tokenizer.chat_template is None:
-        raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
+    give_template(tokenizer, start)
     partner = load_roles({"actor": name})["actor"]
     sampled = sample_responses(
         ProblemSet.of(training),

@@ -7,6 +7,7 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from critique_graph.core.errors import InputError
+from critique_graph.engines.plain_template import give_template
 from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.rows import TrainingRow
 
@@ -19,11 +20,10 @@ def checked_masks(rows: Iterable[TrainingRow], tokenizer: PreTrainedTokenizerBas
     """Give the tokens of every row as text, each with whether it is learned.
 
     Raises:
-        InputError: The tokenizer has no chat template, or what is learned of a row is nothing, only a part of the
+        InputError: The tokenizer can have no chat template, or what is learned of a row is nothing, only a part of the
             completion, or more than the completion and the end of its turn.
     """
-    if tokenizer.chat_template is None:
-        raise InputError(f"{tokenizer.name_or_path} has no chat template.")
+    give_template(tokenizer, tokenizer.name_or_path)
     for number, row in enumerate(rows):
         try:
             (encoded,) = encode_rows([row], tokenizer, max_length=NO_LIMIT)

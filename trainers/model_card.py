@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ class Training(Record):
     """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
+    template: Literal["model", "plain"] = "model"
+    """Chat template of the conversations, which is saved with the model: the one that the start had, or the plain one
+    (`engines/plain_template.py`)."""
     label_weights: dict[str, float] | None = None
     """Weights of the labels in the loss, by name; None where there are no labels, or all weigh 1."""
     plan: TrainingPlan | None = None
@@ -70,11 +73,21 @@ def model_card(training: Training, data: Path, settings: TrainSettings) -> str:
         f"""\
 The model learned {training.rows} rows of {data} (left out: {counted(training.dropped)}) in {training.steps} optimizer
 steps. It read {training.tokens:,} tokens in {training.seconds:.0f} s on {training.device}. Mean loss per learned token,
-from the first steps to the last: {curve}.{weighed}{warning}""",
+from the first steps to the last: {curve}.{weighed}{_template(training)}{warning}""",
         {
             "Before and after": _before_and_after(training, settings),
             "Settings": settings_section(settings.model_dump(mode="json")),
         },
+    )
+
+
+def _template(training: Training) -> str:
+    """Say which chat template a base model was given; empty if the start had one of its own."""
+    if training.template == "model":
+        return ""
+    return (
+        " The start had no chat template. The plain one of critique-graph (`Human:` and `Assistant:` in turn) is saved "
+        "with the model, in `chat_template.jinja`."
     )
 
 

@@ -23,6 +23,7 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.plain_template import give_template, is_plain
 from critique_graph.engines.pretrained import load_config, load_tokenizer, load_weights
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
@@ -97,8 +98,8 @@ def run_training(
     the first one writes files.
 
     Raises:
-        InputError: The data hold no rows, or rows that are too long; the model has no chat template; `out` holds
-            another training.
+        InputError: The data hold no rows, or rows that are too long; the tokenizer can have no chat template; `out`
+            holds another training.
         DivergedError: The loss is no longer a finite number.
         MissingDependencyError: An extra that the training needs is not installed.
     """
@@ -127,8 +128,8 @@ def run_training(
     selected = read_selected(folder)
     before = _evaluated(task, start, folder / "evaluation" / "before", settings)
     tokenizer = load_tokenizer(source)
-    if tokenizer.chat_template is None and task != "step-critic":
-        raise InputError(f"{start} has no chat template: start from a model that was trained for conversations.")
+    if task != "step-critic":
+        give_template(tokenizer, start)
     learned = rows_to_learn(folder, selected)
     if (weights := label_weights(task, learned, settings)) is not None:
         on_note(f"labels weigh in the loss: {weights_text(weights)}")
@@ -140,8 +141,11 @@ def run_training(
     with without_progress_bar():
         train = trainer_of(task, is_balanced=weights is not None)
         training = _fit(task, train, selected, source, tokenizer, out, sft, plan, on_step, start=start)
+    template = "plain" if task != "step-critic" and is_plain(tokenizer) else "model"
     after = _evaluated(task, training.model, folder / "evaluation" / "after", settings)
-    training = training.model_copy(update={"before": before, "after": after, "label_weights": weights})
+    training = training.model_copy(
+        update={"before": before, "after": after, "label_weights": weights, "template": template}
+    )
     if not processes.is_first:
         return training
     write_atomically(out / CARD, [model_card(training, data, settings).encode()])

@@ -43,8 +43,8 @@ def train_task(
         settings: Fields of `TrainSettings`; for `critic-rl` also those of `ReinforcementSettings`.
 
     Raises:
-        InputError: The data hold no rows, or rows that are too long; the model has no chat template; `out` holds
-            another training.
+        InputError: The data hold no rows, or rows that are too long; the tokenizer can have no chat template; `out`
+            holds another training.
         DivergedError: The loss is no longer a finite number.
         NothingToLearnError: `critic-rl`: the critiques of every response are rewarded alike.
         RunError: A process of several ended early.

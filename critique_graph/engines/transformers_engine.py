@@ -19,6 +19,7 @@ from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.reasons import FailureKind
 from critique_graph.core.schema import Failure
 from critique_graph.engines.accelerators import find_accelerator
+from critique_graph.engines.plain_template import ends_at_next_turn, give_template
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.engines.request import Request
 from critique_graph.engines.torch_companions import hide_unloadable
@@ -133,6 +134,7 @@ class _LoadedModel:
     def __init__(self, path: str, device: str, dtype: str) -> None:
         accelerator = find_accelerator(device)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(path)
+        self._is_base = give_template(self.tokenizer, path)
         if not self.tokenizer.is_fast:
             raise ValueError("its tokenizer has no tokenizer.json")
         with without_progress_bar():
@@ -159,6 +161,8 @@ class _LoadedModel:
             request.settle(error)
             return None
         room = self.context - len(prompt)
+        if self._is_base:
+            request = ends_at_next_turn(request)
         return BatchRow(
             request,
             prompt,
@@ -168,9 +172,6 @@ class _LoadedModel:
         )
 
     def _prompt(self, request: Request) -> tuple[int, ...]:
-        if self.tokenizer.chat_template is None:
-            advice = "use a chat model, or add chat_template.jinja to it"
-            raise _failure("setup", f"the tokenizer has no chat template; {advice}")
         try:
             prompt = self.tokenizer.apply_chat_template(
                 list(request.messages),

@@ -26,6 +26,7 @@ from critique_graph.core.errors import InputError, ModelCallError, first_line
 from critique_graph.core.reasoning import opened_at_end
 from critique_graph.core.reasons import FailureKind
 from critique_graph.core.schema import Failure
+from critique_graph.engines.plain_template import ends_at_next_turn, give_template
 from critique_graph.engines.pretrained import check_adapter
 from critique_graph.engines.request import Completion, Request
 from critique_graph.engines.torch_companions import CHILD, hidden_from_children, hide_unloadable
@@ -120,6 +121,7 @@ class _Core:
         self._has_failed = False
         self._llm: AsyncLLMEngine | None = None
         self._tokenizer: Any = None
+        self._is_base = False
         self._starting: asyncio.Future[None] | None = None
         self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -232,6 +234,7 @@ class _Core:
             with stderr_to(log), children:
                 self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
+            self._is_base = give_template(self._tokenizer, self.settings.model)
             atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes
         except Exception as error:  # every part of vLLM fails in its own way
             raise InputError(start_failure(self.settings.model, error, log)) from error
@@ -239,6 +242,8 @@ class _Core:
     async def _generate(self, request: Request) -> Completion:
         assert self._llm is not None
         prompt, opening = self._prompt(request)
+        if self._is_base:
+            request = ends_at_next_turn(request)
         if opening and request.on_text is not None:
             request.on_text(opening)
         reply = VLLMReply(opening, self._tokenizer, rivals=request.sampling.top_logprobs)

@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from critique_graph.core.errors import InputError, MissingDependencyError, ModelCallError
+from critique_graph.engines.plain_template import PLAIN
 from critique_graph.engines.transformers_batch import Batch
 from critique_graph.miniature import weights_path
 from critique_graph.nodes.chat_transformers import ChatTransformers
@@ -417,10 +418,21 @@ def test_a_prompt_longer_than_the_context_is_rejected(model):
     assert caught.value.failure.kind == "rejected"
 
 
-def test_a_tokenizer_without_chat_template_is_a_fault_of_the_setup(tmp_path):
-    path = save(tmp_path, tokenizer=character_tokenizer(chat_template=None))
+def test_a_base_model_is_asked_with_the_plain_template(tmp_path):
+    base = save(tmp_path / "base", tokenizer=character_tokenizer(chat_template=None))
+    told = save(tmp_path / "told", tokenizer=character_tokenizer(PLAIN))
+    replies = [ChatTransformers(model=path, temperature=0, max_tokens=20).invoke("Hello") for path in (base, told)]
 
-    with pytest.raises(ModelCallError, match="setup: the tokenizer has no chat template"):
+    assert replies[0].content == replies[1].content != ""
+    assert replies[0].usage_metadata["input_tokens"] == len("Human: Hello\nAssistant:\n")
+
+
+def test_a_tokenizer_with_neither_template_nor_end_is_one_line(tmp_path):
+    tokenizer = character_tokenizer(chat_template=None)
+    tokenizer.eos_token = None
+    path = save(tmp_path, tokenizer=tokenizer)
+
+    with pytest.raises(InputError, match="no chat template, and no token that ends a text"):
         ChatTransformers(model=path).invoke("Hello")
 
 

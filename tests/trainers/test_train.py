@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 from typing import Any, get_args
 
 import pytest
@@ -16,10 +17,11 @@ pytest.importorskip("trl")
 import torch
 from safetensors.torch import load_file
 from shipped import shipped_tokenizer
-from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers import BertConfig, BertModel
 from trl.scripts.sft import make_parser
 
 from critique_graph.cli import run_command
+from critique_graph.engines.plain_template import PLAIN
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
@@ -34,7 +36,8 @@ QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--
 def trained(capsys: pytest.CaptureFixture[str], task: str, data: Path, out: Path, *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
     model = "miniature:critic" if task == "critic" else "miniature:actor"
-    command = ["train", task, str(data), "--model", model, "--out", str(out), *QUICK, "--json", *arguments]
+    given = () if "--model" in arguments else ("--model", model)
+    command = ["train", task, str(data), *given, "--out", str(out), *QUICK, "--json", *arguments]
     assert run_command(command) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -342,12 +345,16 @@ def test_impossible_settings_are_one_line(
     assert not (tmp_path / "model").exists()
 
 
-def test_model_without_chat_template_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(weights_path("critic"))
-    tokenizer.chat_template = None
-    tokenizer.save_pretrained(tmp_path / "start")
-    given = ("critic", str(data), "--model", f"hf:{tmp_path / 'start'}", "--out", str(tmp_path / "model"))
-    assert "has no chat template" in refused(capsys, *given)
+def test_base_model_learns_the_plain_template_and_is_saved_with_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, out = tmp_path / "start", tmp_path / "model"
+    copytree(weights_path("critic"), start)
+    (start / "chat_template.jinja").unlink()
+    done = trained(capsys, "critic", data, out, "--model", f"hf:{start}")
+    assert done["template"] == "plain"
+    assert (out / "chat_template.jinja").read_text() == PLAIN
+    assert "The start had no chat template." in (out / "README.md").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")  # TRL's own default
