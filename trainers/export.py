@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from critique_graph.core.errors import InputError
 from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.schema import Record, Trace
-from critique_graph.generate.dataset import CritiqueRow, read_dataset, write_parquet
+from critique_graph.generate.dataset import CritiqueRow, find_dataset, read_dataset, write_parquet
 from critique_graph.generate.mathcritique import (
     MathCritiqueExample,
     examples,
@@ -22,16 +22,22 @@ from critique_graph.runs.checkpoints import read_checkpoints
 from critique_graph.runs.traces import read_traces
 from critique_graph.trainers.candidates import Candidate, read_candidates, trace_candidates
 from critique_graph.trainers.other_trainers import write_export
-from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, Task, TrainingRow
+from critique_graph.trainers.prompt_rows import PROMPT_TASKS, PromptTask, rows_of_dataset, rows_of_traces
+from critique_graph.trainers.rows import PREFERENCES, PreferenceRow, PromptRow, ResponseRow, Task, TrainingRow
+from critique_graph.trainers.verl_prompts import write_prompts
 
 Format = Literal["trl", "llama-factory", "axolotl", "verl", "openrlhf", "prm", "mathcritique", "parquet", "traces"]
+
+
+ExportTask = Literal[Task, PromptTask]
+"""What `export` takes: the tasks that learn from rows, and those that are rewarded for what they write."""
 
 
 class Export(Record):
     """What an export wrote, as `critique-graph export --json` prints it."""
 
     format: Format
-    task: Task
+    task: ExportTask
     rows: int
     out: str
     """Path of the file, or of the folder for another trainer."""
@@ -44,7 +50,7 @@ def export_rows(
     *,
     to: Format,
     out: Path | str,
-    task: Task = "critic",
+    task: ExportTask = "critic",
     reasoning: bool = False,
     model: str | None = None,
     checkpoints: str | None = None,
@@ -72,7 +78,10 @@ def export_rows(
     if to in ("llama-factory", "axolotl", "verl", "openrlhf"):
         if model is None:
             raise InputError(f"--to {to} needs --out FOLDER and --model NAME_OR_PATH.")
-        count, command = write_export(to, source.rows(task, reasoning), out, model=model)
+        if task in PROMPT_TASKS and to == "verl":
+            count, command = write_prompts(source.prompts(task), task, out, model=model)
+        else:
+            count, command = write_export(to, source.rows(task, reasoning), out, model=model)
         return Export(format=to, task=task, rows=count, out=str(out), command=command)
     if to == "parquet":
         return Export(format=to, task=task, rows=write_parquet(out, source.dataset()), out=str(out))
@@ -82,7 +91,7 @@ def export_rows(
     return Export(format=to, task=task, rows=written, out=str(out))
 
 
-def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) -> Iterable[Any]:
+def exported_records(source: "Source", to: Format, task: ExportTask, reasoning: bool) -> Iterable[Any]:
     """Give the records of an export, one for each line, for the formats that consist of lines.
 
     Raises:
@@ -94,7 +103,9 @@ def exported_records(source: "Source", to: Format, task: Task, reasoning: bool) 
         case "prm":
             return (candidate.row for candidate in source.candidates("step-critic"))
         case "trl":
-            return (candidate.row for candidate in source.candidates(task, reasoning))
+            if task in PROMPT_TASKS:
+                return source.prompts(task)
+            return (candidate.row for candidate in source.candidates(cast(Task, task), reasoning))
         case "traces":
             return source.traces()
         case "parquet":
@@ -131,22 +142,29 @@ class Source:
         run = self._run()
         return read_mathcritique(run) if is_mathcritique(run) else examples(self.dataset())
 
+    def prompts(self, task: PromptTask) -> Iterator[PromptRow | ResponseRow]:
+        if self.checkpoints is None and find_dataset(self._run()) is not None:
+            return rows_of_dataset(self.dataset(), task)
+        return rows_of_traces(self.traces(), task)
+
     def candidates(self, task: Task, reasoning: bool = False) -> Iterator[Candidate]:
         if self.checkpoints is not None and task != "critic-preference":
             return trace_candidates(self.traces(), task, with_reasoning=reasoning)
         return read_candidates(self._run(), task, with_reasoning=reasoning)
 
-    def rows(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
+    def rows(self, task: ExportTask, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows with one prompt and one completion.
 
         Raises:
             InputError: The rows of the task have another form.
         """
+        if task in PROMPT_TASKS:
+            raise InputError(f"--task {task} has prompts alone: it can be exported --to trl or verl.")
         if task in (*PREFERENCES, "step-critic"):
             raise InputError(f"--task {task} can only be exported --to {'prm' if task == 'step-critic' else 'trl'}.")
-        return (cast(TrainingRow, candidate.row) for candidate in self.candidates(task, reasoning))
+        return (cast(TrainingRow, candidate.row) for candidate in self.candidates(cast(Task, task), reasoning))
 
-    def answers(self, task: Task, reasoning: bool) -> Iterator[TrainingRow]:
+    def answers(self, task: ExportTask, reasoning: bool) -> Iterator[TrainingRow]:
         """Give rows with one prompt and one completion; a preference makes two rows, one for each answer."""
         if task not in PREFERENCES:
             yield from self.rows(task, reasoning)

@@ -9,8 +9,8 @@ from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.json_lines import json_line
 from critique_graph.core.settings import DATA, MODELS, OUTPUT
 from critique_graph.output.terminal import Flag, log, print_json, print_json_lines
-from critique_graph.trainers.export import Format, Source, export_rows, exported_records
-from critique_graph.trainers.rows import Task, TrainingRow
+from critique_graph.trainers.export import ExportTask, Format, Source, export_rows, exported_records
+from critique_graph.trainers.rows import TrainingRow
 
 MASKS_SHOWN = 3
 
@@ -21,7 +21,7 @@ def export(
     *,
     to: Annotated[Format, DATA],
     checkpoints: Annotated[str | None, DATA] = None,
-    task: Annotated[Task, DATA] = "critic",
+    task: Annotated[ExportTask, DATA] = "critic",
     reasoning: Annotated[Flag, DATA] = False,
     model: Annotated[str | None, MODELS] = None,
     tokenizer: Annotated[str | None, MODELS] = None,
@@ -46,11 +46,14 @@ def export(
             `critic-preference`: to prefer a critique that helped to one that helped less (the two preferences need
             `--to trl`); `kto`: responses and refinements, each with whether it is correct; `critic-kto`: critiques,
             each with whether it agrees and helped; `step-critic`: to judge each step (the rows of `--to prm`);
-            `self-talk`: to write a talk; `self-correction`: to write response, critique and refinement as one text.
+            `self-talk`: to write a talk; `self-correction`: to write response, critique and refinement as one text;
+            `grpo` and `critic-grpo`: prompts alone, of an actor and of a critic, with what their rewards need (`--to
+            trl` or `verl`).
         reasoning: In rows for a critic, include the reasoning that was written before the critique. The reasoning of an
             annotator may mention its hints.
         out: File to write, or folder for another trainer; by default standard output, for formats of lines.
-        model: Model from which training starts, for the configuration of another trainer.
+        model: Model from which training starts, for the configuration of another trainer: a name on the hub or a
+            folder, with or without `hf:`. A folder's path is written as an absolute one.
         check_mask: Write nothing; print which tokens of the first rows are learned, and fail if these are not the
             completion. Needs `--tokenizer`.
         tokenizer: Name or path of the tokenizer for `--check-mask`.

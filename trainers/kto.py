@@ -17,6 +17,7 @@ from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 from critique_graph.trainers.encoded import checked, encode, in_batches, on_disk
+from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import LabelledRow, Rows
 from critique_graph.trainers.sft import (
@@ -46,7 +47,7 @@ def train_kto(
     """Train `model` in place towards desirable and away from undesirable answers; else this is like `train_sft`.
 
     Args:
-        rows: Answers, and whether each is desirable; the two kinds weigh as `label_weights` says.
+        rows: Answers, and whether each is desirable; the two kinds weigh as `kto_weights` says.
         model: Model to train; its untrained weights are the reference.
         tokenizer: Tokenizer with a chat template.
         settings: Settings of the trainer; at least 2 rows at once.
@@ -63,7 +64,7 @@ def train_kto(
         MissingDependencyError: `lora_rank` needs peft.
     """
     settings = settings or SFTSettings()
-    weights = label_weights(rows)
+    weights = kto_weights(rows)
     limit = settings.max_length or model.config.max_position_embeddings
     common = arguments(settings, "", keeps_state=checkpoints is not None)
     if common["per_device_train_batch_size"] < 2:
@@ -99,22 +100,3 @@ def train_kto(
             )
 
         return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
-
-
-def label_weights(rows: Rows[LabelledRow]) -> dict[str, float]:
-    """Give the weights of desirable and undesirable rows by which both kinds weigh alike in all (eq. 8 of the paper).
-
-    The more frequent kind has the weight 1.
-
-    Raises:
-        ValueError: There are no rows of one kind.
-    """
-    desirable = sum(row["label"] for row in rows)
-    undesirable = len(rows) - desirable
-    if not desirable or not undesirable:
-        missing = "undesirable" if desirable else "desirable"
-        raise ValueError(f"all {len(rows)} rows are of one kind: KTO also needs {missing} ones.")
-    return {
-        "desirable": max(1.0, undesirable / desirable),
-        "undesirable": max(1.0, desirable / undesirable),
-    }

@@ -5,19 +5,21 @@ from functools import partial
 from typing import cast
 
 from critique_graph.core.errors import InputError
-from critique_graph.trainers import kto, step_critic
+from critique_graph.trainers.kto import train_kto
+from critique_graph.trainers.label_weights import kto_weights, step_weights
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, LabelledRow, Rows, StepRow, Task
 from critique_graph.trainers.settings import TrainSettings
 from critique_graph.trainers.sft import SFTResult, train_sft
+from critique_graph.trainers.step_critic import train_step_critic
 
 
 def trainer_of(task: Task, *, is_balanced: bool) -> Callable[..., SFTResult]:
     """Give the function that trains a model for a task; `is_balanced` says whether step labels are weighted."""
     if task == "step-critic":
-        return partial(step_critic.train_step_critic, is_balanced=is_balanced)
+        return partial(train_step_critic, is_balanced=is_balanced)
     if task in LABELLED:
-        return kto.train_kto
+        return train_kto
     return train_preference if task in PREFERENCES else train_sft
 
 
@@ -29,11 +31,11 @@ def label_weights(task: Task, rows: Rows[AnyRow], settings: TrainSettings) -> di
     """
     try:
         if task in LABELLED:
-            return kto.label_weights(cast(Rows[LabelledRow], rows))
+            return kto_weights(cast(Rows[LabelledRow], rows))
         if settings.label_weights is None:
             return None
         if task == "step-critic":
-            return step_critic.label_weights(cast(Rows[StepRow], rows))
+            return step_weights(cast(Rows[StepRow], rows))
     except ValueError as error:
         raise InputError(str(error)) from error
     raise InputError(f"--label-weights is a setting of step-critic: rows of {task} have no labels of steps.")

@@ -6,9 +6,10 @@ epochs are those of the paper's scripts. Every trainer learns the completion onl
 that, the export is refused.
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 import yaml
@@ -16,7 +17,9 @@ import yaml
 from critique_graph.core.errors import InputError, MissingDependencyError
 from critique_graph.core.files import write_atomically
 from critique_graph.core.json_lines import write_json_lines
-from critique_graph.trainers.rows import TrainingRow
+from critique_graph.trainers.label_weights import kto_weights
+from critique_graph.trainers.rows import LabelledRow, Message, TrainingRow
+from critique_graph.trainers.training_folder import start_weights
 
 ExportTarget = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
 
@@ -32,15 +35,21 @@ def write_export(target: ExportTarget, rows: Iterable[TrainingRow], folder: Path
         target: The trainer.
         rows: Rows to learn.
         folder: A new folder, or one of an earlier export, whose files are replaced.
-        model: Name or path of the model from which training starts.
+        model: Name or path of the model from which training starts, as `portable_model` takes it.
 
     Raises:
-        InputError: There are no rows, or the trainer cannot restrict learning to the completions.
+        InputError: There are no rows, the model is a folder that does not exist, or the trainer cannot restrict
+            learning to the completions.
         MissingDependencyError: verl's Parquet needs pyarrow.
     """
-    made = list(rows)
+    made, model = list(rows), portable_model(model)
     if not made:
         raise InputError("there are no rows of this task to write.")
+    if "label" in made[0] and target != "llama-factory":
+        raise InputError(
+            f"{target} cannot learn these rows: of the trainers, LLaMA-Factory alone has KTO for conversations. "
+            "Use --to trl or llama-factory."
+        )
     length = max_length(made)
     folder.mkdir(parents=True, exist_ok=True)
     match target:
@@ -52,25 +61,56 @@ def write_export(target: ExportTarget, rows: Iterable[TrainingRow], folder: Path
             command = _verl(made, folder, model, length)
         case "openrlhf":
             command = _openrlhf(made, folder, model, length)
-    write_atomically(folder / "train.sh", [f"#!/bin/sh\n# {target}; run it beside this file\n{command}\n".encode()])
-    return len(made), f"cd {folder} && {command}"
+    return len(made), write_script(folder, target, command)
+
+
+def write_script(folder: Path, trainer: str, command: str) -> str:
+    """Write `train.sh` into a folder; gives the command for whoever is elsewhere."""
+    write_atomically(folder / "train.sh", [f"#!/bin/sh\n# {trainer}; run it beside this file\n{command}\n".encode()])
+    return f"cd {shlex.quote(str(folder))} && {command}"
+
+
+def portable_model(model: str) -> str:
+    """Give the name or path of a model so that it works in every folder, and for every trainer.
+
+    The prefix `hf:` of our model strings goes, and a folder's path becomes absolute.
+
+    Raises:
+        InputError: The string names a folder that does not exist, or a model that cannot be trained.
+    """
+    name = start_weights(model) if ":" in model else model
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if name.startswith((".", "/", "~")):
+        raise InputError(f"--model {model}: there is no such folder.")
+    return name
 
 
 def max_length(rows: Sequence[TrainingRow]) -> int:
     """Give a length in tokens, a multiple of 512, that no row exceeds: these trainers cut or refuse longer rows."""
-    characters = max(sum(len(turn["content"]) for turn in (*row["prompt"], *row["completion"])) for row in rows)
+    return token_limit([*row["prompt"], *row["completion"]] for row in rows)
+
+
+def token_limit(conversations: Iterable[Sequence[Message]]) -> int:
+    """Give a number of tokens, a multiple of 512, that no conversation exceeds."""
+    characters = max(sum(len(turn["content"]) for turn in turns) for turns in conversations)
     return -(-(characters // CHARACTERS_PER_TOKEN + 128) // 512) * 512
 
 
 def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
     """Write for LLaMA-Factory; `mask_history` prevents it from learning the flawed response before a refinement."""
-    write_json_lines(folder / "rows.jsonl", ({"messages": [*row["prompt"], *row["completion"]]} for row in rows))
+    labels = [row["label"] for row in cast(Sequence[LabelledRow], rows)] if "label" in rows[0] else []
+    records: list[dict[str, Any]] = [{"messages": [*row["prompt"], *row["completion"]]} for row in rows]
+    for record, label in zip(records, labels, strict=False):
+        record["kto_tag"] = label
+    write_json_lines(folder / "rows.jsonl", records)
     tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
     info = {
         "critique_graph": {
             "file_name": "rows.jsonl",
             "formatting": "sharegpt",
-            "columns": {"messages": "messages"},
+            "columns": {"messages": "messages", **({"kto_tag": "kto_tag"} if labels else {})},
             "tags": {**tags, "system_tag": "system"},
         }
     }
@@ -79,7 +119,7 @@ def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length
         folder / "train.yaml",
         {
             "model_name_or_path": model,
-            "stage": "sft",
+            **(_kto(cast(Sequence[LabelledRow], rows)) if labels else {"stage": "sft"}),
             "do_train": True,
             "finetuning_type": "full",
             "dataset_dir": ".",
@@ -99,6 +139,20 @@ def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length
         },
     )
     return "llamafactory-cli train train.yaml"
+
+
+def _kto(rows: Sequence[LabelledRow]) -> dict[str, Any]:
+    """Give the settings of KTO for LLaMA-Factory, with the weights that `train kto` has."""
+    try:
+        weights = kto_weights(rows)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return {
+        "stage": "kto",
+        "pref_beta": 0.1,
+        "kto_chosen_weight": weights["desirable"],
+        "kto_rejected_weight": weights["undesirable"],
+    }
 
 
 def _axolotl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
@@ -156,8 +210,8 @@ def _verl(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) ->
         "torchrun --standalone --nproc_per_node=1 -m verl.trainer.sft_trainer data.train_files=rows.parquet "
         f"data.messages_key=messages data.max_length={length} data.max_token_len_per_gpu={max(8192, length)} "
         f"data.truncation=error data.train_batch_size={BATCH} "
-        f"model.path={model} optim.lr={LEARNING_RATE} optim.lr_warmup_steps_ratio=0 trainer.total_epochs=1 "
-        "trainer.default_local_dir=model trainer.logger=[console] "
+        f"model.path={shlex.quote(model)} optim.lr={LEARNING_RATE} optim.lr_warmup_steps_ratio=0 "
+        "trainer.total_epochs=1 trainer.default_local_dir=model trainer.logger=[console] "
         "checkpoint.save_contents=[model,optimizer,extra,hf_model]"
     )
 
@@ -168,8 +222,9 @@ def _openrlhf(rows: Sequence[TrainingRow], folder: Path, model: str, length: int
     return (
         "deepspeed --module openrlhf.cli.train_sft --data.dataset rows.jsonl --data.input_key prompt "
         f"--data.output_key completion --data.apply_chat_template --data.max_len {length} "
-        f"--model.model_name_or_path {model} --adam.lr {LEARNING_RATE} --lr_scheduler cosine --lr_warmup_ratio 0 "
-        f"--train.max_epochs 1 --train.batch_size {BATCH} --train.micro_batch_size 4 --ckpt.output_dir model"
+        f"--model.model_name_or_path {shlex.quote(model)} --adam.lr {LEARNING_RATE} --lr_scheduler cosine "
+        f"--lr_warmup_ratio 0 --train.max_epochs 1 --train.batch_size {BATCH} --train.micro_batch_size 4 "
+        "--ckpt.output_dir model"
     )
 
 

@@ -1,7 +1,8 @@
 """Rewards of a critic that learns by reinforcement: `discriminability`, `helpfulness` (Critique-RL, arXiv 2510.24320).
 
-Plain functions with the signature of TRL's reward functions, for any trainer: they get a list of completions, and for
-each column of the rows a list that is as long. A completion is a text, or a conversation that ends in the critique.
+`correctness` rewards an actor. Plain functions with the signature of TRL's reward functions, for any trainer: they get
+a list of completions, and for each column of the rows a list that is as long. A completion is a text, or a conversation
+that ends in the critique.
 
 Departures from Critique-RL, all ours:
 
@@ -20,6 +21,7 @@ from critique_graph.core.critique import parse_critique
 from critique_graph.core.leaks import gives_answer_away
 from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
 from critique_graph.core.schema import Critique
+from critique_graph.grading.grader import grade
 
 AGREES, DISAGREES = 1.0, -1.0
 """Rewards of a verdict; an unreadable critique is rewarded as one that disagrees."""
@@ -62,6 +64,18 @@ class Refine(Protocol):
     async def __call__(self, attempts: Sequence[Attempt]) -> list[float | None]:
         """Give, for each attempt, the share of its refinements that are correct; None if none could be made."""
         ...
+
+
+def correctness(completions: Sequence[Completion], *, reference: Sequence[str], **columns: object) -> list[float]:
+    """Reward the answer of each response of an actor: 1 if it equals the reference, else 0. Mathematics alone.
+
+    Args:
+        completions: The responses, with the reasoning before them.
+        reference: The reference answers.
+        columns: Other columns of the rows, which are not needed.
+    """
+    visible = [split_reasoning(_text(completion))[1] for completion in completions]
+    return [float(grade(text, wanted).outcome == "correct") for text, wanted in zip(visible, reference, strict=True)]
 
 
 def discriminability(
@@ -154,7 +168,7 @@ def _judge(
     found = []
     rows = zip(completions, questions, responses, references, are_correct, strict=True)
     for completion, question, response, reference, is_correct in rows:
-        text = completion if isinstance(completion, str) else str(completion[-1]["content"])
+        text = _text(completion)
         _, visible = split_reasoning(text, may_quote=mentions_reasoning(response))
         critique = parse_critique(visible, response, has_reasoning=False)  # as the loop reads a reply
         expected = "correct" if is_correct else "wrong"
@@ -168,6 +182,10 @@ def _judge(
         ):
             log_metric(name, sum(values) / len(values))
     return found
+
+
+def _text(completion: Completion) -> str:
+    return completion if isinstance(completion, str) else str(completion[-1]["content"])
 
 
 def _limited(reward: float, judged: Judged) -> float:

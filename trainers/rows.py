@@ -59,6 +59,14 @@ class StepRow(TypedDict):
     labels: list[bool]
 
 
+class PromptRow(TypedDict):
+    """A row of a model that is rewarded for its answer: its prompt, and the reference that the answer should equal."""
+
+    prompt: list[Message]
+    problem: str
+    reference: str
+
+
 class ResponseRow(TypedDict):
     """A row of a critic that learns by reinforcement: its prompt, and all that the rewards of a critique need."""
 

@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.metrics.intervals import Rate, wilson
 from critique_graph.trainers.encoded import encoded
+from critique_graph.trainers.label_weights import STEP_LABELS, step_weights
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import Rows, StepRow
 from critique_graph.trainers.sft import (
@@ -39,16 +40,14 @@ from critique_graph.trainers.sft import (
     run_trainer,
 )
 
-LABELS = {0: "wrong", 1: "right"}
-
 
 def load_start(path: str, dtype: torch.dtype | str) -> PreTrainedModel:
     """Load a language model with a new head for two labels, initialised from torch's seed."""
-    names = {name: label for label, name in LABELS.items()}
+    names = {name: label for label, name in STEP_LABELS.items()}
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)  # no warning that the head is new
     try:
-        loaded = load_weights(AutoModelForTokenClassification, path, dtype=dtype, id2label=LABELS, label2id=names)
+        loaded = load_weights(AutoModelForTokenClassification, path, dtype=dtype, id2label=STEP_LABELS, label2id=names)
     finally:
         transformers_logging.set_verbosity(verbosity)
     return loaded
@@ -72,7 +71,7 @@ def train_step_critic(
 ) -> SFTResult:
     """Train a `model` of `load_start` in place; in all else this is like `train_sft`.
 
-    With `is_balanced`, every label weighs in the loss as `label_weights` says; otherwise all weigh 1.
+    With `is_balanced`, every label weighs in the loss as `step_weights` says; otherwise all weigh 1.
 
     Raises:
         ValueError: There are no rows, rows are longer than `max_length`, adapters are asked for, or labels of one kind
@@ -86,7 +85,7 @@ def train_step_critic(
         )
     limit = settings.max_length or model.config.max_position_embeddings
 
-    loss = balanced_loss(label_weights(rows)) if is_balanced else None
+    loss = balanced_loss(step_weights(rows)) if is_balanced else None
 
     def encode(rows: Sequence[StepRow], first: int) -> list[dict[str, list[int]]]:
         return [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
@@ -110,25 +109,12 @@ def train_step_critic(
         return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
 
 
-def label_weights(rows: Rows[StepRow]) -> dict[str, float]:
-    """Give the weights of the labels by which both kinds weigh alike in all: the inverse of twice their share.
-
-    Raises:
-        ValueError: There are no labels of one kind.
-    """
-    labels = [label for row in rows for label in row["labels"]]
-    counts = {name: labels.count(bool(label)) for label, name in LABELS.items()}
-    if not all(counts.values()):
-        raise ValueError(f"all {len(labels)} labels are of one kind: there is nothing to balance.")
-    return {name: len(labels) / (2 * count) for name, count in counts.items()}
-
-
 def balanced_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:
     """Give the cross entropy in which every label has its weight; on average over all rows, a label weighs 1."""
-    by_label = torch.tensor([weights[LABELS[label]] for label in sorted(LABELS)])
+    by_label = torch.tensor([weights[STEP_LABELS[label]] for label in sorted(STEP_LABELS)])
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
-        logits = outputs.logits.view(-1, len(LABELS)).float()
+        logits = outputs.logits.view(-1, len(STEP_LABELS)).float()
         total = cross_entropy(logits, labels.view(-1), weight=by_label.to(logits.device), reduction="sum")
         return total / num_items_in_batch
 

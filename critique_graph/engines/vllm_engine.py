@@ -234,7 +234,8 @@ class _Core:
             with stderr_to(log), children:
                 self._llm = AsyncLLMEngine.from_engine_args(arguments)
             self._tokenizer = self._llm.get_tokenizer()
-            self._is_base = give_template(self._tokenizer, self.settings.model)
+            if hasattr(self._tokenizer, "chat_template"):  # those that vLLM makes itself have a template in their code
+                self._is_base = give_template(self._tokenizer, self.settings.model)
             atexit.register(self.stop)  # before multiprocessing's own, which waits for vLLM's processes
         except Exception as error:  # every part of vLLM fails in its own way
             raise InputError(start_failure(self.settings.model, error, log)) from error

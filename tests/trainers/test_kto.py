@@ -11,7 +11,8 @@ from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import gold_response, shortened_response
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.nodes.solve import solve_messages
-from critique_graph.trainers.kto import label_weights, train_kto
+from critique_graph.trainers.kto import train_kto
+from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.rows import LabelledRow, labelled_row
 from critique_graph.trainers.sft import SFTResult, SFTSettings, encode_rows
 
@@ -75,7 +76,7 @@ def test_rarer_kind_weighs_more(
     rows: list[LabelledRow], desirable: int, undesirable: int, weights: tuple[float, float]
 ) -> None:
     good, bad = (next(row for row in rows if row["label"] is label) for label in (True, False))
-    found = label_weights([good] * desirable + [bad] * undesirable)
+    found = kto_weights([good] * desirable + [bad] * undesirable)
     assert (found["desirable"], found["undesirable"]) == weights
 
 

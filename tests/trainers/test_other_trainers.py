@@ -10,10 +10,12 @@ import pytest
 import yaml
 
 from critique_graph.cli import run_command
+from critique_graph.core.errors import InputError
+from critique_graph.miniature import weights_path
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
-from critique_graph.trainers.other_trainers import CHARACTERS_PER_TOKEN, max_length, write_export
-from critique_graph.trainers.rows import TrainingRow, row
+from critique_graph.trainers.other_trainers import CHARACTERS_PER_TOKEN, max_length, portable_model, write_export
+from critique_graph.trainers.rows import LabelledRow, TrainingRow, labelled_row, row
 
 CRITIC = [row(critique_messages(f"{n} + 1?", f"It is {n + 1}."), f"Critique {n}.") for n in range(3)]
 REFINER = [row(refine_messages(f"{n} + 1?", "It is 9.", "No."), f"It is {n + 1}.") for n in range(3)]
@@ -23,7 +25,7 @@ Name = Literal["llama-factory", "axolotl", "verl", "openrlhf"]
 
 
 def exported(
-    trainer: Name, rows: list[TrainingRow], folder: Path
+    trainer: Name, rows: list[TrainingRow] | list[LabelledRow], folder: Path
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
     """The rows as written, the configuration, and the command."""
     count, command = write_export(trainer, rows, folder, model="hub/model")
@@ -78,6 +80,43 @@ def test_verl_reads_conversations_of_one_answer(tmp_path: Path) -> None:
     assert (count, "model.path=hub/model" in command, "data.truncation=error" in command) == (3, True, True)
 
 
+KTO = [labelled_row(critique_messages(f"{n} + 1?", "It is 1."), f"Critique {n}.", label=n == 0) for n in range(3)]
+
+
+def test_llama_factory_learns_desirable_and_undesirable_answers(tmp_path: Path) -> None:
+    lines, config, _ = exported("llama-factory", KTO, tmp_path / "out")
+    assert [line["kto_tag"] for line in lines] == [True, False, False]
+    info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
+    assert info[config["dataset"]]["columns"]["kto_tag"] == "kto_tag"
+    found = [config[name] for name in ("stage", "kto_chosen_weight", "kto_rejected_weight")]
+    assert found == ["kto", 2.0, 1.0]
+
+
+@pytest.mark.parametrize("trainer", ["axolotl", "verl", "openrlhf"])
+def test_trainers_without_kto_for_conversations_refuse_its_rows(trainer: Name, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="LLaMA-Factory alone has KTO"):
+        write_export(trainer, KTO, tmp_path / "out", model="hub/model")
+    assert not (tmp_path / "out").exists()
+
+
+def test_model_is_named_by_a_path_that_works_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    absolute = str(tmp_path / "my model")
+    assert portable_model("my model") == portable_model("hf:my model") == portable_model("./my model") == absolute
+    assert portable_model("hub/model") == portable_model("hf:hub/model") == "hub/model"
+    assert portable_model("miniature:critic") == str(weights_path("critic"))
+    _, command = write_export("openrlhf", CRITIC, tmp_path / "out put", model="hf:my model")
+    words = shlex.split(command)
+    assert words[1] == str(tmp_path / "out put")
+    assert words[words.index("--model.model_name_or_path") + 1] == absolute
+    for named in ("./none", "hf:/none"):
+        with pytest.raises(InputError, match="there is no such folder"):
+            portable_model(named)
+    with pytest.raises(InputError, match="training starts from hf:NAME_OR_PATH"):
+        portable_model("openai:gpt-x")
+
+
 def test_length_is_that_of_the_longest_row_and_more() -> None:
     long = row(critique_messages("?", "x" * 5000), "yes")
     assert max_length(CRITIC) == 512
@@ -102,6 +141,7 @@ def test_command_line_writes_the_folder_and_says_how_to_train(
         (("--to", "verl", "--task", "refiner", "--model", "m", "--out", "{}"), "would also learn the flawed responses"),
         (("--to", "parquet"), "--to parquet needs --out"),
         (("--to", "axolotl", "--task", "preference", "--model", "m", "--out", "{}"), "can only be exported --to trl"),
+        (("--to", "axolotl", "--task", "grpo", "--model", "m", "--out", "{}"), "prompts alone: it can be exported"),
         (("--to", "trl", "--check-mask"), "--check-mask needs --tokenizer"),
     ],
 )

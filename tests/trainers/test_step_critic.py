@@ -13,13 +13,13 @@ from critique_graph.core.steps import split_steps
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import check_response, first_error, flawed_response, gold_response
 from critique_graph.miniature.task import generate_exercises
+from critique_graph.trainers.label_weights import step_weights
 from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTSettings
 from critique_graph.trainers.step_critic import (
     StepCritic,
     balanced_loss,
     encode_steps,
-    label_weights,
     load_start,
     located,
     train_step_critic,
@@ -62,7 +62,7 @@ def test_training_finds_the_wrong_steps_of_its_rows(tmp_path) -> None:
 
 def test_balanced_labels_weigh_alike_in_all_and_leave_the_mean_weight_at_one() -> None:
     steps: StepRow = {"prompt": "?", "completions": ["a", "b", "c", "d"], "labels": [True, True, True, False]}
-    weights = label_weights([steps])
+    weights = step_weights([steps])
     assert weights == {"wrong": 2.0, "right": pytest.approx(2 / 3)}
     labels = torch.tensor([[1, -100, 1, 1, 0]])
     logits = torch.tensor([[[0.0, 0.0], [9.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
@@ -75,7 +75,7 @@ def test_balanced_labels_weigh_alike_in_all_and_leave_the_mean_weight_at_one() -
 
 def test_labels_of_one_kind_cannot_be_balanced() -> None:
     with pytest.raises(ValueError, match="all 1 labels are of one kind"):
-        label_weights([{"prompt": "?", "completions": ["a"], "labels": [True]}])
+        step_weights([{"prompt": "?", "completions": ["a"], "labels": [True]}])
 
 
 def test_rows_that_are_too_long_and_adapters_are_refused() -> None:
