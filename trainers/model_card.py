@@ -39,9 +39,9 @@ class Training(Record):
     """Number of tokens that the model read, prompts included."""
     seconds: float
     device: str
-    template: Literal["model", "plain"] = "model"
+    template: Literal["model", "plain"] | None = None
     """Chat template of the conversations, which is saved with the model: the one that the start had, or the plain one
-    (`engines/plain_template.py`)."""
+    (`engines/plain_template.py`). None for `critic-rl`, and in records of earlier versions."""
     label_weights: dict[str, float] | None = None
     """Weights of the labels in the loss, by name; None where there are no labels, or all weigh 1."""
     plan: TrainingPlan | None = None
@@ -82,12 +82,12 @@ from the first steps to the last: {curve}.{weighed}{_template(training)}{warning
 
 
 def _template(training: Training) -> str:
-    """Say which chat template a base model was given; empty if the start had one of its own."""
-    if training.template == "model":
+    """Say where the chat template is from if it is the plain one; empty if the start had one of its own."""
+    if training.template != "plain":
         return ""
     return (
-        " The start had no chat template. The plain one of critique-graph (`Human:` and `Assistant:` in turn) is saved "
-        "with the model, in `chat_template.jinja`."
+        " The chat template is the plain one of critique-graph (`Human:` and `Assistant:` in turn) for base models. It is "
+        "saved with the model, in `chat_template.jinja`."
     )
 
 

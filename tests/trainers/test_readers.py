@@ -23,7 +23,7 @@ from critique_graph.nodes.critique import critique_messages
 from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.other_trainers import ExportTarget, write_export
-from critique_graph.trainers.rows import StepRow, TrainingRow, row
+from critique_graph.trainers.rows import StepRow, TrainingRow, labelled_row, row
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."
 TASKS = {
@@ -86,6 +86,35 @@ def test_llama_factory(task: str, tmp_path: Path, tokenizer_path: str, monkeypat
     learned, context = learned_and_context(tokenizer, read["input_ids"], [label != -100 for label in read["labels"]])
     assert learned.startswith(TASKS[task]["completion"][0]["content"])
     assert QUESTION in context
+
+
+@pytest.mark.usefixtures("audio")
+def test_llama_factory_reads_desirable_and_undesirable_answers(
+    tmp_path: Path, tokenizer_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("llamafactory", reason="LLaMA-Factory wants another TRL")
+    from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
+    from llamafactory.hparams import get_train_args
+    from transformers import AutoTokenizer
+
+    rows = [
+        labelled_row(solve_messages(QUESTION), text, label=label) for text, label in ((RIGHT, True), (FLAWED, False))
+    ]
+    write_export("llama-factory", rows, tmp_path / "export", model="MODEL")
+    monkeypatch.chdir(tmp_path / "export")
+    settings = yaml.safe_load(Path("train.yaml").read_text())
+    settings |= {"model_name_or_path": tokenizer_path, "template": "qwen", "bf16": False, "use_cpu": True}
+    model, data, training, *_ = get_train_args(settings)
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_path)
+    template = get_template_and_fix_tokenizer(tokenizer, data)
+    found = get_dataset(template, model, data, training, stage="kto", tokenizer=tokenizer)["train_dataset"]
+    assert sorted(found["kto_tags"]) == [False, True]
+    for read in found:
+        learned, context = learned_and_context(
+            tokenizer, read["input_ids"], [label != -100 for label in read["labels"]]
+        )
+        assert learned.startswith(RIGHT if read["kto_tags"] else FLAWED)
+        assert QUESTION in context
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -354,7 +354,7 @@ def test_base_model_learns_the_plain_template_and_is_saved_with_it(
     done = trained(capsys, "critic", data, out, "--model", f"hf:{start}")
     assert done["template"] == "plain"
     assert (out / "chat_template.jinja").read_text() == PLAIN
-    assert "The start had no chat template." in (out / "README.md").read_text()
+    assert "The chat template is the plain one of critique-graph" in (out / "README.md").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")  # TRL's own default
