@@ -86,8 +86,8 @@ def _template(training: Training) -> str:
     if training.template != "plain":
         return ""
     return (
-        " The chat template is the plain one of critique-graph (`Human:` and `Assistant:` in turn) for base models. It is "
-        "saved with the model, in `chat_template.jinja`."
+        " The chat template is the plain one of critique-graph (`Human:` and `Assistant:` in turn) for base models. It "
+        "is saved with the model, in `chat_template.jinja`."
     )
 
 
