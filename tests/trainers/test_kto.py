@@ -11,10 +11,11 @@ from critique_graph.miniature import weights_path
 from critique_graph.miniature.solutions import gold_response, shortened_response
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.nodes.solve import solve_messages
+from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.kto import train_kto
 from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.rows import LabelledRow, labelled_row
-from critique_graph.trainers.sft import SFTResult, SFTSettings, encode_rows
+from critique_graph.trainers.sft import SFTResult, SFTSettings
 
 
 @pytest.fixture(scope="module")
