@@ -109,7 +109,12 @@ def places(gpus: float) -> int:
 
 
 def run_shards(
-    play: Callable[[Shard], ShardEnd], shards: Sequence[Shard], *, gpus: float, follow: Callable[[int], None]
+    play: Callable[[Shard], ShardEnd],
+    shards: Sequence[Shard],
+    *,
+    gpus: float,
+    follow: Callable[[int], None],
+    stop: Callable[[], None],
 ) -> dict[Shard, ShardEnd]:
     """Play shards as tasks of the cluster that was joined, each in a process of its own, and wait for all of them.
 
@@ -121,6 +126,7 @@ def run_shards(
         shards: The shards.
         gpus: Number of GPUs that a task takes.
         follow: Called at least every `POLL_SECONDS`, with the number of shards that are finished.
+        stop: Called at the first signal; has the processes stop in order.
 
     Raises:
         KeyboardInterrupt: A signal came.
@@ -137,17 +143,14 @@ def run_shards(
     ends: dict[Shard, ShardEnd] = {}
     with _on_signals() as signals:
         is_stopping = False
-        while waiting:
+        while waiting and len(signals) < 2:
             ready, _ = ray.wait(list(waiting), timeout=POLL_SECONDS)
             for reference in ready:
                 ends[waiting.pop(reference)] = _end_of(reference)
             follow(sum(end.state == "complete" for end in ends.values()))
-            if len(signals) > 1:
-                break
             if signals and not is_stopping:
                 is_stopping = True
-                for reference in waiting:
-                    ray.cancel(reference)
+                stop()
     if signals:
         raise KeyboardInterrupt
     return ends
@@ -170,14 +173,12 @@ def refuse_faults(ends: Mapping[Shard, ShardEnd]) -> None:
 
 def _end_of(reference: Any) -> ShardEnd:
     import ray
-    from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+    from ray.exceptions import RayError, RayTaskError
 
     try:
         found = ray.get(reference)
         assert isinstance(found, ShardEnd)
         return found
-    except TaskCancelledError:
-        return ShardEnd("interrupted")
     except RayTaskError as error:  # the task raised what it did not expect
         cause = error.cause
         if isinstance(cause, Interrupted):

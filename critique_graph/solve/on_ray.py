@@ -1,6 +1,7 @@
 """The loop over a problem set on a Ray cluster: a task for each shard, and one run of all shards in the end.
 
 OUT/shards/plan.json    number of shards, and a token of the command that works on them
+OUT/shards/stop         there once the shards are to stop
 OUT/shards/log.txt      what Ray said: it prints on standard output which processes were lost
 OUT/shards/1-of-4/      run folder of a shard; `log.txt` has what its processes said
 OUT/                    the merged run, once all shards have ended
@@ -8,6 +9,7 @@ OUT/                    the merged run, once all shards have ended
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -46,7 +48,7 @@ from critique_graph.solve.summary import Summary
 from critique_graph.verbs.job import read_settings
 from critique_graph.verbs.output import run_folder
 
-SHARDS, PLAN, LOG, ENDED = "shards", "plan.json", "log.txt", "ended"
+SHARDS, PLAN, STOP, LOG, ENDED = "shards", "plan.json", "stop", "log.txt", "ended"
 IN_PROCESS = ("miniature:", "hf:", "vllm:")
 """Beginnings of the strings of models that run in the process of a task."""
 
@@ -103,7 +105,7 @@ def run_on_ray(
         order = _Order(given, _sent(read, settings) | plan.budget(read), plan)
         follows = _following(progress or ShardsProgress(quiet=True), plan, found.total, len(unfinished))
         with follows as follow, (plan.folder / LOG).open("a", buffering=1) as log, redirect_stdout(log):
-            ends = run_shards(lambda shard: _play(order, shard), unfinished, gpus=gpus, follow=follow)
+            ends = run_shards(lambda shard: _play(order, shard), unfinished, gpus=gpus, follow=follow, stop=plan.stop)
     refuse_faults(ends)
     stopped = [f"shard {shard}: {end.reason}" for shard, end in sorted(ends.items()) if end.state == "stopped_early"]
     return merge_shards(
@@ -136,7 +138,16 @@ class _Plan:
 
     def write(self) -> None:
         """Write the plan, for the nodes and for the next command."""
+        (self.folder / STOP).unlink(missing_ok=True)
         write_atomically(self.folder / PLAN, [orjson.dumps({"shards": self.count, "token": self.token})])
+
+    def stop(self) -> None:
+        """Have the processes of all shards stop."""
+        (self.folder / STOP).touch()
+
+    def is_stopped(self) -> bool:
+        """Tell whether the shards are to stop."""
+        return (self.folder / STOP).exists()
 
     def prepare(self, shard: Shard, settings: RunSettings, problems: ProblemSet, *, fresh: bool) -> bool:
         """Make or check the run folder of a shard; gives whether anything is left to do in it."""
@@ -167,15 +178,21 @@ class _Order:
 
 
 class _Reported(Progress):
-    """The progress of a shard: lines in its log, and a file with the number of problems that ended."""
+    """The progress of a shard: lines in its log, and a file with the number of problems that ended.
 
-    def __init__(self, file: Path) -> None:
+    It also sees to it that the shard stops, as SIGINT stops a run, when all are to stop.
+    """
+
+    def __init__(self, plan: _Plan, file: Path) -> None:
         super().__init__()
-        self._file = file
+        self._plan, self._file, self._has_stopped = plan, file, False
 
     def tick(self) -> None:
         super().tick()
         self._report()
+        if not self._has_stopped and self._plan.is_stopped():
+            self._has_stopped = True
+            signal.raise_signal(signal.SIGINT)
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
@@ -198,13 +215,19 @@ def _play(order: _Order, shard: Shard) -> ShardEnd:
     folder = order.plan.folder_of(shard)
     try:
         _refuse_other_disk(order)
+        if order.plan.is_stopped():
+            return ShardEnd("interrupted")
         with (folder / LOG).open("a", buffering=1) as log, redirect_stdout(log), redirect_stderr(log):
             found = run_problems(
-                order.problems, out=folder, shard=str(shard), progress=_Reported(folder / ENDED), **order.settings
+                order.problems,
+                out=folder,
+                shard=str(shard),
+                progress=_Reported(order.plan, folder / ENDED),
+                **order.settings,
             )
     except CritiqueGraphError as error:
         return ShardEnd("running", fault=str(error))
-    if found.state == "interrupted":
+    if found.state == "interrupted" and not order.plan.is_stopped():
         raise Interrupted
     return ShardEnd(found.state, found.reason)
 

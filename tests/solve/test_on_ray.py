@@ -1,6 +1,7 @@
 """A run on Ray with a Ray that plays the tasks here (`fake_ray`); `test_real_ray.py` runs the real one."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,6 +139,25 @@ def test_exception_in_a_task_is_one_line(ray: ModuleType, tmp_path: Path, monkey
     monkeypatch.setattr(ray, "get", lost)
     with pytest.raises(RunError, match=r"^shard 1/2, 2/2: internal error, ValueError: first\. The same command"):
         play_on_ray(tmp_path / "other", tasks=2)
+
+
+def test_signal_stops_all_shards_and_the_same_call_goes_on(
+    ray: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    wait = ray.wait
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.setattr(ray, "wait", wait)
+        return wait(*arguments, **options)
+
+    monkeypatch.setattr(ray, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        play_on_ray(tmp_path / "run")
+    ray.tasks.clear()
+
+    assert found(play_on_ray(tmp_path / "run")) == found(play(tmp_path / "whole"))
+    assert [task["name"] for task in ray.tasks] == ["critique-graph 2/3", "critique-graph 3/3"]
 
 
 def test_budget_is_divided_and_what_it_sufficed_for_is_shown(ray: ModuleType, tmp_path: Path):

@@ -21,15 +21,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.network_loopback, pytest.mark.enable
 
 
 class Interrupting(HashedModel):
-    """Sends SIGINT to the process of the command, as Ctrl-C does."""
+    """Sends SIGINT to the process of the command once, as Ctrl-C does, from the shard of one problem."""
 
     command: int
     """Id of the process."""
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
-        if len(self.prompts) == 5:
+        found = super()._generate(*args, **kwargs)
+        asked = ["What is 3 +" in prompt for prompt in self.prompts]
+        if asked[-1] and sum(asked) == 1:
             os.kill(self.command, signal.SIGINT)
-        return super()._generate(*args, **kwargs)
+        return found
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,6 @@ class RayError(Exception):
     pass
 
 
-class TaskCancelledError(RayError):
-    pass
-
-
 class RayTaskError(RayError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"traceback\n{cause}")
