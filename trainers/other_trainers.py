@@ -99,7 +99,10 @@ def token_limit(conversations: Iterable[Sequence[Message]]) -> int:
 
 
 def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length: int) -> str:
-    """Write for LLaMA-Factory; `mask_history` prevents it from learning the flawed response before a refinement."""
+    """Write for LLaMA-Factory; `mask_history` prevents it from learning the flawed response before a refinement.
+
+    KTO has no such setting there: it learns the last turn alone.
+    """
     labels = [row["label"] for row in cast(Sequence[LabelledRow], rows)] if "label" in rows[0] else []
     records: list[dict[str, Any]] = [{"messages": [*row["prompt"], *row["completion"]]} for row in rows]
     for record, label in zip(records, labels, strict=False):
@@ -119,12 +122,11 @@ def _llama_factory(rows: Sequence[TrainingRow], folder: Path, model: str, length
         folder / "train.yaml",
         {
             "model_name_or_path": model,
-            **(_kto(cast(Sequence[LabelledRow], rows)) if labels else {"stage": "sft"}),
+            **(_kto(cast(Sequence[LabelledRow], rows)) if labels else {"stage": "sft", "mask_history": True}),
             "do_train": True,
             "finetuning_type": "full",
             "dataset_dir": ".",
             "dataset": "critique_graph",
-            "mask_history": True,
             "cutoff_len": length,
             "output_dir": "model",
             "learning_rate": LEARNING_RATE,
