@@ -258,9 +258,10 @@ class Journal:
         is_closing = False
         while not is_closing:
             batch = [self._queue.get()]
-            is_closing = self._closing.wait(COMMIT_SECONDS)
+            self._closing.wait(COMMIT_SECONDS)
             while not self._queue.empty():
                 batch.append(self._queue.get())
+            is_closing = None in batch  # the last one; it may come when the wait is just over
             self._commit([write for write in batch if write is not None])
 
     def _commit(self, batch: list[_Write]) -> None:

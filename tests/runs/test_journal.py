@@ -1,6 +1,7 @@
 import asyncio
 import resource
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,26 @@ def test_seconds_of_earlier_sessions_are_added(path: Path) -> None:
     connection.close()
     with Journal(path) as journal:
         assert 100 < journal.seconds() < 110
+
+
+def test_journal_closes_when_the_wait_for_further_writes_is_just_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Over(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return super().wait() if timeout is None else False
+
+    monkeypatch.setattr(threading, "Event", Over)
+
+    def use() -> None:
+        with Journal(path):
+            pass
+
+    user = threading.Thread(target=use, daemon=True)
+    user.start()
+    user.join(30)
+
+    assert not user.is_alive()
 
 
 def test_id_that_occurs_twice_is_refused(path: Path) -> None:
