@@ -32,7 +32,7 @@ ROWS = {
 }
 PAIR = ("--actor", "MODEL", "--critic", "MODEL", "--max-tokens", "4")
 ONE = ("miniature", "--limit", "1", "--out", "OUT", "--quiet")
-TRAIN = ("--model", "MODEL", "--out", "OUT", "--max-steps", "1", "--batch-size", "1", "--quiet")
+TRAIN = ("--model", "MODEL", "--out", "OUT", "--max-steps", "1", "--batch-size", "2", "--quiet")
 COMMANDS = {
     "solve": ("solve", "What is 2 + 3?", *PAIR),
     "run": ("run", *ONE, *PAIR),
