@@ -98,11 +98,11 @@ def test_row_with_nothing_to_learn_is_named() -> None:
         list(checked_masks([TASKS["actor"], empty], tokenizer))
 
 
-def test_tokenizer_without_template_is_refused() -> None:
+def test_tokenizer_without_template_has_the_plain_one() -> None:
     tokenizer = shipped_tokenizer()
     tokenizer.chat_template = None
-    with pytest.raises(InputError, match="has no chat template"):
-        list(checked_masks([TASKS["actor"]], tokenizer))
+    (mask,) = checked_masks([TASKS["actor"]], tokenizer)
+    assert "".join(text for text, learned in mask if learned).startswith(TASKS["actor"]["completion"][0]["content"])
 
 
 def test_learned_tokens_are_green() -> None:

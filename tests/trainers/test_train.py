@@ -250,7 +250,7 @@ def test_rows_at_once_are_lowered_where_memory_does_not_do(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return train_sft(*arguments, settings=settings, **others)
 
-    monkeypatch.setattr("critique_graph.trainers.train.train_sft", small_memory)
+    monkeypatch.setattr("critique_graph.trainers.objectives.train_sft", small_memory)
     done = trained(capsys, "critic", data, tmp_path / "model")
     assert done["plan"]["rows_at_once"] == 1
     assert done["losses"] == pytest.approx(whole["losses"], abs=2e-3), "the batch is the same"
@@ -262,7 +262,7 @@ def test_memory_that_does_not_do_for_one_row_is_a_clear_error(
     def no_memory(*arguments: Any, **others: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr("critique_graph.trainers.train.train_sft", no_memory)
+    monkeypatch.setattr("critique_graph.trainers.objectives.train_sft", no_memory)
     said = refused(capsys, "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"))
     assert "out of memory with 1 rows at once" in said
     assert "--lora-rank 16" in said
@@ -276,7 +276,7 @@ def test_resumed_training_keeps_the_type_of_its_weights(
 
     out = tmp_path / "model"
     with monkeypatch.context() as patch:
-        patch.setattr("critique_graph.trainers.train.train_sft", killed)
+        patch.setattr("critique_graph.trainers.objectives.train_sft", killed)
         with pytest.raises(SystemExit):
             run_command(["train", "critic", str(data), "--model", "miniature:critic", "--out", str(out), *QUICK])
     plan = out / "training" / "plan.json"
