@@ -12,7 +12,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,8 @@ def run_on_ray(
     found = find_problems(read, None if isinstance(given, str | Path) else given)
     folder = run_folder(out, "run")
     known = None if fresh else _known_count(folder, tasks)
-    with joined(address):
+    with ExitStack() as cluster:
+        cluster.enter_context(joined(address))
         gpus = _gpus(read) if gpus is None else gpus
         count = known or tasks or min(places(gpus), found.total or sys.maxsize)
         plan = _Plan((folder / SHARDS).resolve(), count)
@@ -104,7 +105,8 @@ def run_on_ray(
         plan.write()
         order = _Order(given, _sent(read, settings) | plan.budget(read), plan)
         follows = _following(progress or ShardsProgress(quiet=True), plan, found.total, len(unfinished))
-        with follows as follow, (plan.folder / LOG).open("a", buffering=1) as log, redirect_stdout(log):
+        said = (plan.folder / LOG).open("a", buffering=1)
+        with follows as follow, said, redirect_stdout(said), cluster.pop_all():  # Ray speaks until it is left
             ends = run_shards(lambda shard: _play(order, shard), unfinished, gpus=gpus, follow=follow, stop=plan.stop)
     refuse_faults(ends)
     stopped = [f"shard {shard}: {end.reason}" for shard, end in sorted(ends.items()) if end.state == "stopped_early"]
