@@ -325,8 +325,12 @@ def _usage(completion: Completion) -> UsageMetadata:
 
 
 def _next_piece(pieces: "SimpleQueue[str | None]", deadline: float | None) -> str | None:
+    """Wait for the next piece; after the deadline, one that is ready comes too late as well."""
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise TimeoutError
     try:
-        return pieces.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return pieces.get(timeout=left)
     except Empty:
         raise TimeoutError from None
 
