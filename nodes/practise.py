@@ -61,7 +61,7 @@ def create_practise(
             if not asked.judgements:
                 return asked.failures[0]
             given = asked.judgements[0]
-            emit("critique", chain=index, round=1, **given.critique.model_dump(mode="json"))
+            emit("critique", given.critique, chain=index, round=1)
             return Round(critique=given.critique, call=given.call, evidence=evidence)
 
         async def refine(response: Response, turn: Round, index: int) -> Response | Failure:
