@@ -143,7 +143,7 @@ async def ask_for_critique(
             options |= critique_format(len(steps), max_chars=max_chars, given=given)
         return await caller(messages, key, **options)
 
-    usage = Usage()
+    usage: Usage | None = None
     for number in range(retries + 1):
         if number:
             caller = replace(caller, temperature=max(RETRY_TEMPERATURE, caller.temperature))
@@ -151,13 +151,15 @@ async def ask_for_critique(
         if isinstance(outcome, Failure):
             return outcome
         reply = outcome
-        usage += reply.call.usage
+        usage = reply.call.usage if usage is None else usage + reply.call.usage
         critique = to_critique(reply, response, steps=steps, until_first_error=until_first_error)
         if critique.is_readable:
             break
-    warnings = ["asked_again"] * (number > 0) + ["verdicts_given"] * (form != "text" and any(given))
-    critique = critique.model_copy(update={"warnings": (*critique.warnings, *warnings)})
-    return critique, reply.model_copy(update={"call": reply.call.model_copy(update={"usage": usage})})
+    if warnings := ["asked_again"] * (number > 0) + ["verdicts_given"] * (form != "text" and any(given)):
+        critique = critique.model_copy(update={"warnings": (*critique.warnings, *warnings)})
+    if number:
+        reply = reply.model_copy(update={"call": reply.call.model_copy(update={"usage": usage})})
+    return critique, reply
 
 
 def to_critique(

@@ -27,17 +27,15 @@ def refine_messages(
     Only where the wording has examples of refinements, they come in the place of those of solutions.
     """
 
-    def turns(problem: str, response: str, critique: str) -> list[BaseMessage]:
-        return [
-            HumanMessage(prompts.solve.filled(problem=problem)),
-            AIMessage(strip_role_tokens(response)),
-            HumanMessage(prompts.refine.filled(critique=critique)),
-        ]
+    def answered(response: str, critique: str) -> list[BaseMessage]:
+        return [AIMessage(strip_role_tokens(response)), HumanMessage(prompts.refine.filled(critique=critique))]
 
-    asked = turns(question, response, critique)
+    def turns(problem: str, response: str, critique: str) -> list[BaseMessage]:
+        return [HumanMessage(prompts.solve.filled(problem=problem)), *answered(response, critique)]
+
     if prompts.refine.examples:
-        return [*prompts.solve.begun(), *prompts.refine.shown(turns), *asked]
-    return [*solve_messages(question, prompts), *asked[1:]]
+        return [*prompts.solve.begun(), *prompts.refine.shown(turns), *turns(question, response, critique)]
+    return [*solve_messages(question, prompts), *answered(response, critique)]
 
 
 OPENING = "Solution:\n"
@@ -112,8 +110,8 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:
-        rules, call_actor = players.context().rules, players.caller("actor")
-        problem = problem_id(state)
+        context, call_actor = players.context(), players.caller("actor")
+        rules, problem = context.rules, problem_id(state)
 
         async def improve(chain: Chain) -> Chain:
             if chain.stop is not None or chain.latest is None:
@@ -126,7 +124,7 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
                 last.critique,
                 CallKey(problem, "actor", chain.index, number),
                 prompts=players.prompts,
-                form=players.context().critique_form,
+                form=context.critique_form,
                 steps=chain.latest.own_steps,
             )
             if isinstance(outcome, Failure):

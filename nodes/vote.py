@@ -35,9 +35,10 @@ def create_vote(players: Players[LoopContext]) -> Runnable[ActorCriticState, Act
 
     async def vote(state: ActorCriticState) -> ActorCriticOutput:
         context, chains = players.context(), read_chains(state)
+        rules = context.rules
         tie_seed = derive_seed(context.seed, problem_id(state), "vote")
         ballot = await count_votes(
-            chains, context.rules.vote, grader=players.grader, tie_seed=tie_seed, count_bare=context.rules.vote_bare
+            chains, rules.vote, grader=players.grader, tie_seed=tie_seed, count_bare=rules.vote_bare
         )
         reference, grade = reference_of(state), None
         if reference is not None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 
+from critique_graph.calls.contract import declared
 from critique_graph.calls.faults import classify
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ _IN_FORCE: ContextVar[Breakers | None] = ContextVar("breakers", default=None)
 
 def breaker_of(model: BaseChatModel) -> Breaker:
     """Give the breaker for a call of `model`. A model in this process has no server, so its calls wait for nothing."""
-    if getattr(type(model), "runs_in_process", False):
+    if declared(type(model), "runs_in_process"):
         return Breaker("", Patience(call_timeout=None, outage=0))
     breakers = _IN_FORCE.get()
     return Breaker("", Patience(outage=0)) if breakers is None else breakers.of(model)

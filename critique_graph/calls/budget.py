@@ -11,7 +11,7 @@ A call that fails costs nothing here: what a server did for it is not known.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -53,6 +53,7 @@ class Budget:
 
     def __init__(self, limits: Limits = Limits(), *, earlier: Iterable[Usage] = (), seconds: float = 0.0) -> None:
         self.limits = limits
+        self._is_bounded = not limits.is_none
         self.tokens = self.calls = self.in_flight = 0
         self.refused: set[str] = set()
         """Ids of problems of which a call was not made."""
@@ -76,9 +77,8 @@ class Budget:
             return "a model does not say how many tokens its calls use, so run_tokens cannot hold; give run_calls"
         return None
 
-    @asynccontextmanager
-    async def place(self, problem: str | None, *, max_tokens: int) -> AsyncIterator[None]:
-        """Hold a place in the budget while a call is made; wait for it first, if need be.
+    def place(self, problem: str | None, *, max_tokens: int) -> AbstractAsyncContextManager[None]:
+        """Give what holds a place in the budget while a call is made; it waits for it first, if need be.
 
         Args:
             problem: Id of the problem that the call is made for; None: for none.
@@ -87,6 +87,10 @@ class Budget:
         Raises:
             BudgetSpentError: Nothing is left.
         """
+        return self._place(problem, max_tokens) if self._is_bounded else nullcontext()
+
+    @asynccontextmanager
+    async def _place(self, problem: str | None, max_tokens: int) -> AsyncIterator[None]:
         while self.spent is None and self.in_flight and not self._has_room(max_tokens):
             await self._settled.wait()
         if (spent := self.spent) is not None:

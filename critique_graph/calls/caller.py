@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -21,7 +21,7 @@ from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.budget import BudgetSpentError, budget_in_force
-from critique_graph.calls.contract import KeptSchema, continuation_of, kept_schema
+from critique_graph.calls.contract import KeptSchema, continuation_of, declared, kept_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.invoke import invoke_model
 from critique_graph.calls.replies import read_reply, usage_of
@@ -103,19 +103,28 @@ class Caller:
         """Tell whether the model continues a final message that it began; a server is asked once."""
         return await continuation_of(self.model, self._ask_briefly) != "starts anew"
 
-    @property
+    @cached_property
     def is_trained_here(self) -> bool:
         """True when the model is the miniature or a trained one: it refines unprompted, and knows the fixed format."""
         return bool(getattr(self.model, "is_trained_here", False))
 
+    @cached_property
+    def recorded_name(self) -> str:
+        """The model in records: a local one by its weights, others by the string given for them or by themselves."""
+        for attribute in ("recorded_name", None, "model_name", "model"):
+            found = self.name if attribute is None else getattr(self.model, attribute, None)
+            if found and isinstance(found, str):
+                return found
+        return type(self.model).__name__
+
     @property
     def against_loops(self) -> dict[str, Any]:
         """Option that ends a text which only repeats itself, if the model's class has it."""
-        return {"stop_repetition": True} if getattr(type(self.model), "stops_repetition", False) else {}
+        return {"stop_repetition": True} if declared(type(self.model), "stops_repetition") else {}
 
     def limited_to(self, choices: tuple[str, ...]) -> dict[str, Any]:
         """Give the option by which a reply is one of some texts, if the model's class has it."""
-        return {"choices": choices} if getattr(type(self.model), "takes_choices", False) else {}
+        return {"choices": choices} if declared(type(self.model), "takes_choices") else {}
 
     async def kept_schema(self) -> KeptSchema:
         """Tell to what JSON schema the model keeps; a server is asked once."""
@@ -270,19 +279,20 @@ class Caller:
             else:
                 message = await self.bound.ainvoke(messages, labels(), **settings, **options)
         seconds = time.perf_counter() - started
-        budget_in_force().count(usage_of(message))
+        usage = usage_of(message)
+        budget_in_force().count(usage)
+        traffic.add(usage)
         call = Call(
-            model=_recorded_name(self.model, self.name),
+            model=self.recorded_name,
             seed=settings.get("seed"),
+            usage=usage,
             started=round(began, 4),
             seconds=round(seconds, 4),
             attempts=attempt,
         )
         # A message that is continued may be whole already, and a critique without text is an unreadable one.
         may_be_empty = self.role != "actor" or bool(options.get("continue_final_message"))
-        reply = read_reply(message, messages, call, may_be_empty=may_be_empty)
-        traffic.add(reply.call.usage)
-        return reply
+        return read_reply(message, messages, call, may_be_empty=may_be_empty)
 
     def _labels(self, messages: list[BaseMessage], key: CallKey | None, attempt: int) -> RunnableConfig:
         """Give the run name, tags and metadata by which callbacks tell calls apart; those of the graph stay.
@@ -313,7 +323,7 @@ async def _within(seconds: float | None, work: Awaitable[Reply]) -> Reply:
 
 def can_continue(model: BaseChatModel) -> bool:
     """Tell whether a model's calls take `continue_final_message`, which continues a final message of its own."""
-    return bool(getattr(type(model), "continues_final_message", False))
+    return bool(declared(type(model), "continues_final_message"))
 
 
 def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,12 +335,3 @@ def accepted_settings(model: BaseChatModel, settings: Mapping[str, Any]) -> dict
 @cache
 def _known_settings(kind: type[BaseChatModel]) -> frozenset[str | None]:
     return frozenset((*kind.model_fields, *(field.alias for field in kind.model_fields.values())))
-
-
-def _recorded_name(model: BaseChatModel, name: str | None) -> str:
-    """Name a model in records: a local one by its weights, others by the string given for them or by themselves."""
-    for attribute in ("recorded_name", None, "model_name", "model"):
-        found = name if attribute is None else getattr(model, attribute, None)
-        if found and isinstance(found, str):
-            return found
-    return type(model).__name__

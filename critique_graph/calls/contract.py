@@ -6,6 +6,7 @@ once per model: it is given a text that no model would begin by itself, and a re
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -35,11 +36,23 @@ _SAYS_NO = ("rejected", "invalid_reply", "empty_reply", "error")
 _answers: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, asyncio.Task[Any]]]" = WeakKeyDictionary()
 
 
+@cache
+def declared(kind: type[BaseChatModel], name: str) -> Any:
+    """Give what a class says of its models under a name; None if it says nothing, which pydantic takes long to find."""
+    return getattr(kind, name, None)
+
+
+@cache
+def has_attribute(kind: type[BaseChatModel], name: str) -> bool:
+    """Tell whether models of a class have a field, a property or a constant of a name."""
+    return name in kind.model_fields or hasattr(kind, name)
+
+
 async def continuation_of(model: BaseChatModel, ask: Ask) -> Continuation:
     """Find out what becomes of a text that was begun for a model; a server is asked once."""
-    if not getattr(type(model), "continues_final_message", False):
+    if not declared(type(model), "continues_final_message"):
         return "starts anew"
-    if not getattr(type(model), "must_be_probed", False):
+    if not declared(type(model), "must_be_probed"):
         return "continues"
 
     async def probe() -> Continuation | None:
@@ -56,9 +69,9 @@ async def continuation_of(model: BaseChatModel, ask: Ask) -> Continuation:
 
 async def kept_schema(model: BaseChatModel, ask: Ask) -> KeptSchema:
     """Find out to what JSON schema a model keeps; a server is asked once, or twice if it refuses a bounded string."""
-    if not getattr(type(model), "takes_response_format", False):
+    if not declared(type(model), "takes_response_format"):
         return "none"
-    if not getattr(type(model), "must_be_probed", False):
+    if not declared(type(model), "must_be_probed"):
         return "bounded"
 
     async def probe() -> KeptSchema | None:

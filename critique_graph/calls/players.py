@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -61,10 +62,14 @@ class Players(Generic[ContextT]):
 
     def caller(self, role: Role) -> Caller:
         """Give the caller that makes the calls of `role` in this invocation."""
-        context, model = self.context(), self.model(role)
+        context = self.context()
+        model = getattr(context, role) or self.models[role]
+        loaded, known = self.load(unbound(role, model)), self._callers.get(role)
+        if known is not None and known.model is loaded and context is self.defaults:
+            return known
         temperature, max_tokens = context.sampling(role)
-        return Caller(
-            model=self.load(unbound(role, model)),
+        made = Caller(
+            model=loaded,
             bound=model if isinstance(model, RunnableBinding) else None,
             role=role,
             temperature=temperature,
@@ -73,6 +78,14 @@ class Players(Generic[ContextT]):
             name=model if isinstance(model, str) else None,
             log=self.log,
         )
+        if context is self.defaults:
+            self._callers[role] = made
+        return made
+
+    @cached_property
+    def _callers(self) -> dict[Role, Caller]:
+        """The callers that were made by the settings of the graph's creation, which most invocations have."""
+        return {}
 
 
 def unbound(role: str, model: object) -> PlainModel:

@@ -34,7 +34,7 @@ _ENDS_OF_END_TOKENS = (">", "]", "[", "assistant", "user", "model")
 
 
 def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *, may_be_empty: bool = False) -> Reply:
-    """Read the reply to `prompt`; `call` says by which model and when.
+    """Read the reply to `prompt`; `call` says by which model and when, and what was used.
 
     Of a reply that `may_be_empty` and is, the text is the model's refusal, if there is one.
 
@@ -50,7 +50,6 @@ def read_reply(message: AIMessage, prompt: Sequence[BaseMessage], call: Call, *,
     call = call.model_copy(
         update={
             "finish_reason": "too_long" if len(whole) > MAX_REPLY_CHARS else _finish_reason(message),
-            "usage": usage_of(message),
             "reasoning": valid_unicode(reasoning) or None,
         }
     )

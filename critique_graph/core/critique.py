@@ -51,11 +51,13 @@ class _Block:
 
     @property
     def explanation(self) -> str:
-        return "\n".join(self.explanations).strip()
+        return "\n".join(self.explanations).strip() if self.explanations else ""
 
     @property
     def verdict(self) -> Verdict | None:
         """None when the verdict is missing or unreadable, or when both verdicts were given."""
+        if len(self.verdicts) == 1:
+            return self.verdicts[0]
         verdicts: set[Verdict] = {verdict for verdict in self.verdicts if verdict}
         return verdicts.pop() if len(verdicts) == 1 else None
 
@@ -110,12 +112,13 @@ def parse_critique(
     _check_steps(judged, warnings)
     if steps is None and response is not None and judged:
         steps = split_steps(response)
+    verdicts = _step_verdicts(judged, steps, warnings)
     critique = Critique(
         text=text,
-        steps=_step_verdicts(judged, steps, warnings),
-        final=_final_verdict(judged, finals, warnings),
+        steps=verdicts,
+        final=_final_verdict(verdicts, finals, warnings),
         final_explanation=finals[-1].explanation if finals else "",
-        first_error=next((index for index, step in enumerate(judged) if step.verdict == "wrong"), None),
+        first_error=next((index for index, step in enumerate(verdicts) if step.verdict == "wrong"), None),
     )
     if not warnings - _CONTENT and render_critique(critique) != text.rstrip("\n"):
         warnings.add("layout")
@@ -129,23 +132,21 @@ def render_critique(critique: Critique) -> str:
     A missing verdict or explanation is left out. A field that contains something like a label is put on one line, so
     that it cannot be read as a label.
     """
-    blocks = [
-        {
-            "Step sentence": step.text,
-            "Correctness of the step": (step.verdict or "").capitalize(),
-            "Explanation": step.explanation,
-        }
+    texts = [
+        _rendered("Step sentence", step.text, "Correctness of the step", step.verdict, step.explanation)
         for step in critique.steps
     ]
-    final = {
-        "Correctness of the final answer": (critique.final or "").capitalize(),
-        "Explanation": critique.final_explanation,
-    }
-    texts = [
-        "\n".join(f"{label}: {without_labels(value)}" for label, value in block.items() if value)
-        for block in (*blocks, final)
-    ]
-    return "\n\n".join(text for text in texts if text)
+    texts.append(_rendered("", "", "Correctness of the final answer", critique.final, critique.final_explanation))
+    return "\n\n".join(filter(None, texts))
+
+
+def _rendered(heading: str, sentence: str, question: str, verdict: Verdict | None, explanation: str) -> str:
+    parts = [f"{heading}: {without_labels(sentence)}"] if sentence else []
+    if verdict:
+        parts.append(f"{question}: {verdict.capitalize()}")
+    if explanation:
+        parts.append(f"Explanation: {without_labels(explanation)}")
+    return "\n".join(parts)
 
 
 def critique_in_prose(critique: Critique) -> str:
@@ -256,7 +257,7 @@ def _step_verdicts(judged: list[_Block], steps: Sequence[str] | None, warnings: 
     )
 
 
-def _final_verdict(steps: list[_Block], finals: list[_Block], warnings: set[str]) -> Verdict | None:
+def _final_verdict(steps: Sequence[StepVerdict], finals: list[_Block], warnings: set[str]) -> Verdict | None:
     step_verdicts = {step.verdict for step in steps}
     derived: Verdict | None = None
     if "wrong" in step_verdicts:

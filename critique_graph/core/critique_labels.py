@@ -4,9 +4,8 @@ All repetition in the patterns is possessive or bounded, so that every text take
 """
 
 import re
-from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
 from critique_graph.core.schema import Verdict
@@ -37,6 +36,8 @@ _VERDICT_ONLY = re.compile(r"(?:correct|wrong|incorrect)\b[*_.]{0,3}\s{0,3}(?:ex
 _MAX_LABELS = 1000
 """Maximum number of labels that are read; real critiques have fewer than a hundred."""
 
+_NOMINAL: dict[str, Verdict] = {"Correct": "correct", "Wrong": "wrong"}
+"""Verdicts as the format has them; most are, and need not be searched."""
 _MAX_WORDING = 200
 """Number of characters in which a verdict is searched for."""
 
@@ -73,8 +74,7 @@ _CLAIM = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """A label with the text up to the next one."""
 
     kind: LabelKind
@@ -129,6 +129,8 @@ def read_verdict(wording: str) -> Verdict | None:
 
     A negated word for wrong counts as one for correct: "no errors", "nothing wrong", "not incorrect".
     """
+    if (nominal := _NOMINAL.get(wording)) is not None:
+        return nominal
     wording = wording[:_MAX_WORDING]
     if _EITHER.search(wording):
         return None

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from critique_graph.core.schema import Record
+from critique_graph.core.schema import Record, is_none
 
 
 class DatasetRow(Record):
@@ -24,7 +24,7 @@ class DatasetRow(Record):
     """The problem's level of difficulty; null if it has none."""
     source: str | None
     """The problem set or file that the problem is from."""
-    prompts: str | None = None
+    prompts: str | None = Field(default=None, exclude_if=is_none)
     """The wording of the prompts, as JSON, for a problem of another task than mathematics; absent for mathematics."""
 
     @model_validator(mode="before")
@@ -34,10 +34,3 @@ class DatasetRow(Record):
         if isinstance(given, dict) and "id" in given and "problem" not in given:
             return {**given, "problem": str(given["id"]).rpartition("/")[0]}
         return given
-
-    @model_serializer(mode="wrap")
-    def _without_absent_prompts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        if written.get("prompts") is None:
-            written.pop("prompts", None)
-        return written

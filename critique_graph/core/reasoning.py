@@ -161,6 +161,8 @@ def opened_at_end(prompt: str) -> str:
 def _blocks(text: str) -> list[tuple[int, int]]:
     """Where the reasoning of a reply without quotations begins and ends."""
     tags = list(_TAG.finditer(text))
+    if not tags:
+        return []
     first, tail = len(text) - len(text.lstrip()), _closing_tail(text, tags)
     spans: list[tuple[int, int]] = []
     opening, begin, depth, inline = "", 0, 0, 0

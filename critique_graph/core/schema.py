@@ -5,9 +5,10 @@ will refuse to restore custom classes. Readers ignore fields they do not know.
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from operator import attrgetter, not_
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from critique_graph.core.reasons import CUT_REASONS, ChainStop, FailureKind
 from critique_graph.core.steps import split_steps
@@ -18,6 +19,11 @@ Verdict = Literal["correct", "wrong"]
 Role = Literal["actor", "critic", "annotator", "corruptor", "smoother", "grader"]
 Gate = Literal["when_wrong", "always", "oracle"]
 VoteRule = Literal["majority", "critic_weighted", "critic_filtered", "first", "final"]
+
+
+def is_none(value: object) -> bool:
+    """Tell whether a field is absent: one that says `exclude_if=is_none` is then not written."""
+    return value is None
 
 
 class Record(BaseModel):
@@ -35,21 +41,14 @@ class Problem(Record):
     """The reference answer; a number is taken as text."""
     level: int | None = None
     source: str | None = None
-    solution: str | None = None
-    """The worked solution, where it was asked for; no prompt contains it, but paths may begin with a part of it."""
+    solution: str | None = Field(default=None, exclude_if=is_none)
+    """The worked solution, where it was asked for; no prompt contains it, but paths may begin with a part of it. It is
+    written only where it is there: a hash of a problem is what it was before problems had the field."""
 
     def to_input(self) -> dict[str, JsonValue]:
         """Give the input of a graph."""
         solution: dict[str, JsonValue] = {} if self.solution is None else {"solution": self.solution}
         return {"id": self.id, "question": self.question, "reference": self.answer, **solution}
-
-    @model_serializer(mode="wrap")
-    def _without_absent_solution(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave an absent solution out: a hash of a problem is what it was before problems had the field."""
-        written: dict[str, Any] = write(self)
-        if written.get("solution") is None:
-            written.pop("solution", None)
-        return written
 
 
 class Usage(Record):
@@ -71,10 +70,13 @@ class Usage(Record):
     def sum(cls, usages: Iterable["Usage"]) -> "Usage":
         """Add up what several calls have used."""
         used = list(usages)
-        return cls(**{name: sum(getattr(usage, name) for usage in used) for name in cls.model_fields})
+        return cls(**{name: sum(map(attribute, used)) for name, attribute in _COUNTED.items()})
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage.sum((self, other))
+
+
+_COUNTED = {name: attrgetter(name) for name in Usage.model_fields}
 
 
 class Call(Record):
@@ -134,7 +136,7 @@ class Response(Record):
     """The final answer read from `text`; None when the text presents none."""
     call: Call
     grade: Grade | None = None
-    own_steps: tuple[str, ...] | None = None
+    own_steps: tuple[str, ...] | None = Field(default=None, exclude_if=is_none)
     """The steps that a critic judges, where a task splits responses in its own way; None: those of `split_steps`."""
 
     @property
@@ -170,14 +172,6 @@ class Response(Record):
         if self.grade is None or self.grade.outcome == "ungraded":
             return None
         return self.grade.is_correct and not self.is_truncated
-
-    @model_serializer(mode="wrap")
-    def _without_absent_steps(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave absent steps out: most records have none."""
-        written: dict[str, Any] = write(self)
-        if written.get("own_steps") is None:
-            written.pop("own_steps", None)
-        return written
 
 
 class StepVerdict(Record):
@@ -231,21 +225,21 @@ class Round(Judgement):
     """A critique, and the refinement written after reading it (None when the chain stopped there).
 
     Where there are several critiques of the response, it is the one that stands for all of them: its verdict is that of
-    the rule (`core/verdicts.py`).
+    the rule (`core/verdicts.py`). What few rounds have is written only where it is there.
     """
 
-    others: tuple[Judgement, ...] = ()
+    others: tuple[Judgement, ...] = Field(default=(), exclude_if=not_)
     """The other critiques of the same response, in the order in which they were asked for."""
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[Failure, ...] = Field(default=(), exclude_if=not_)
     """The calls for critiques of the same response that failed; the rule works on the rest."""
     refinement: Response | None = None
     discarded: tuple[Response, ...] = ()
     """Refinements drawn before `refinement` and not kept, when several are drawn with one critique."""
-    evidence: str = ""
+    evidence: str = Field(default="", exclude_if=not_)
     """What the critic was told of the response's grade, beside the problem; empty: nothing, as in most tasks."""
     is_edited: bool = False
     """Whether the critique was changed in an application's stored state after the critic wrote it."""
-    is_preferred: bool | None = None
+    is_preferred: bool | None = Field(default=None, exclude_if=is_none)
     """Whether more critiques call the refinement correct than the response before it; False until that is known, None
     where it is not asked (`keep_original`)."""
 
@@ -276,22 +270,14 @@ class Round(Judgement):
         is_replaced = self.refinement is not None and (before is None or self.refinement.replaces(before))
         return self.refinement if is_replaced else before
 
-    @model_serializer(mode="wrap")
-    def _without_absent_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what few rounds have, so that the others are what they were before there could be more."""
-        written: dict[str, Any] = write(self)
-        absent = [name for name in ("others", "failures", "evidence") if not getattr(self, name)]
-        absent += ["is_preferred"] * (self.is_preferred is None)
-        return {name: value for name, value in written.items() if name not in absent}
-
 
 class Chain(Record):
     """One sampled response and its rounds; in a pool (`refine_best`), any response and its critiques."""
 
     index: int
-    parent: int | None = None
+    parent: int | None = Field(default=None, exclude_if=is_none)
     """Index of the chain whose response the first one refines, in a pool; None for a sample."""
-    told: int | None = None
+    told: int | None = Field(default=None, exclude_if=is_none)
     """Place, among the critiques of the parent's response, of the one that the refinement was told."""
     response: Response | None = None
     """The first response; None only when its call failed."""
@@ -337,12 +323,6 @@ class Chain(Record):
         critiques = [judgement for r in self.rounds for judgement in r.judgements]
         made = (*self.responses, *discarded) if role == "actor" else critiques
         return Usage.sum(written.call.usage for written in made)
-
-    @model_serializer(mode="wrap")
-    def _without_absent_parent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave an absent parent out: only chains of a pool have one."""
-        written: dict[str, Any] = write(self)
-        return {name: value for name, value in written.items() if value is not None or name not in ("parent", "told")}
 
 
 class BallotEntry(Record):

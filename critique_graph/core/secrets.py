@@ -35,6 +35,8 @@ def remember(*secrets: str) -> None:
 
 def redacted(text: str) -> str:
     """Give the text with `HIDDEN` in the place of every secret."""
+    if len(text) < _SHORTEST:
+        return text
     for secret in sorted(_known | _secrets_of_environment(len(text)), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _ADDRESS.sub(lambda found: _hide_in_address(found[0]), text)

@@ -6,7 +6,7 @@ falls back to sentences; formulas, code and drawings are never cut.
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -283,13 +283,14 @@ def _is_next_row(last: _Line, line: _Line, *, holds_table: bool) -> bool:
 
 def _cut(blocks: list[tuple[int, int]], response: str, masked: str, sentences_of_a_paragraph: float) -> Iterator[str]:
     """Cut blocks further: between sentences if they are paragraphs, otherwise before the answer."""
-    ends = _sentence_ends(masked, blocks[0][0]) if blocks else []
+    ends = [end.end() for end in _SENTENCE_END.finditer(masked, blocks[0][0])] if blocks else []
     place = 0
     for start, end in blocks:
-        since, place = place, bisect_left(ends, end, place)
+        since = bisect_right(ends, start, place)
+        place = bisect_left(ends, end, since)
         if since < place:
-            cuts = _cuts(masked, start, ends[since:place], sentences_of_a_paragraph)
-            for cut in cuts:
+            within = [end for end in ends[since:place] if not _ABBREVIATION.search(masked, end - 12, end)]
+            for cut in _cuts(masked, start, within, sentences_of_a_paragraph):
                 yield response[start:cut].strip()
                 start = cut
         yield response[start:end].strip()
@@ -303,12 +304,6 @@ def _cuts(masked: str, start: int, ends: list[int], sentences_of_a_paragraph: fl
     if len(cuts) + 1 >= sentences_of_a_paragraph:
         return cuts
     return [cut for cut in cuts if _ANSWER.match(masked[cut : cut + 60].lstrip())]
-
-
-def _sentence_ends(masked: str, start: int) -> list[int]:
-    """Where sentences end that another one follows."""
-    ends = (end.end() for end in _SENTENCE_END.finditer(masked, start))
-    return [end for end in ends if not _ABBREVIATION.search(masked, end - 12, end)]
 
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

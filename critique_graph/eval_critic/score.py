@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import JudgeContext
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError
 from critique_graph.core.reasons import FailureKind
-from critique_graph.core.schema import Critique, Problem, Trace
+from critique_graph.core.schema import Critique, Problem, Trace, is_none
 from critique_graph.eval_critic.labelled import Case, exact_case, labelled_problems, miniature_cases
 from critique_graph.eval_critic.settings import EvalCriticSettings
 from critique_graph.graphs.judge import create_judge
@@ -61,18 +61,10 @@ class CriticEvaluation(FirstErrors, Ended):
     pending: int
     """Number of responses that the run has not reached."""
     tokens: int
-    calibration: Calibration | None = None
+    calibration: Calibration | None = Field(default=None, exclude_if=is_none)
     """How well the confidences of verdicts that several critiques made say how many of them are correct: a verdict is
     correct if it is `wrong` on a response with a wrong step, or `correct` on one without; None where there are none,
     because a single critique always agrees with itself."""
-
-    @model_serializer(mode="wrap")
-    def _without_absent_calibration(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave an absent calibration out: scores of single critiques are what they were before there were several."""
-        written: dict[str, Any] = write(self)
-        if written.get("calibration") is None:
-            written.pop("calibration", None)
-        return written
 
 
 class JudgedTrace(Trace):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from critique_graph.calls import replies
-from critique_graph.calls.replies import read_reply
+from critique_graph.calls.replies import read_reply, usage_of
 from critique_graph.core.critique_labels import split_reply
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.reasoning import holds_tags
@@ -18,7 +18,7 @@ PROMPT = [HumanMessage("2 + 3?")]
 
 def read(message: AIMessage | str, prompt: list[BaseMessage] = PROMPT, **options) -> Reply:
     message = AIMessage(message) if isinstance(message, str) else message
-    return read_reply(message, prompt, Call(model="m"), **options)
+    return read_reply(message, prompt, Call(model="m", usage=usage_of(message)), **options)
 
 
 @pytest.mark.parametrize(
