@@ -23,7 +23,7 @@ from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import Chain, Response, Round, Usage
 from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
 from critique_graph.core.verdicts import SEVERAL_TEMPERATURE, round_of
-from critique_graph.nodes.ask_critique import ask_for_critiques
+from critique_graph.nodes.ask_critique import Critiques, ask_for_critiques
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,50 @@ def critique_messages(
     return wording.messages(problem=problem, response=response, steps=steps)
 
 
+async def critiques_of(
+    response: Response,
+    state: ActorCriticState,
+    players: Players[LoopContext],
+    key: CallKey,
+    *,
+    critiques: int = 1,
+    retries: int = 0,
+) -> tuple[Critiques, str]:
+    """Have the critic judge a response to the question of a state; gives what it wrote, and the evidence it was told.
+
+    Args:
+        response: The response.
+        state: Question, reference and id of the problem.
+        players: The critic, the settings and the task.
+        key: The calls' place in the graph.
+        critiques: Number of critiques.
+        retries: Number of times that each is asked for again if it cannot be read.
+    """
+    evidence = await evidence_for(response, state, players)
+
+    def prompt(form: CritiqueForm) -> list[BaseMessage]:
+        question, steps = state["question"], response.own_steps
+        return critique_messages(question, response.text, players.prompts, form=form, steps=steps, evidence=evidence)
+
+    asked = await ask_for_critiques(
+        players.caller("critic"),
+        prompt,
+        response.text,
+        key,
+        critiques=critiques,
+        form=players.context().critique_form,
+        retries=retries,
+        steps=response.own_steps,
+    )
+    return asked, evidence
+
+
 def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState, dict[str, Any]]:
     """Create the node that critiques the latest response of every open chain."""
 
     async def critique(state: ActorCriticState) -> dict[str, Any]:
-        context, call_critic = players.context(), players.caller("critic")
-        rules, problem, chains = context.rules, problem_id(state), read_chains(state)
+        context, problem, chains = players.context(), problem_id(state), read_chains(state)
+        rules = context.rules
         if context.is_critic_heated:
             _say_temperature()
         budget = rules.token_budget
@@ -71,23 +109,13 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
                 return chain.model_copy(update={"stop": "budget"})
             if rules.gate == "oracle" and await _agrees_with_reference(response, state, players):
                 return _preferred(chain).model_copy(update={"stop": "reference_correct"})
-            evidence = await evidence_for(response, state, players)
-            asked = await ask_for_critiques(
-                call_critic,
-                lambda form: critique_messages(
-                    state["question"],
-                    response.text,
-                    players.prompts,
-                    form=form,
-                    steps=response.own_steps,
-                    evidence=evidence,
-                ),
-                response.text,
+            asked, evidence = await critiques_of(
+                response,
+                state,
+                players,
                 CallKey(problem, "critic", chain.index, number),
                 critiques=rules.critiques,
-                form=context.critique_form,
                 retries=context.retry_unreadable,
-                steps=response.own_steps,
             )
             for failure in asked.failures:
                 emit("failure", chain=chain.index, round=number, kind=failure.kind, message=failure.message)

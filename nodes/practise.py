@@ -13,8 +13,7 @@ from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Call, Chain, Failure, Response, Round
 from critique_graph.core.state import PracticeState, problem_id, reference_of, write_chains
-from critique_graph.nodes.ask_critique import ask_for_critiques
-from critique_graph.nodes.critique import critique_messages, evidence_for
+from critique_graph.nodes.critique import critiques_of
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.refine_until_right import is_worked_out
 from critique_graph.nodes.solve import to_response
@@ -35,29 +34,12 @@ def create_practise(
     """
 
     async def practise(state: PracticeState) -> dict[str, Any]:
-        context, problem, reference = players.context(), problem_id(state), reference_of(state)
-        call_critic, form = players.caller("critic"), context.critique_form
+        problem, reference = problem_id(state), reference_of(state)
         if reference is None:
             raise ValueError("practice needs a reference answer in the input, got none.")
 
         async def judge(response: Response, index: int) -> Round | Failure:
-            evidence = await evidence_for(response, state, players)
-            asked = await ask_for_critiques(
-                call_critic,
-                lambda form: critique_messages(
-                    state["question"],
-                    response.text,
-                    players.prompts,
-                    form=form,
-                    steps=response.own_steps,
-                    evidence=evidence,
-                ),
-                response.text,
-                CallKey(problem, "critic", index, 1),
-                critiques=1,
-                form=form,
-                steps=response.own_steps,
-            )
+            asked, evidence = await critiques_of(response, state, players, CallKey(problem, "critic", index, 1))
             if not asked.judgements:
                 return asked.failures[0]
             given = asked.judgements[0]
@@ -72,7 +54,7 @@ def create_practise(
                 turn.critique,
                 CallKey(problem, "actor", index, 1),
                 prompts=players.prompts,
-                form=form,
+                form=players.context().critique_form,
                 steps=response.own_steps,
             )
             return outcome if isinstance(outcome, Failure) else to_response(outcome, players.task)

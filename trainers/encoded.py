@@ -78,6 +78,27 @@ def encoded(
     return on_disk(batches, folder, TOKENS)
 
 
+def with_columns(
+    rows: Rows[Row],
+    encode: Callable[[Sequence[Row], int], Sequence[Mapping[str, list[int]]]],
+    folder: Path,
+    *,
+    max_length: int,
+) -> Dataset:
+    """Give rows as a data set of their own columns, on disk, for trainers of TRL that encode them; else as `encoded`.
+
+    TRL would cut rows that are too long, and say nothing: here they are an error.
+    """
+
+    def batches() -> Iterator[dict[str, list[Any]]]:
+        for _ in checked(rows, encode, max_length=max_length):
+            pass
+        for batch in in_batches(rows):
+            yield {name: [dict(row)[name] for row in batch] for name in batch[0]}
+
+    return on_disk(batches, folder, None)
+
+
 def checked(
     rows: Rows[Row], encode: Callable[[Sequence[Row], int], Sequence[Mapping[str, list[int]]]], *, max_length: int
 ) -> Iterator[Sequence[Mapping[str, list[int]]]]:

@@ -6,17 +6,16 @@ are in memory together, so that they keep one order in all epochs; it is drawn h
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
-from critique_graph.trainers.encoded import checked, encode, in_batches, on_disk
+from critique_graph.trainers.encoded import encode, with_columns
 from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import LabelledRow, Rows
@@ -72,14 +71,9 @@ def train_kto(
     common["train_sampling_strategy"] = "sequential"
     order = random.Random(settings.seed).sample(range(len(rows)), len(rows))
 
-    def batches() -> Iterator[dict[str, list[Any]]]:
-        for _ in checked(rows, partial(encode, tokenizer=tokenizer), max_length=limit):  # TRL would cut longer rows
-            pass
-        for batch in in_batches(rows):
-            yield {name: [dict(row)[name] for row in batch] for name in batch[0]}
-
     with TemporaryDirectory() as scratch:
-        dataset = on_disk(batches, encoded_in or Path(scratch), None).select(order)
+        folder = encoded_in or Path(scratch)
+        dataset = with_columns(rows, partial(encode, tokenizer=tokenizer), folder, max_length=limit).select(order)
 
         def trainer(folder: str) -> KTOTrainer:
             return KTOTrainer(

@@ -3,16 +3,15 @@
 The untrained model is the reference: its log probabilities are computed once, before the training.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from critique_graph.trainers.encoded import checked, encode, in_batches, on_disk
+from critique_graph.trainers.encoded import encode, with_columns
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import PreferenceRow, Rows, TrainingRow
 from critique_graph.trainers.sft import (
@@ -65,14 +64,8 @@ def train_preference(
         rejected: list[TrainingRow] = [{"prompt": row["prompt"], "completion": row["rejected"]} for row in batch]
         return [*encode(chosen, first, tokenizer=tokenizer), *encode(rejected, first, tokenizer=tokenizer)]
 
-    def batches() -> Iterator[dict[str, list[Any]]]:
-        for _ in checked(rows, both, max_length=limit):  # TRL would cut longer rows silently
-            pass
-        for batch in in_batches(rows):
-            yield {name: [dict(row)[name] for row in batch] for name in batch[0]}
-
     with TemporaryDirectory() as scratch:
-        dataset = on_disk(batches, encoded_in or Path(scratch), None)
+        dataset = with_columns(rows, both, encoded_in or Path(scratch), max_length=limit)
 
         def trainer(folder: str) -> DPOTrainer:
             common = arguments(settings, folder, keeps_state=checkpoints is not None)
