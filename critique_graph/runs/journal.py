@@ -280,10 +280,13 @@ class Journal:
 
     def _write(self, batch: list[_Write]) -> None:
         run = self._connection.execute
+        rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for write in batch:
+            rows[write.table].append(checksummed(write.table, *write.columns))
         run("BEGIN IMMEDIATE")
         try:
-            for write in batch:
-                run(PUT[write.table], checksummed(write.table, *write.columns))
+            for table, written in rows.items():
+                self._connection.executemany(PUT[table], written)
             if batch:
                 seconds = time.monotonic() - self._started
                 run(PUT["sessions"], checksummed("sessions", self._session, seconds))

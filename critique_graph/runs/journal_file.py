@@ -84,12 +84,11 @@ _NAMED = 5
 
 def checksummed(table: str, *columns: Any) -> tuple[Any, ...]:
     """Give a row of a table with its checksum."""
-    digest = hashlib.blake2b(table.encode(), digest_size=8)
+    parts = [table.encode()]
     for column in columns:
         content = column if isinstance(column, bytes) else repr(column).encode()
-        digest.update(b"%s %d:" % (type(column).__name__.encode(), len(content)))
-        digest.update(content)
-    return (*columns, digest.digest())
+        parts += (b"%s %d:" % (type(column).__name__.encode(), len(content)), content)
+    return (*columns, hashlib.blake2b(b"".join(parts), digest_size=8).digest())
 
 
 def is_sound(table: str, row: tuple[Any, ...]) -> bool:

@@ -1,13 +1,11 @@
 """What every round did, without references: the critic said wrong, the actor changed its answer, the vote moved."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from critique_graph.core.schema import Chain, Record, RoundChanges
+from critique_graph.core.schema import Record, RoundChanges
 from critique_graph.metrics.intervals import Rate, clustered_share, wilson
-from critique_graph.nodes.changes import changes_of
-from critique_graph.tasks.task import MATH
 
 
 class RoundRates(Record):
@@ -30,9 +28,9 @@ class RoundsTally:
 
     by_round: defaultdict[int, list[RoundChanges]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, chains: Sequence[Chain], task: str = MATH.name) -> None:
-        """Count the chains of one problem; `task` is the name of its task."""
-        for changes in changes_of(chains, task):
+    def add(self, problem: Iterable[RoundChanges]) -> None:
+        """Count what the rounds did to one problem."""
+        for changes in problem:
             self.by_round[changes.round].append(changes)
 
     def rounds(self) -> tuple[RoundRates, ...]:

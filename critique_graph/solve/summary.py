@@ -10,7 +10,7 @@ from critique_graph.core.schema import Chain, Record, Trace, Usage, Verdict
 from critique_graph.metrics.intervals import Rate, paired_difference, wilson
 from critique_graph.metrics.judgement import CriticScore, discriminability
 from critique_graph.nodes.ask_critique import are_copies
-from critique_graph.nodes.changes import same_answers
+from critique_graph.nodes.changes import changes_of, same_answers
 from critique_graph.runs.record import FinishedRun, RunRecord
 from critique_graph.solve.by_round import RoundRates, RoundsTally
 
@@ -164,7 +164,7 @@ class _Tally:
             self.usage[role] += trace.usage[role]
         if not is_done:
             return
-        self.rounds.add(trace.chains, trace.task)
+        self.rounds.add(trace.changes or changes_of(trace.chains, trace.task))
         for chain in trace.chains:
             self.truncated_responses += sum(response.is_truncated for response in chain.responses)
             self._add_critiques(chain)

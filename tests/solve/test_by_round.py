@@ -24,7 +24,7 @@ def chain(first: str | None, *rounds: tuple[Verdict | None, str | None], cut: bo
 def tallied(*problems: list[Chain]) -> RoundsTally:
     tally = RoundsTally()
     for chains in problems:
-        tally.add(chains)
+        tally.add(changes_of(chains))
     return tally
 
 
