@@ -4,16 +4,21 @@
 
 It copies a small data set of the miniature under new problems, and does with it what `train critic` does, up
 to the first optimizer step. Memory is what the process has of its own, and its peak; the file of tokens is mapped.
+Rows are not packed but grouped by length; the share of padding says what packing could still save.
 """
 
 import argparse
 import json
+import random
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+import torch
 import transformers
+from datasets import Dataset
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from critique_graph.core.json_lines import read_json_lines, write_json_lines
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
@@ -49,6 +54,20 @@ def memory() -> dict[str, int]:
     return {name: int(found[name].split()[0]) // 1024 for name in ("RssAnon", "VmHWM")}
 
 
+def padding(lengths: list[int], batch_size: int) -> dict[str, float]:
+    """Give the share of padding in the batches of an epoch: grouped by length as in a training, and in random order."""
+    torch.manual_seed(0)
+    orders = {
+        "padding_grouped": list(LengthGroupedSampler(batch_size, lengths=lengths)),
+        "padding_random": random.Random(0).sample(range(len(lengths)), len(lengths)),
+    }
+    found = {}
+    for name, order in orders.items():
+        batches = [[lengths[place] for place in order[at : at + batch_size]] for at in range(0, len(order), batch_size)]
+        found[name] = 1 - sum(lengths) / sum(len(batch) * max(batch) for batch in batches)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=300_000)
@@ -81,6 +100,8 @@ def main() -> None:
         )
         encoded = sum(file.stat().st_size for file in (folder / ENCODED).iterdir())
         figures |= {"memory_trained": memory(), "learned_rows": result.rows, "encoded_mib": encoded // 2**20}
+        lengths = list(Dataset.from_file(str(folder / ENCODED / "rows.arrow"))["length"][:])
+        figures |= padding(lengths, batch_size=32)
     print(json.dumps(figures, indent=2))
 
 
