@@ -140,7 +140,7 @@ def train_critic_rl(
         )
 
     try:
-        result = run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        result = run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)
     except RuntimeError as error:
         if _NO_PROBABILITIES not in str(error):
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features, List, Value, concatenate_datasets
 from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
@@ -57,6 +57,8 @@ def encoded(
 ) -> Dataset:
     """Give rows as a data set of `input_ids`, `labels` and `length`, on disk.
 
+    For several processes, a last row is added of which nothing is learned: `GroupedByLength` fills batches with it.
+
     Args:
         rows: Rows to encode.
         encode: Turns some rows, the first of which has this number, into token ids and labels.
@@ -75,7 +77,13 @@ def encoded(
                 "length": [len(row["input_ids"]) for row in made],
             }
 
-    return on_disk(batches, folder, TOKENS)
+    dataset = on_disk(batches, folder, TOKENS)
+    return dataset if find_processes().count == 1 else _with_blank(dataset)
+
+
+def _with_blank(rows: Dataset) -> Dataset:
+    blank = {"input_ids": [rows[0]["input_ids"][:1]], "labels": [[-100]], "length": [1]}
+    return concatenate_datasets([rows, Dataset.from_dict(blank, features=TOKENS)])
 
 
 def with_columns(

@@ -93,4 +93,4 @@ def train_kto(
                 peft_config=adapters(settings),
             )
 
-        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)

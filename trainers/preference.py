@@ -80,4 +80,4 @@ def train_preference(
                 peft_config=adapters(settings),
             )
 
-        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from datasets import Dataset
 from torch.optim import Optimizer
+from torch.utils.data import Sampler
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -109,14 +110,38 @@ class SFTResult:
 
 
 class GroupedByLength:
-    """Groups rows by length in whole batches, so that their order is the same on any number of devices."""
+    """Groups rows by length in whole batches, so that batches are the same on any number of devices.
+
+    Several devices fill the last batch of a pass with the blank row that is then the last (`encoded`); accelerate
+    would fill it with the first rows, which were learned twice.
+    """
 
     args: TrainingArguments
     train_dataset: Dataset
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:
-        at_once = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthGroupedSampler(at_once * self.args.world_size, lengths=self.train_dataset["length"][:])
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        together = self.args.train_batch_size * self.args.world_size
+        batch_size = together * self.args.gradient_accumulation_steps
+        lengths = list(self.train_dataset["length"][:])
+        if self.args.world_size == 1:
+            return LengthGroupedSampler(batch_size, lengths=lengths)
+        blank = len(lengths) - 1
+        return _Filled(LengthGroupedSampler(batch_size, lengths=lengths[:blank]), blank, multiple=together)
+
+
+class _Filled(Sampler[int]):
+    """Gives the rows of a sampler, and then a blank one until there are a multiple of a number."""
+
+    def __init__(self, rows: LengthGroupedSampler, blank: int, *, multiple: int) -> None:
+        self._rows, self._blank = rows, blank
+        self._missing = -len(rows) % multiple
+
+    def __len__(self) -> int:
+        return len(self._rows) + self._missing
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._rows
+        yield from [self._blank] * self._missing
 
 
 class _SFTTrainer(GroupedByLength, SFTTrainer):
@@ -163,7 +188,7 @@ def train_sft(
                 peft_config=adapters(settings),
             )
 
-        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)
 
 
 def run_trainer(
@@ -171,6 +196,7 @@ def run_trainer(
     settings: SFTSettings,
     tokenizer: PreTrainedTokenizerBase,
     *,
+    rows: int,
     out: Path | None,
     checkpoints: Path | None,
 ) -> SFTResult:
@@ -198,7 +224,7 @@ def run_trainer(
         model.save_pretrained(out, state_dict=shards)
         tokenizer.save_pretrained(out)
     return SFTResult(
-        rows=len(trainer.train_dataset),
+        rows=rows,
         steps=output.global_step,
         losses=_curve(trainer.state, settings.log_every),
         tokens=int(trainer.state.num_input_tokens_seen),

@@ -106,7 +106,7 @@ def train_step_critic(
                 compute_loss_func=loss,
             )
 
-        return run_trainer(trainer, settings, tokenizer, out=out, checkpoints=checkpoints)
+        return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)
 
 
 def balanced_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:

