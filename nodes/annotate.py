@@ -17,7 +17,8 @@ from critique_graph.core.leaks import gives_answer_away
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Until
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts, fill
 from critique_graph.core.schema import Call, Failure, Verdict
-from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, reference_of, write_paths
+from critique_graph.core.state import AutoCritiqueState
+from critique_graph.core.state_records import problem_id, read_paths, reference_of, write_paths
 from critique_graph.core.steps import split_steps
 from critique_graph.nodes.ask_critique import ask_for_critique, form_for
 from critique_graph.nodes.critique import critique_messages

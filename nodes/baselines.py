@@ -14,7 +14,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Reply, Response, Usage
-from critique_graph.core.state import PoolState, add_usages, problem_id, read_chains
+from critique_graph.core.state import PoolState
+from critique_graph.core.state_records import add_usages, problem_id, read_chains
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import solve_messages

@@ -11,7 +11,8 @@ from langgraph.runtime import get_runtime
 from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import Context
 from critique_graph.core.schema import Chain, Usage
-from critique_graph.core.state import AnsweredState, ChatState, read_chains
+from critique_graph.core.state import AnsweredState, ChatState
+from critique_graph.core.state_records import read_chains
 
 REFERENCE, ID = "reference", "id"
 """Names, in a message's `additional_kwargs`, of the reference answer and of the problem's id."""

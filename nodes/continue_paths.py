@@ -14,7 +14,8 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
 from critique_graph.core.prompts import Prompts
 from critique_graph.core.schema import Call, Failure, Reply
-from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.state import AutoCritiqueState
+from critique_graph.core.state_records import problem_id, read_paths, write_paths
 from critique_graph.core.steps import split_steps, step_at, text_before, text_through
 from critique_graph.nodes.paths import continued, flawed_paths, template_of, to_graded, with_answer, working_steps
 

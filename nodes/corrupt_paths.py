@@ -11,7 +11,8 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import KnownError, ReasoningPath
 from critique_graph.core.schema import Call, Failure, Reply
-from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.state import AutoCritiqueState
+from critique_graph.core.state_records import problem_id, read_paths, write_paths
 from critique_graph.core.steps import step_at, text_with
 from critique_graph.nodes.corruptors import Corruptor, ExactCorruptor, ModelCorruptor, NotCorrupted
 from critique_graph.nodes.paths import (

@@ -21,7 +21,8 @@ from critique_graph.core.context import CritiqueForm, LoopContext, LoopRules
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import Chain, Response, Round, Usage
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, reference_of, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import problem_id, read_chains, reference_of, write_chains
 from critique_graph.core.verdicts import SEVERAL_TEMPERATURE, round_of
 from critique_graph.nodes.ask_critique import Critiques, ask_for_critiques
 

@@ -20,7 +20,8 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, Trial
 from critique_graph.core.schema import Call, Failure
-from critique_graph.core.state import AutoCritiqueState, problem_id, read_paths, write_paths
+from critique_graph.core.state import AutoCritiqueState
+from critique_graph.core.state_records import problem_id, read_paths, write_paths
 from critique_graph.metrics.intervals import independent_difference, wilson
 from critique_graph.nodes.paths import to_graded
 from critique_graph.nodes.refine import ask_for_refinement

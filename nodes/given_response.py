@@ -6,7 +6,8 @@ from langchain_core.runnables import Runnable
 
 from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.schema import Call, Chain, Response
-from critique_graph.core.state import JudgeState, write_chains
+from critique_graph.core.state import JudgeState
+from critique_graph.core.state_records import write_chains
 
 STEP_SEPARATOR = "\n\n"
 """Text between steps that were given one by one: the steps of ProcessBench are paragraphs."""

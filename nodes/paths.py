@@ -12,7 +12,8 @@ from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathDropReason, ReasoningPath, TemplateSource
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Call, Failure, Reply, Response
-from critique_graph.core.state import AutoCritiqueState, QuestionState, reference_of, solution_of
+from critique_graph.core.state import AutoCritiqueState, QuestionState
+from critique_graph.core.state_records import reference_of, solution_of
 from critique_graph.core.steps import is_answer, is_introduction, split_steps
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.grading.records import graded_response

@@ -12,7 +12,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Call, Chain, Failure, Response, Round
-from critique_graph.core.state import PracticeState, problem_id, reference_of, write_chains
+from critique_graph.core.state import PracticeState
+from critique_graph.core.state_records import problem_id, reference_of, write_chains
 from critique_graph.nodes.critique import critiques_of
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.refine_until_right import is_worked_out

@@ -13,7 +13,8 @@ from critique_graph.core.context import CritiqueForm, LoopContext
 from critique_graph.core.critique import critique_in_prose
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Critique, Failure, Reply
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.solve import solve_messages, to_response

@@ -19,7 +19,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Chain, Failure, Round
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import problem_id, read_chains, write_chains
 from critique_graph.nodes.refine import ask_for_refinement
 from critique_graph.nodes.solve import to_response
 

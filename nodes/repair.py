@@ -17,7 +17,8 @@ from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import Chain, Failure
 from critique_graph.core.splice import place_of_error
-from critique_graph.core.state import ActorCriticState, problem_id, read_chains, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import problem_id, read_chains, write_chains
 from critique_graph.core.steps import split_steps, text_before
 from critique_graph.core.untrusted import strip_role_tokens
 from critique_graph.nodes.refine import refine_messages, told

@@ -12,7 +12,8 @@ from critique_graph.core.async_node import BothWays
 from critique_graph.core.context import GenerationContext
 from critique_graph.core.paths import PathSource, ReasoningPath
 from critique_graph.core.schema import Failure, Response
-from critique_graph.core.state import AutoCritiqueState, problem_id, write_paths
+from critique_graph.core.state import AutoCritiqueState
+from critique_graph.core.state_records import problem_id, write_paths
 from critique_graph.nodes.paths import to_graded, unusable
 from critique_graph.nodes.solve import solve_messages
 

@@ -15,7 +15,8 @@ from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import Call, Chain, Failure, Reply, Response, Usage
 from critique_graph.core.splice import SelfTalk, TalkDropReason, spliced, steps_of, told
-from critique_graph.core.state import ActorCriticState, SelfTalkOutput, problem_id, read_chains, reference_of
+from critique_graph.core.state import ActorCriticState, SelfTalkOutput
+from critique_graph.core.state_records import problem_id, read_chains, reference_of
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain, graded_response
 from critique_graph.nodes.solve import to_response

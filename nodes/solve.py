@@ -11,7 +11,8 @@ from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.prompts import DEFAULT_PROMPTS, Prompts
 from critique_graph.core.schema import Chain, Failure, Reply, Response
-from critique_graph.core.state import ActorCriticState, problem_id, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import problem_id, write_chains
 from critique_graph.tasks.task import Task
 
 

@@ -13,14 +13,8 @@ from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import LoopContext
 from critique_graph.core.schema import Ballot, BallotEntry, Chain, Response, Usage, VoteRule
-from critique_graph.core.state import (
-    ActorCriticOutput,
-    ActorCriticState,
-    problem_id,
-    read_chains,
-    reference_of,
-    write_chains,
-)
+from critique_graph.core.state import ActorCriticOutput, ActorCriticState
+from critique_graph.core.state_records import problem_id, read_chains, reference_of, write_chains
 from critique_graph.grading.grader import Grader
 from critique_graph.grading.records import graded_chain
 from critique_graph.nodes.changes import changes_of

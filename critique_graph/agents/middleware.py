@@ -24,7 +24,8 @@ from critique_graph.core.errors import MissingDependencyError, RunError
 from critique_graph.core.files import append_line
 from critique_graph.core.prompts_file import PromptsGiven
 from critique_graph.core.schema import Call, Problem, Response, Trace, Usage
-from critique_graph.core.state import Scalar, known_problem
+from critique_graph.core.state import Scalar
+from critique_graph.core.state_records import known_problem
 from critique_graph.grading.grader import Grader, default_grader
 from critique_graph.nodes.evaluations import announce_evaluations
 

@@ -9,7 +9,7 @@ from critique_graph.core.async_node import wait_for
 from critique_graph.core.context import CritiqueForm
 from critique_graph.core.critique import critique_in_prose
 from critique_graph.core.prompts_file import PromptsGiven
-from critique_graph.core.state import known_problem
+from critique_graph.core.state_records import known_problem
 
 
 def critique_tool(

@@ -6,7 +6,8 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import StateGraph
 
 from critique_graph.core.async_node import BothWays
-from critique_graph.core.state import QuestionState, known_problem
+from critique_graph.core.state import QuestionState
+from critique_graph.core.state_records import known_problem
 
 
 def add_first_node(

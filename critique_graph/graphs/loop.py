@@ -17,7 +17,8 @@ from critique_graph.core.async_node import BothWays, emit
 from critique_graph.core.context import LoopContext
 from critique_graph.core.reasons import ChainStop
 from critique_graph.core.schema import Chain
-from critique_graph.core.state import ActorCriticState, write_chains
+from critique_graph.core.state import ActorCriticState
+from critique_graph.core.state_records import write_chains
 from critique_graph.graphs.first_node import add_first_node
 from critique_graph.nodes.critique import create_critique
 from critique_graph.nodes.solve import create_solve

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.errors import InputError, MissingDependencyError, first_line
 from critique_graph.core.schema import Chain, Problem, Round, Trace
-from critique_graph.core.state import problem_id, reference_of
+from critique_graph.core.state_records import problem_id, reference_of
 
 GRAPH = "actor_critic"
 _SQLITE_HEAD = b"SQLite format 3"

@@ -10,7 +10,7 @@ from every_graph import EVERY_GRAPH, models
 
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Call, Chain, Failure, Grade, Response, Round, Usage
-from critique_graph.core.state import known_problem, problem_id, read_chains, reference_of, write_chains
+from critique_graph.core.state_records import known_problem, problem_id, read_chains, reference_of, write_chains
 
 
 @pytest.mark.parametrize(
