@@ -32,10 +32,10 @@ from critique_graph.runs.journal_file import (
     connect,
     explained,
     is_sound,
-    open_journal,
     read_calls,
     read_problems,
 )
+from critique_graph.runs.journal_open import open_journal
 from critique_graph.runs.outcomes import STATUSES, Outcome, Status
 from critique_graph.runs.session_journal import digest_of, place_of
 

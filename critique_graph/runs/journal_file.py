@@ -1,4 +1,4 @@
-"""The file of a run's journal: its tables, the checksum of every row, and how damage is found and mended.
+"""The file of a run's journal: its tables, the checksum of every row, and how they are read.
 
 SQLite's own checks see the structure of its pages, not what the rows hold: a bit that flips in a reply or a trace goes
 unseen. So every row carries a checksum over its columns, and every row is checked when it is read. The checksum is
@@ -7,12 +7,9 @@ but not for the rows of whole pages that a disk mixed up).
 """
 
 import hashlib
-import logging
-import os
-import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,9 +18,7 @@ from urllib.parse import quote
 
 from critique_graph.core.errors import RunError
 from critique_graph.runs.links import refuse_link
-from critique_graph.runs.salvage import PAGE, StoredRow, is_torn, salvaged_rows
-
-logger = logging.getLogger(__name__)
+from critique_graph.runs.salvage import PAGE, is_torn
 
 FORMAT = 2
 """Stored as `user_version`. Format 1 had no checksums: it is read, and rewritten by the next session of its run. A new
@@ -78,8 +73,6 @@ _OUTSIDE_CAUSES = frozenset(
 """Errors that leave the file sound: the disk is full, the folder may not be written, and the like."""
 SETTLING_SECONDS = 0.1
 """Time that a process needs at most to write a commit."""
-_NAMED = 5
-"""Most problems that a report of damage names."""
 
 
 def checksummed(table: str, *columns: Any) -> tuple[Any, ...]:
@@ -96,45 +89,16 @@ def is_sound(table: str, row: tuple[Any, ...]) -> bool:
     return checksummed(table, *row[:-1]) == row
 
 
-def open_journal(path: Path) -> sqlite3.Connection:
-    """Open a journal for writing: a new one is made, one of format 1 is rewritten, a damaged one is mended.
-
-    Raises:
-        RunError: The file cannot be read or written, is no journal, or has a format of a newer version.
-    """
-    with explained(path):
-        _refuse_links(path)
-        if (damage := _find_damage(path)) is not None:
-            _mend(path, damage)
-        with closing(connect(path)) as connection:
-            is_old = connection.execute("PRAGMA user_version").fetchone() == (OLD_FORMAT,)
-            old_rows = _rows_of_old_format(connection) if is_old else ()
-            if is_old:
-                _rewrite(path, old_rows)
-        connection = connect(path)
-        try:
-            if _has_no_tables(connection):
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(TABLES[FORMAT])
-            connection.execute(
-                "PRAGMA synchronous = FULL"
-            )  # as fast as NORMAL at 20 commits a second, and safe in a power cut
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
 def read_problems(path: Path) -> Iterator[tuple[Any, ...]]:
     """Give position, id, digest, status, reason and trace of a journal's problems in order, each one checked.
 
     Raises:
         RunError: The file cannot be read, is damaged, or has a format of a newer version.
     """
-    _refuse_links(path)
+    refuse_links(path)
     with explained(path), closing(connect(path, read_only=True)) as connection:
-        _refuse_torn_log(path)
-        found = _check_structure(connection, path, "quick_check(problems)")
+        refuse_torn_log(path)
+        found = check_structure(connection, path, "quick_check(problems)")
         for row in connection.execute("SELECT * FROM problems ORDER BY position"):
             if found == FORMAT and not is_sound("problems", row):
                 raise sqlite3.DatabaseError(f"problem {row[0] + 1} ({row[1]!r}) is not as it was written")
@@ -149,17 +113,18 @@ def read_calls(path: Path, *, untraced: bool = False) -> Iterator[tuple[str, str
     Raises:
         RunError: The file cannot be read, or is damaged.
     """
-    _refuse_links(path)
+    refuse_links(path)
     with explained(path), closing(connect(path, read_only=True)) as connection:
-        _refuse_torn_log(path)
+        refuse_torn_log(path)
         is_old = connection.execute("PRAGMA user_version").fetchone() == (OLD_FORMAT,)
         for row in connection.execute(_UNTRACED_CALLS if untraced else _CALLS):
             if is_old or is_sound("calls", row):
                 yield row[:3]
 
 
-def _refuse_links(path: Path) -> None:
-    for file in (path, _beside(path, "-wal"), _beside(path, "-shm")):
+def refuse_links(path: Path) -> None:
+    """Raise `RunError` if a file of the journal is a link."""
+    for file in (path, beside(path, "-wal"), beside(path, "-shm")):
         refuse_link(file)
 
 
@@ -169,7 +134,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if _comes_from_outside(error):
+        if comes_from_outside(error):
             raise RunError(
                 f"cannot use {path}: {error}. Nothing committed is lost; the same command resumes."
             ) from error
@@ -181,7 +146,8 @@ def explained(path: Path) -> Iterator[None]:
         raise RunError(f"cannot use {path}: {error.strerror}.") from error
 
 
-def _comes_from_outside(error: sqlite3.Error) -> bool:
+def comes_from_outside(error: sqlite3.Error) -> bool:
+    """Tell whether an error leaves the file sound."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OUTSIDE_CAUSES
 
 
@@ -200,36 +166,9 @@ def _text(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
 
 
-def _find_damage(path: Path) -> str | None:
-    """Say what is damaged in a journal, or give None.
-
-    Raises:
-        RunError: It has a format of a newer version.
-        sqlite3.Error: It cannot be used, for a reason outside of it.
-    """
-    if not path.exists() or not path.stat().st_size:
-        return None
-    try:
-        _refuse_torn_log(path)
-        with closing(connect(path)) as connection:
-            if _has_no_tables(connection):
-                pages = connection.execute("PRAGMA page_count").fetchone()[0]
-                return "its tables are missing" if pages > 1 else None
-            if _check_structure(connection, path, "integrity_check(1)") == FORMAT:
-                for table in ("problems", "sessions"):
-                    for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 - names of our own
-                        if not is_sound(table, row):
-                            return "a row is not as it was written"
-    except sqlite3.Error as error:
-        if _comes_from_outside(error):
-            raise
-        return str(error)
-    return None
-
-
-def _refuse_torn_log(path: Path) -> None:
+def refuse_torn_log(path: Path) -> None:
     """Refuse a write-ahead log with a damaged commit, where SQLite would only see the commits before it."""
-    log = _beside(path, "-wal")
+    log = beside(path, "-wal")
     if not log.exists() or not is_torn(content := log.read_bytes()):
         return
     time.sleep(SETTLING_SECONDS)
@@ -237,11 +176,12 @@ def _refuse_torn_log(path: Path) -> None:
         raise sqlite3.DatabaseError("its last commits are torn")
 
 
-def _has_no_tables(connection: sqlite3.Connection) -> bool:
+def has_no_tables(connection: sqlite3.Connection) -> bool:
+    """Tell whether a file is empty to SQLite, as a new one is."""
     return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
 
 
-def _check_structure(connection: sqlite3.Connection, path: Path, check: str) -> int:
+def check_structure(connection: sqlite3.Connection, path: Path, check: str) -> int:
     """Check all but what the rows hold, and give the format.
 
     Raises:
@@ -272,79 +212,6 @@ def _schema(tables: str) -> list[tuple[Any, ...]]:
         return connection.execute("SELECT * FROM sqlite_master").fetchall()
 
 
-def _rows_of_old_format(connection: sqlite3.Connection) -> Iterator[StoredRow]:
-    for table in PUT:
-        for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 - names of our own
-            yield StoredRow(table, checksummed(table, *row))
-
-
-def _mend(path: Path, damage: str) -> None:
-    """Replace a damaged journal by one of all rows that are as they were written, and report what is lost.
-
-    Raises:
-        sqlite3.DatabaseError: There is no such row.
-    """
-    wal = _beside(path, "-wal")
-    kept: dict[str, set[Any]] = {table: set() for table in PUT}
-    lost: dict[int, str] = {}
-
-    def sound_rows() -> Iterator[StoredRow]:
-        for found in salvaged_rows(path, wal):
-            if is_sound(found.table, found.row):
-                kept[found.table].add(found.row[0] if found.table != "calls" else found.row[:2])
-                yield found
-            elif found.table == "problems" and found.is_current:
-                lost[found.row[0]] = f"({found.row[1]!r})"
-
-    _rewrite(path, sound_rows(), damage=damage)
-    positions = kept["problems"]
-    lost |= {position: "" for position in range(max(positions, default=0)) if position not in lost}
-    names = [
-        f"problem {position + 1} {name}".rstrip()
-        for position, name in sorted(lost.items())
-        if position not in positions
-    ]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    logger.warning(
-        "%s was damaged (%s): %d problems and %d calls are whole; %s; the damaged file is kept as %s",
-        path,
-        damage,
-        len(positions),
-        len(kept["calls"]),
-        f"set aside and done again: {', '.join(names[:_NAMED])}{more}" if names else "what was lost is done again",
-        _beside(path, ".damaged").name,
-    )
-
-
-def _rewrite(path: Path, rows: Iterable[StoredRow], *, damage: str | None = None) -> None:
-    """Put a new journal of `rows` in the place of `path`; a damaged one is kept beside it.
-
-    Of several rows of a problem, one that is settled stays: pages of the past hold rows of the past.
-    """
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with closing(connect(new)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(TABLES[FORMAT])
-        connection.execute("BEGIN")
-        for table, row, _ in rows:
-            is_settled = table == "problems" and row[3] in ("done", "quarantined")
-            connection.execute(PUT[table] if is_settled else PUT[table].replace("REPLACE", "IGNORE"), row)
-        count = connection.total_changes
-        connection.execute("COMMIT")
-    if damage is not None:
-        if not count:
-            new.unlink()
-            raise sqlite3.DatabaseError(damage)
-        for file in (path, _beside(path, "-wal")):
-            aside = _beside(file, ".damaged")
-            aside.unlink(missing_ok=True)
-            if file.exists():
-                shutil.copyfile(file, aside)
-    for suffix in ("-wal", "-shm"):
-        _beside(path, suffix).unlink(missing_ok=True)
-    os.replace(new, path)
-
-
-def _beside(path: Path, suffix: str) -> Path:
+def beside(path: Path, suffix: str) -> Path:
+    """Give the file with a suffix behind a journal's name."""
     return path.with_name(path.name + suffix)
