@@ -93,13 +93,13 @@ async def count_votes(
             entries.append(BallotEntry(answer=answer, weight=weight, chains=(chain.index,)))
     heaviest = max((entry.weight for entry in entries), default=0.0)
     leaders = [entry for entry in entries if entry.weight >= heaviest - 1e-9]
-    winner = random.Random(tie_seed).choice(leaders).answer if leaders else None
+    leader = leaders[0] if len(leaders) == 1 else random.Random(tie_seed).choice(leaders) if leaders else None
     return Ballot(
         rule=rule,
         entries=tuple(sorted(entries, key=lambda entry: (-entry.weight, entry.chains))),
         unparsed=tuple(unparsed),
         excluded=excluded,
-        winner=winner,
+        winner=None if leader is None else leader.answer,
         is_tie=len(leaders) > 1,
     )
 

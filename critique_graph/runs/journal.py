@@ -100,6 +100,7 @@ class Journal:
             self._connection = open_journal(path)
             self._reader = connect(path)
             self._session = 1 + self._reader.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()[0]
+            self._has_calls = self._reader.execute("SELECT EXISTS (SELECT * FROM calls)").fetchone() == (1,)
         self._writer = threading.Thread(target=self._write_batches, name="journal", daemon=True)
         self._writer.start()
 
@@ -221,6 +222,8 @@ class Journal:
 
     def _replies(self, problem_id: str) -> dict[str, Reply]:
         """Give the replies of a problem by place; a damaged one is set aside, and its call is made again."""
+        if not self._has_calls:  # of earlier sessions, and a problem is worked on once in a session
+            return {}
         replies = {}
         with explained(self._path):
             for row in self._reader.execute("SELECT * FROM calls WHERE problem = ?", (problem_id,)):
