@@ -72,19 +72,19 @@ async def critiques_of(
         critiques: Number of critiques.
         retries: Number of times that each is asked for again if it cannot be read.
     """
-    evidence = await evidence_for(response, state, players)
+    context, evidence = players.context(), await evidence_for(response, state, players)
 
     def prompt(form: CritiqueForm) -> list[BaseMessage]:
         question, steps = state["question"], response.own_steps
         return critique_messages(question, response.text, players.prompts, form=form, steps=steps, evidence=evidence)
 
     asked = await ask_for_critiques(
-        players.caller("critic"),
+        players.caller("critic", context),
         prompt,
         response.text,
         key,
         critiques=critiques,
-        form=players.context().critique_form,
+        form=context.critique_form,
         retries=retries,
         steps=response.own_steps,
     )

@@ -111,8 +111,8 @@ def create_refine(players: Players[LoopContext]) -> Runnable[ActorCriticState, d
     """
 
     async def refine(state: ActorCriticState) -> dict[str, Any]:
-        context, call_actor = players.context(), players.caller("actor")
-        rules, problem = context.rules, problem_id(state)
+        context, problem = players.context(), problem_id(state)
+        rules, call_actor = context.rules, players.caller("actor", context)
 
         async def improve(chain: Chain) -> Chain:
             if chain.stop is not None or chain.latest is None:

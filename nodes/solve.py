@@ -31,7 +31,8 @@ def create_solve(players: Players[LoopContext]) -> Runnable[ActorCriticState, di
     """Create the node that samples the first response of every chain."""
 
     async def solve(state: ActorCriticState) -> dict[str, Any]:
-        rules, call_actor = players.context().rules, players.caller("actor")
+        context = players.context()
+        rules, call_actor = context.rules, players.caller("actor", context)
         messages, problem = solve_messages(state["question"], players.prompts), problem_id(state)
 
         async def start(index: int) -> Chain:

@@ -60,9 +60,9 @@ class Players(Generic[ContextT]):
         """Give the model of `role` in this invocation."""
         return getattr(self.context(), role) or self.models[role]
 
-    def caller(self, role: Role) -> Caller:
-        """Give the caller that makes the calls of `role` in this invocation."""
-        context = self.context()
+    def caller(self, role: Role, context: GraphSettings | None = None) -> Caller:
+        """Give the caller that makes the calls of `role` in this invocation, whose settings may be given."""
+        context = self.context() if context is None else context
         model = getattr(context, role) or self.models[role]
         loaded, known = self.load(unbound(role, model)), self._callers.get(role)
         if known is not None and known.model is loaded and context is self.defaults:

@@ -63,6 +63,7 @@ SMOOTH_INSTRUCTION = (
     "End with a line of the form: The answer is \\boxed{ANSWER}."
 )
 
+_FENCED = frozenset(get_args(Fence))
 _SLOT = re.compile(r"\{\{\s*([^{}\n]*?)\s*\}\}")
 
 
@@ -129,7 +130,7 @@ class Wording(_Frozen):
             steps: Steps of the response; None: those of `split_steps`.
             texts: The texts.
         """
-        fenced = {name: fence(name, text) if name in get_args(Fence) else text for name, text in texts.items()}  # type: ignore[arg-type]
+        fenced = {name: fence(name, text) if name in _FENCED else text for name, text in texts.items()}  # type: ignore[arg-type]
         if "response" in texts and "steps" in _SLOT.findall(self.ask):
             steps = split_steps(texts["response"]) if steps is None else steps
             numbered = (f"{number}. {step}" for number, step in enumerate(steps, 1))

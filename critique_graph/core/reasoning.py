@@ -127,7 +127,7 @@ def split_reasoning(text: str, *, may_quote: bool = False) -> tuple[str | None, 
             return None, text
         reasoning = "".join(piece.text for piece in pieces if piece.is_reasoning)
         return reasoning or None, "".join(piece.text for piece in pieces if not piece.is_reasoning).strip()
-    spans = _blocks(text)
+    spans = _blocks(text) if _may_hold_tags(text) else []
     if not spans:
         return None, text
     edges = [0, *(edge for span in spans for edge in span), len(text)]
@@ -138,7 +138,12 @@ def split_reasoning(text: str, *, may_quote: bool = False) -> tuple[str | None, 
 
 def holds_tags(text: str) -> bool:
     """Say whether a reasoning tag is in `text`; without one, `may_quote` makes no difference to `split_reasoning`."""
-    return _TAG.search(text) is not None
+    return _may_hold_tags(text) and _TAG.search(text) is not None
+
+
+def _may_hold_tags(text: str) -> bool:
+    """Say whether a character with which tags begin is in `text`: most texts need not be searched."""
+    return "<" in text or "[" in text or "\u25c1" in text
 
 
 def mentions_reasoning(text: str) -> bool:
@@ -161,8 +166,6 @@ def opened_at_end(prompt: str) -> str:
 def _blocks(text: str) -> list[tuple[int, int]]:
     """Where the reasoning of a reply without quotations begins and ends."""
     tags = list(_TAG.finditer(text))
-    if not tags:
-        return []
     first, tail = len(text) - len(text.lstrip()), _closing_tail(text, tags)
     spans: list[tuple[int, int]] = []
     opening, begin, depth, inline = "", 0, 0, 0
