@@ -124,11 +124,16 @@ class _Numbered:
     """Steps by the numbers their author gave them, to find short steps that are quoted with a wrong word or sign."""
 
     def __init__(self, steps: Sequence[str]) -> None:
-        self._steps: dict[str, tuple[int, str]] = {}
-        for index, step in enumerate(steps):
-            if label := _NUMBERED.match(step):
-                self._steps.setdefault(label[0], (index, step))
+        self._all = steps
         self._effort = _MAX_EFFORT
+
+    @cached_property
+    def _steps(self) -> dict[str, tuple[int, str]]:
+        found: dict[str, tuple[int, str]] = {}
+        for index, step in enumerate(self._all):
+            if label := _NUMBERED.match(step):
+                found.setdefault(label[0], (index, step))
+        return found
 
     def find(self, sentence: str) -> int | None:
         """Index of the step with the sentence's number, if the two are similar enough."""

@@ -5,12 +5,13 @@ All repetition in the patterns is possessive or bounded, so that every text take
 
 import re
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from critique_graph.core.reasoning import mentions_reasoning, split_reasoning
 from critique_graph.core.schema import Verdict
 
 LabelKind = Literal["sentence", "step", "final", "explanation"]
+_KINDS = frozenset(get_args(LabelKind))
 
 _LABEL_TEMPLATE = r"""
     ^[\ \t>#*_•+-]*+ (?:\d{{1,3}}[.)][\ \t*_]*+)?+
@@ -96,14 +97,18 @@ def find_labels(text: str, response: str | None, warnings: set[str], *, has_reas
         body = body[: matches.pop().start()]
     if response is not None:
         matches = _without_quoted(matches, response, warnings)
-    starts = [*(match.start() for match in matches), len(body)]
-    if matches and _clean("\n" + body[: starts[0]]):
+    spans = [match.span() for match in matches]
+    if matches and _clean("\n" + body[: spans[0][0]]):
         warnings.add("text_before_critique")
-    return [
-        label
-        for match, end in zip(matches, starts[1:], strict=True)
-        for label in _read_label(match, _clean(body[match.end() : end]))
-    ]
+    ends = [*(start for start, _ in spans[1:]), len(body)]
+    labels: list[Label] = []
+    for match, (_, begin), end in zip(matches, spans, ends, strict=False):
+        kind, value = match.lastgroup, _clean(body[begin:end])
+        if kind in _KINDS:
+            labels.append(Label(kind, value))  # type: ignore[arg-type]
+        else:
+            labels += _read_figure_label(match, value)
+    return labels
 
 
 def split_reply(text: str, *, may_quote: bool) -> tuple[str | None, str]:
@@ -216,12 +221,9 @@ def _clean(value: str) -> str:
     return _TRAILING_SPACE.sub("", f"{first}\n{_FILLER.sub('', rest)}").strip()
 
 
-def _read_label(match: re.Match[str], value: str) -> list[Label]:
-    match match.lastgroup:
-        case "sentence" | "step" | "final" | "explanation" as kind:
-            return [Label(kind, value)]
-        case "short_final":
-            return [Label("final", value)]
+def _read_figure_label(match: re.Match[str], value: str) -> list[Label]:
+    if match.lastgroup == "short_final":
+        return [Label("final", value)]
     number = int(match["number"])
     if _VERDICT_ONLY.match(value):
         return [Label("sentence", "", number), Label("step", value)]
