@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
-from critique_graph.calls.caller import CallKey
+from critique_graph.calls.caller import Caller, CallKey
 from critique_graph.calls.players import Players
 from critique_graph.core.async_node import BothWays, emit, together
 from critique_graph.core.context import CritiqueForm, LoopContext, LoopRules
@@ -54,6 +54,7 @@ def critique_messages(
 
 
 async def critiques_of(
+    call_critic: Caller,
     response: Response,
     state: ActorCriticState,
     players: Players[LoopContext],
@@ -65,26 +66,27 @@ async def critiques_of(
     """Have the critic judge a response to the question of a state; gives what it wrote, and the evidence it was told.
 
     Args:
+        call_critic: The critic.
         response: The response.
         state: Question, reference and id of the problem.
-        players: The critic, the settings and the task.
+        players: The settings, the prompts and the task.
         key: The calls' place in the graph.
         critiques: Number of critiques.
         retries: Number of times that each is asked for again if it cannot be read.
     """
-    context, evidence = players.context(), await evidence_for(response, state, players)
+    evidence = await evidence_for(response, state, players)
 
     def prompt(form: CritiqueForm) -> list[BaseMessage]:
         question, steps = state["question"], response.own_steps
         return critique_messages(question, response.text, players.prompts, form=form, steps=steps, evidence=evidence)
 
     asked = await ask_for_critiques(
-        players.caller("critic", context),
+        call_critic,
         prompt,
         response.text,
         key,
         critiques=critiques,
-        form=context.critique_form,
+        form=players.context().critique_form,
         retries=retries,
         steps=response.own_steps,
     )
@@ -96,7 +98,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
 
     async def critique(state: ActorCriticState) -> dict[str, Any]:
         context, problem, chains = players.context(), problem_id(state), read_chains(state)
-        rules = context.rules
+        rules, call_critic = context.rules, players.caller("critic", context)
         if context.is_critic_heated:
             _say_temperature()
         budget = rules.token_budget
@@ -111,6 +113,7 @@ def create_critique(players: Players[LoopContext]) -> Runnable[ActorCriticState,
             if rules.gate == "oracle" and await _agrees_with_reference(response, state, players):
                 return _preferred(chain).model_copy(update={"stop": "reference_correct"})
             asked, evidence = await critiques_of(
+                call_critic,
                 response,
                 state,
                 players,

@@ -35,12 +35,14 @@ def create_practise(
     """
 
     async def practise(state: PracticeState) -> dict[str, Any]:
-        problem, reference = problem_id(state), reference_of(state)
+        problem, reference, call_critic = problem_id(state), reference_of(state), players.caller("critic")
         if reference is None:
             raise ValueError("practice needs a reference answer in the input, got none.")
 
         async def judge(response: Response, index: int) -> Round | Failure:
-            asked, evidence = await critiques_of(response, state, players, CallKey(problem, "critic", index, 1))
+            asked, evidence = await critiques_of(
+                call_critic, response, state, players, CallKey(problem, "critic", index, 1)
+            )
             if not asked.judgements:
                 return asked.failures[0]
             given = asked.judgements[0]

@@ -19,6 +19,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
 from torch.optim import Optimizer
 from torch.utils.data import Sampler
@@ -113,7 +114,7 @@ class GroupedByLength:
     """Groups rows by length in whole batches, so that batches are the same on any number of devices.
 
     Several devices fill the last batch of a pass with the blank row that is then the last (`encoded`); accelerate
-    would fill it with the first rows, which were learned twice.
+    would fill it with the first rows, which would be learned twice.
     """
 
     args: TrainingArguments
@@ -122,15 +123,17 @@ class GroupedByLength:
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         together = self.args.train_batch_size * self.args.world_size
         batch_size = together * self.args.gradient_accumulation_steps
-        lengths = list(self.train_dataset["length"][:])
-        if self.args.world_size == 1:
+        lengths, last = list(self.train_dataset["length"][:]), len(self.train_dataset) - 1
+        if set(self.train_dataset[last]["labels"]) != {-100}:
             return LengthGroupedSampler(batch_size, lengths=lengths)
-        blank = len(lengths) - 1
-        return _Filled(LengthGroupedSampler(batch_size, lengths=lengths[:blank]), blank, multiple=together)
+        return _Filled(LengthGroupedSampler(batch_size, lengths=lengths[:last]), last, multiple=together)
 
 
 class _Filled(Sampler[int]):
-    """Gives the rows of a sampler, and then a blank one until there are a multiple of a number."""
+    """Gives the rows of a sampler, and then a blank one until there are a multiple of a number.
+
+    All processes follow the order of the first one: dropout lets their random numbers go apart.
+    """
 
     def __init__(self, rows: LengthGroupedSampler, blank: int, *, multiple: int) -> None:
         self._rows, self._blank = rows, blank
@@ -140,7 +143,9 @@ class _Filled(Sampler[int]):
         return len(self._rows) + self._missing
 
     def __iter__(self) -> Iterator[int]:
-        yield from self._rows
+        orders = [list(self._rows)]
+        broadcast_object_list(orders)
+        yield from orders[0]
         yield from [self._blank] * self._missing
 
 

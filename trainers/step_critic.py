@@ -85,7 +85,7 @@ def train_step_critic(
         )
     limit = settings.max_length or model.config.max_position_embeddings
 
-    loss = balanced_loss(step_weights(rows)) if is_balanced else None
+    loss = weighted_loss(step_weights(rows) if is_balanced else dict.fromkeys(STEP_LABELS.values(), 1.0))
 
     def encode(rows: Sequence[StepRow], first: int) -> list[dict[str, list[int]]]:
         return [encode_steps(row["prompt"], row["completions"], tokenizer, row["labels"]) for row in rows]
@@ -109,8 +109,11 @@ def train_step_critic(
         return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)
 
 
-def balanced_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:
-    """Give the cross entropy in which every label has its weight; on average over all rows, a label weighs 1."""
+def weighted_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:
+    """Give the cross entropy in which every label has its weight, per label of the whole batch.
+
+    The loss of transformers' model would be per label of the rows that are in memory together, in each process.
+    """
     by_label = torch.tensor([weights[STEP_LABELS[label]] for label in sorted(STEP_LABELS)])
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:

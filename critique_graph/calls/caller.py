@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -21,7 +21,7 @@ from langchain_core.runnables.config import ensure_config
 from langgraph.errors import GraphBubbleUp
 
 from critique_graph.calls.budget import BudgetSpentError, budget_in_force
-from critique_graph.calls.contract import KeptSchema, continuation_of, declared, kept_schema
+from critique_graph.calls.contract import KeptSchema, attribute_of, continuation_of, declared, kept_schema
 from critique_graph.calls.faults import classify
 from critique_graph.calls.invoke import invoke_model
 from critique_graph.calls.replies import read_reply, usage_of
@@ -103,16 +103,16 @@ class Caller:
         """Tell whether the model continues a final message that it began; a server is asked once."""
         return await continuation_of(self.model, self._ask_briefly) != "starts anew"
 
-    @cached_property
+    @property
     def is_trained_here(self) -> bool:
         """True when the model is the miniature or a trained one: it refines unprompted, and knows the fixed format."""
-        return bool(getattr(self.model, "is_trained_here", False))
+        return bool(attribute_of(self.model, "is_trained_here"))
 
-    @cached_property
+    @property
     def recorded_name(self) -> str:
         """The model in records: a local one by its weights, others by the string given for them or by themselves."""
         for attribute in ("recorded_name", None, "model_name", "model"):
-            found = self.name if attribute is None else getattr(self.model, attribute, None)
+            found = self.name if attribute is None else attribute_of(self.model, attribute)
             if found and isinstance(found, str):
                 return found
         return type(self.model).__name__

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from pydantic import BaseModel
 
 from critique_graph.core.critique_json import EXPLANATION_CHARS, critique_format, read_critique_json
 from critique_graph.core.schema import Failure, Reply
@@ -42,10 +43,16 @@ def declared(kind: type[BaseChatModel], name: str) -> Any:
     return getattr(kind, name, None)
 
 
+def attribute_of(model: BaseChatModel, name: str) -> Any:
+    """Give an attribute of a model; None if it has none, which pydantic takes long to find."""
+    return None if _lacks(type(model), name) else getattr(model, name, None)
+
+
 @cache
-def has_attribute(kind: type[BaseChatModel], name: str) -> bool:
-    """Tell whether models of a class have a field, a property or a constant of a name."""
-    return name in kind.model_fields or hasattr(kind, name)
+def _lacks(kind: type[BaseChatModel], name: str) -> bool:
+    """Tell whether no model of a class can have an attribute."""
+    is_open = kind.model_config.get("extra") == "allow" or kind.__getattr__ is not BaseModel.__getattr__  # type: ignore[attr-defined]
+    return not (is_open or hasattr(kind, name) or name in kind.model_fields or name in kind.__private_attributes__)
 
 
 async def continuation_of(model: BaseChatModel, ask: Ask) -> Continuation:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
-from critique_graph.calls.contract import has_attribute
+from critique_graph.calls.contract import attribute_of
 
 _STEPS_BETWEEN = ("ainvoke", "agenerate_prompt", "agenerate", "_agenerate_with_cache", "_should_stream")
 """Methods of LangChain between `ainvoke` and the model; a class with its own keeps it."""
@@ -42,7 +42,7 @@ async def invoke_model(
 
 def _is_alone(model: BaseChatModel) -> bool:
     """Tell whether nothing stands between the caller and the model, and nobody listens."""
-    if not _is_plain(type(model)) or (has_attribute(type(model), "streaming") and model.streaming):  # type: ignore[attr-defined]
+    if not _is_plain(type(model)) or attribute_of(model, "streaming"):
         return False
     if model.callbacks or model.cache or model.rate_limiter or model.output_version or model.verbose:
         return False

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Generic, TypeVar
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -64,12 +63,9 @@ class Players(Generic[ContextT]):
         """Give the caller that makes the calls of `role` in this invocation, whose settings may be given."""
         context = self.context() if context is None else context
         model = getattr(context, role) or self.models[role]
-        loaded, known = self.load(unbound(role, model)), self._callers.get(role)
-        if known is not None and known.model is loaded and context is self.defaults:
-            return known
         temperature, max_tokens = context.sampling(role)
-        made = Caller(
-            model=loaded,
+        return Caller(
+            model=self.load(unbound(role, model)),
             bound=model if isinstance(model, RunnableBinding) else None,
             role=role,
             temperature=temperature,
@@ -78,14 +74,6 @@ class Players(Generic[ContextT]):
             name=model if isinstance(model, str) else None,
             log=self.log,
         )
-        if context is self.defaults:
-            self._callers[role] = made
-        return made
-
-    @cached_property
-    def _callers(self) -> dict[Role, Caller]:
-        """The callers that were made by the settings of the graph's creation, which most invocations have."""
-        return {}
 
 
 def unbound(role: str, model: object) -> PlainModel:

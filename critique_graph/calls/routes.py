@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from langchain_core.language_models import BaseChatModel
 
 from critique_graph.calls.breaker import Ask, Breaker, Patience, breaker_of
-from critique_graph.calls.contract import has_attribute
+from critique_graph.calls.contract import attribute_of
 from critique_graph.calls.faults import classify
 from critique_graph.calls.server_pool import Ending, ServerPool
 from critique_graph.calls.traffic import traffic_in_force
@@ -51,7 +51,7 @@ def route_of(model: BaseChatModel, problem: str | None, ask: Ask) -> "Breaker | 
         ask: Makes a one-token call, by which a server is probed.
     """
     whole = breaker_of(model)
-    servers: str | None = model.server_pool if has_attribute(type(model), "server_pool") else None  # type: ignore[attr-defined]
+    servers: str | None = attribute_of(model, "server_pool")
     if servers is None:
         return whole
     pools = _pools.setdefault(asyncio.get_running_loop(), {})

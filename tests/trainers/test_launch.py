@@ -126,8 +126,8 @@ def test_rows_have_one_order_on_any_number_of_devices() -> None:
             self.args = SimpleNamespace(  # type: ignore[assignment]
                 train_batch_size=at_once, gradient_accumulation_steps=accumulated, world_size=processes
             )
-            lengths = [number * 37 % 101 for number in range(300)]
-            self.train_dataset = Dataset.from_dict({"length": [*lengths, 1] if processes > 1 else lengths})
+            rows = [{"length": number * 37 % 101, "labels": [-100, number]} for number in range(300)]
+            self.train_dataset = Dataset.from_list([*rows, {"length": 1, "labels": [-100]}] if processes > 1 else rows)
 
         def order(self) -> list[int]:
             torch.manual_seed(0)

@@ -18,11 +18,11 @@ from critique_graph.trainers.rows import StepRow
 from critique_graph.trainers.sft import SFTSettings
 from critique_graph.trainers.step_critic import (
     StepCritic,
-    balanced_loss,
     encode_steps,
     load_start,
     located,
     train_step_critic,
+    weighted_loss,
 )
 
 
@@ -66,10 +66,10 @@ def test_balanced_labels_weigh_alike_in_all_and_leave_the_mean_weight_at_one() -
     assert weights == {"wrong": 2.0, "right": pytest.approx(2 / 3)}
     labels = torch.tensor([[1, -100, 1, 1, 0]])
     logits = torch.tensor([[[0.0, 0.0], [9.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
-    loss = balanced_loss(weights)(SimpleNamespace(logits=logits), labels, num_items_in_batch=4)
+    loss = weighted_loss(weights)(SimpleNamespace(logits=logits), labels, num_items_in_batch=4)
     assert loss.item() == pytest.approx(math.log(2))
     sure_of_correct = logits + torch.tensor([0.0, 5.0])
-    uneven = balanced_loss(weights)(SimpleNamespace(logits=sure_of_correct), labels, num_items_in_batch=4)
+    uneven = weighted_loss(weights)(SimpleNamespace(logits=sure_of_correct), labels, num_items_in_batch=4)
     assert uneven.item() == pytest.approx(5 / 2, abs=0.01), "the one wrong step has half of the weight"
 
 
