@@ -10,7 +10,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from pydantic import ConfigDict
 
+from critique_graph.calls.contract import attribute_of
 from critique_graph.graphs.actor_critic import create_actor_critic
 
 
@@ -93,3 +95,37 @@ async def test_model_with_a_way_of_its_own_keeps_it():
 async def _noted(asked: list[bool]) -> bool:
     asked.append(True)
     return True
+
+
+async def test_name_that_a_model_is_given_between_two_questions_is_recorded():
+    actor = ScriptedModel(answer=lambda prompt: solution(7), model="one")
+    graph = create_actor_critic(actor, ScriptedModel(replies=[critique_text("Correct")] * 2)).compile()
+    names = []
+    for name in ("one", "two"):
+        actor.model = name
+        result = await graph.ainvoke({"question": "3 + 4?"})
+        names.append(result["chains"][0]["response"]["call"]["model"])
+    assert names == ["one", "two"]
+
+
+class Open(ScriptedModel):
+    """Takes any setting."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Broken(ScriptedModel):
+    """Has a property that fails as if it were not there."""
+
+    @property
+    def streaming(self) -> bool:
+        raise AttributeError("not there")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [(ScriptedModel(), None), (Open(streaming=True), True), (Open(), None), (Broken(), None)],
+)
+def test_attributes_of_models_are_those_that_the_model_has(model: BaseChatModel, expected: object):
+    assert attribute_of(model, "streaming") is expected
+    assert attribute_of(model, "model") == "scripted"

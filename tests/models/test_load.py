@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 import weakref
@@ -8,6 +9,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from critique_graph.calls.caller import accepted_settings
 from critique_graph.core.errors import InputError, MissingDependencyError
+from critique_graph.graphs.actor_critic import create_actor_critic
 from critique_graph.miniature import weights_path
 from critique_graph.models.load import load_model, release_models
 from critique_graph.nodes.chat_openai import ChatOpenAIServer
@@ -185,3 +187,13 @@ def test_released_models_hold_no_weights() -> None:
     release_models()
     thread.join()  # it ends when idle for long
     assert gone() is None
+
+
+def test_released_model_is_freed_though_a_graph_that_was_used_is_kept() -> None:
+    pytest.importorskip("torch")
+    graph = create_actor_critic("miniature:actor", "miniature:critic").compile()
+    graph.invoke({"question": "Tom has 18 coins. Tom finds 13 more coins. How many coins does Tom have?"})
+    held = weakref.ref(load_model("miniature:actor"))
+    release_models()
+    gc.collect()
+    assert held() is None
