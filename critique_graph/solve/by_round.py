@@ -1,6 +1,6 @@
 """What every round did, without references: the critic said wrong, the actor changed its answer, the vote moved."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -26,23 +26,24 @@ class RoundRates(Record):
 class RoundsTally:
     """What every round did to the problems read so far."""
 
-    by_round: defaultdict[int, list[RoundChanges]] = field(default_factory=lambda: defaultdict(list))
+    by_round: defaultdict[int, Counter[RoundChanges]] = field(default_factory=lambda: defaultdict(Counter))
+    """Number of problems with the same changes, so that memory does not grow with the number of problems."""
 
     def add(self, problem: Iterable[RoundChanges]) -> None:
         """Count what the rounds did to one problem."""
         for changes in problem:
-            self.by_round[changes.round].append(changes)
+            self.by_round[changes.round][changes] += 1
 
     def rounds(self) -> tuple[RoundRates, ...]:
         """Give the rates of every round."""
         return tuple(
             RoundRates(
                 round=number,
-                critic_said_wrong=_share([(problem.said_wrong, problem.critiques) for problem in problems]),
-                actor_changed_answer=_share([(problem.changed, problem.refinements) for problem in problems]),
-                vote_moved=wilson(sum(problem.is_vote_moved for problem in problems), len(problems)),
+                critic_said_wrong=_share([(problem.said_wrong, problem.critiques) for problem in counts.elements()]),
+                actor_changed_answer=_share([(problem.changed, problem.refinements) for problem in counts.elements()]),
+                vote_moved=wilson(sum(problem.is_vote_moved for problem in counts.elements()), counts.total()),
             )
-            for number, problems in sorted(self.by_round.items())
+            for number, counts in sorted(self.by_round.items())
         )
 
 
