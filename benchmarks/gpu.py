@@ -99,17 +99,32 @@ def peak_rate() -> float:
     return 10 * 2 * side**3 / (time.perf_counter() - begun)
 
 
-def peak_memory(reset: bool = False) -> float | None:
-    """Give the largest number of GiB that tensors took since the last reset; None on a CPU."""
-    if ACCELERATOR.device.type == "cpu":
-        return None
-    module = getattr(torch, ACCELERATOR.device.type)
-    if reset:
-        module.reset_peak_memory_stats()
-    return round(float(module.max_memory_allocated()) / 1024**3, 2)
+class Memory:
+    """The largest number of GiB that tensors took since this was made; on a CPU, that the process took more (Linux)."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        if ACCELERATOR.device.type == "cpu":
+            Path("/proc/self/clear_refs").write_text("5")  # the peak is now what the process holds
+            self.begun = _peak_of_process()
+        else:
+            getattr(torch, ACCELERATOR.device.type).reset_peak_memory_stats()
+
+    def peak_gib(self) -> float:
+        """Give the peak."""
+        if ACCELERATOR.device.type == "cpu":
+            peak = _peak_of_process() - self.begun
+        else:
+            peak = int(getattr(torch, ACCELERATOR.device.type).max_memory_allocated())
+        return round(peak / 1024**3, 2)
 
 
-def figures(times: StepTimes, parameters: int, rate: float, peak: float | None) -> dict[str, Any]:
+def _peak_of_process() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
+def figures(times: StepTimes, parameters: int, rate: float, peak: float) -> dict[str, Any]:
     """Give speed, memory, and the share of the device's peak: six operations per weight and token."""
     speed = times.tokens_per_second()
     return {
@@ -124,7 +139,7 @@ def figures(times: StepTimes, parameters: int, rate: float, peak: float | None) 
 def by_default(work: Path, data: Path, rate: float, **settings: Any) -> dict[str, Any]:
     """Train as `critique-graph train` does."""
     free_memory()
-    peak_memory(reset=True)
+    memory = Memory()
     times, begun = StepTimes(), time.perf_counter()
     out = work / "trained"
     done = train_task(
@@ -141,7 +156,7 @@ def by_default(work: Path, data: Path, rate: float, **settings: Any) -> dict[str
     shutil.rmtree(out)
     assert done.plan is not None
     return {
-        **figures(times, done.plan.parameters, rate, peak_memory()),
+        **figures(times, done.plan.parameters, rate, memory.peak_gib()),
         "plan_gib": round(done.plan.needed / 1024**3, 2),
         "plan": done.plan.model_dump(mode="json", exclude={"memory"}),
         "saved_gb": round(size / 1e9, 1),
@@ -152,7 +167,7 @@ def by_default(work: Path, data: Path, rate: float, **settings: Any) -> dict[str
 def otherwise(config: LlamaConfig, made: list[TrainingRow], tokenizer: Any, rate: float, **told: Any) -> dict[str, Any]:
     """Train with other choices than the plan's, without loading and saving, to measure the plan's rules."""
     free_memory()
-    peak_memory(reset=True)
+    memory = Memory()
     settings = SFTSettings(learning_rate=5e-6, batch_size=BATCH, max_steps=2, **told)
     with torch.device(ACCELERATOR.device):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # type: ignore[no-untyped-call]
@@ -168,7 +183,11 @@ def otherwise(config: LlamaConfig, made: list[TrainingRow], tokenizer: Any, rate
         processes=Processes(0, 1),
     )
     train_sft(made, model=model, tokenizer=tokenizer, settings=settings, on_step=times.step)
-    return {**figures(times, plan.parameters, rate, peak_memory()), "plan_gib": round(plan.needed / 1024**3, 2), **told}
+    return {
+        **figures(times, plan.parameters, rate, memory.peak_gib()),
+        "plan_gib": round(plan.needed / 1024**3, 2),
+        **told,
+    }
 
 
 async def _answers(chat: ChatTransformers, prompts: list[Any], tokens: int) -> list[str]:
@@ -219,6 +238,8 @@ def parts(args: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str
     data, model = args.work / "rows.jsonl", args.work / "model"
     rate = peak_rate()
 
+    on_cpu = ACCELERATOR.device.type == "cpu"
+
     def prepare() -> dict[str, Any]:
         args.work.mkdir(parents=True, exist_ok=True)
         data.write_text("".join(json.dumps(each) + "\n" for each in made))
@@ -229,7 +250,7 @@ def parts(args: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str
         tokenizer.save_pretrained(model)
         return {
             "device": str(ACCELERATOR.device),
-            "name": "" if peak_memory() is None else getattr(torch, ACCELERATOR.device.type).get_device_name(),
+            "name": "" if on_cpu else getattr(torch, ACCELERATOR.device.type).get_device_name(),
             "free_gib": round(available_memory(ACCELERATOR.device) / 1024**3, 1),
             "tflops": round(rate / 1e12, 1),
             "torch": torch.__version__,
@@ -238,10 +259,11 @@ def parts(args: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str
     yield "miniature", partial(miniature, 40 if args.tiny else 500)
     yield "prepare", prepare
     yield "adapters", partial(by_default, args.work, data, rate, lora_rank=16)
+    yield "adapters over 4 bits", partial(by_default, args.work, data, rate, lora_rank=16, dtype="nf4")
     yield "full", partial(by_default, args.work, data, rate)
     yield "generation", partial(generation, model, 16 if args.tiny else 128)
     other = partial(otherwise, config, made, tokenizer, rate)
-    small = "adafactor" if args.tiny else "adamw_torch_8bit"
+    small = "adafactor" if on_cpu else "adamw_torch_8bit"
     yield "full, 2 rows, activations kept", partial(other, optimizer=small, rows_at_once=2)
     yield "full, 8 rows, computed twice", partial(other, optimizer=small, rows_at_once=8, checkpointing=True)
     yield "adapters, 32 rows, computed twice", partial(other, lora_rank=16, rows_at_once=32, checkpointing=True)

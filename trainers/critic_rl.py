@@ -14,7 +14,6 @@ from typing import cast
 import torch
 from jinja2 import TemplateError
 from langchain_core.language_models import BaseChatModel
-from transformers import AutoModelForCausalLM
 
 from critique_graph.calls.caller import Caller
 from critique_graph.core.errors import InputError
@@ -23,7 +22,7 @@ from critique_graph.core.json_lines import write_json_lines
 from critique_graph.core.role_model import RoleModel, read_role
 from critique_graph.core.schema import Problem
 from critique_graph.engines.plain_template import give_template
-from critique_graph.engines.pretrained import load_tokenizer, load_weights
+from critique_graph.engines.pretrained import load_tokenizer
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.models.roles import load_roles
@@ -39,6 +38,7 @@ from critique_graph.trainers.critic_rl_trainer import NothingToLearnError, train
 from critique_graph.trainers.learning_rate import learning_rate_of
 from critique_graph.trainers.model_card import Training, reinforcement_card
 from critique_graph.trainers.progress import StepReport
+from critique_graph.trainers.quantized import load_trainable
 from critique_graph.trainers.refiner import Refiner
 from critique_graph.trainers.response_pool import sample_responses, select_responses
 from critique_graph.trainers.rows import ResponseRow
@@ -227,7 +227,7 @@ def _fit(
     """Load the start model and train it."""
     checkpoints = out / FOLDER / CHECKPOINTS
     try:
-        model = load_weights(AutoModelForCausalLM, source, dtype=getattr(torch, settings.dtype or "float32"))
+        model = load_trainable(source, settings.dtype or "float32")
         rate = learning_rate_of(settings, model.num_parameters(), is_reinforcement=True, on_note=on_note)
         return train_critic_rl(
             rows,

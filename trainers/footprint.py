@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
+from critique_graph.trainers.quantized import BYTES_A_WEIGHT
+
 _STATES = {"8bit": 2, "4bit": 1, "adafactor": 0, "sgd": 0}
 """Bytes of states per trained weight, by a part of the optimizer's name; AdamW has two numbers of the weight's type."""
 _HEAD = 128 * 1024**2
@@ -57,6 +59,7 @@ def footprint(
     optimizer: str,
     head: Any = AutoModelForCausalLM,
     adapters: Any = None,
+    is_quantized: bool = False,
     shards: int = 1,
 ) -> Footprint:
     """Measure the footprint of a training.
@@ -69,6 +72,7 @@ def footprint(
         optimizer: Name of the optimizer in transformers.
         head: The auto class of transformers that the model is loaded with.
         adapters: Configuration of adapters (peft); None trains all weights.
+        is_quantized: Whether linear layers are held in 4 bits (`quantized.py`); `dtype` is the type of the rest.
         shards: Number of devices that divide weights, gradients and states among them (FSDP, ZeRO 3).
     """
     with torch.device("meta"), warnings.catch_warnings():
@@ -76,6 +80,7 @@ def footprint(
         config = deepcopy(config)  # the model writes into it
         config.use_cache = False
         model: Any = head.from_config(config, dtype=compute)
+        linear = _linear_weights(model) if is_quantized else 0
         if adapters is not None:
             from peft import get_peft_model
 
@@ -83,7 +88,9 @@ def footprint(
     parameters = {id(weight): weight for weight in model.parameters()}.values()
     total = sum(weight.numel() for weight in parameters)
     trained = sum(weight.numel() for weight in parameters if weight.requires_grad)
-    size = torch.float32.itemsize if adapters is not None else dtype.itemsize  # peft holds adapters in float32
+    size = dtype.itemsize
+    if adapters is not None:  # peft holds them in float32, and TRL over quantized weights in bfloat16
+        size = (torch.bfloat16 if is_quantized else torch.float32).itemsize
     state = next((each for name, each in _STATES.items() if name in optimizer), 2 * size)
     copies = compute.itemsize if compute.itemsize < dtype.itemsize else 0
     base = model.get_base_model() if adapters is not None else model
@@ -93,11 +100,19 @@ def footprint(
     return Footprint(
         parameters=total,
         trained=trained,
-        weights=total * (dtype.itemsize + copies) // shards,
+        weights=int((total - linear) * (dtype.itemsize + copies) + linear * BYTES_A_WEIGHT) // shards,
         gradients=trained * size // shards,
         optimizer=trained * state // shards,
         row=whole,
         row_checkpointed=layers * boundary + whole // layers,
+    )
+
+
+def _linear_weights(model: Any) -> int:
+    """Give the number of weights in linear layers; the head is none of those that are quantized."""
+    head = model.get_output_embeddings()
+    return sum(
+        layer.weight.numel() for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head
     )
 
 

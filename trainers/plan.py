@@ -15,7 +15,7 @@ class TrainingPlan(Record):
     trained: int
     """Number of weights that are trained, those of adapters included."""
     dtype: Weights
-    """Type in which the weights are held."""
+    """Type in which the weights are held; of `nf4` those of linear layers."""
     optimizer: str
     """Name of the optimizer in transformers."""
     checkpointing: bool
@@ -61,6 +61,8 @@ class TrainingPlan(Record):
             lower.append("--checkpointing")
         if self.trained == self.parameters:
             lower.append("--lora-rank 16")
+        elif self.dtype != "nf4":
+            lower.append("--dtype nf4")
         lower.append("--max-length, without the longest rows")
         return f"What lowers the memory: {', '.join(lower)}, or several devices with FSDP."
 

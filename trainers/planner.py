@@ -12,6 +12,7 @@ from critique_graph.engines.accelerators import Accelerator, available_memory
 from critique_graph.engines.processes import Processes
 from critique_graph.trainers.footprint import Footprint, footprint
 from critique_graph.trainers.plan import TrainingPlan
+from critique_graph.trainers.quantized import compute_type
 from critique_graph.trainers.rows import AnyRow, Rows
 from critique_graph.trainers.settings import Weights
 from critique_graph.trainers.sft import SFTSettings, adapters
@@ -75,12 +76,14 @@ def plan_training(
     peft = adapters(settings)
 
     def measured(weights: Weights, optimizer: str) -> Footprint:
-        held: torch.dtype = getattr(torch, weights)
+        is_quantized = weights == "nf4"
+        held: torch.dtype = compute_type(accelerator) if is_quantized else getattr(torch, weights)
         return footprint(
             config,
             length=longest,
             dtype=held,
             compute=torch.bfloat16 if accelerator.has_bf16 else held,
+            is_quantized=is_quantized,
             optimizer=optimizer,
             head=head,
             adapters=peft,

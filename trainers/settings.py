@@ -1,9 +1,9 @@
 """Settings of `critique-graph train`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from critique_graph.core.settings import (
     DATA,
@@ -17,7 +17,7 @@ from critique_graph.core.settings import (
 from critique_graph.trainers.selection import Balance
 from critique_graph.verbs.settings import CallSettings
 
-Weights = Literal["float32", "bfloat16"]
+Weights = Literal["float32", "bfloat16", "nf4"]
 LabelWeights = Literal["balanced"]
 Estimator = Literal["grpo", "rloo"]
 Logger = Literal["mlflow", "trackio", "wandb"]
@@ -41,7 +41,8 @@ class TrainSettings(Settings):
     """Compute activations again in the backward pass, which takes less memory and a third more time; empty: where too
     few rows would fit otherwise."""
     dtype: Annotated[Weights | None, TRAINING] = None
-    """Type of the weights while they are trained; empty: float32 where it fits, on CUDA else bfloat16."""
+    """Type of the weights while they are trained; empty: float32 where it fits, on CUDA else bfloat16. Beneath adapters
+    (--lora-rank), they can be held in 4 bits: nf4, by bitsandbytes (QLoRA)."""
     optimizer: Annotated[str | None, TRAINING] = None
     """Name of an optimizer of transformers, such as adamw_torch_8bit or adafactor; empty: AdamW, whose states have 8
     bits beside bfloat16 weights."""
@@ -81,6 +82,12 @@ class TrainSettings(Settings):
     """Model of the other role in the evaluation: the actor where a critic is trained, else the critic."""
     seed: Annotated[int, TRAINING] = 0
     """Root seed: the choice of rows, their order and the evaluation's samples derive from it."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.dtype == "nf4" and self.lora_rank is None:
+            raise ValueError("weights of 4 bits (dtype nf4) are not trained themselves: set lora_rank, too")
+        return self
 
 
 class ReinforcementSettings(CallSettings):

@@ -44,6 +44,7 @@ from critique_graph.engines.processes import find_processes
 from critique_graph.trainers.encoded import encode, encoded
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.progress import StepReport
+from critique_graph.trainers.quantized import merged
 from critique_graph.trainers.rows import Rows, TrainingRow
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ class SFTSettings:
     checkpointing: bool = False
     """Keep only what every layer reads, and compute its activations again in the backward pass."""
     lora_rank: int | None = None
-    """Rank of adapters for all linear layers, merged into the weights at the end; None trains all weights."""
+    """Rank of adapters for all linear layers, merged into the weights at the end; None trains all weights. The weights
+    themselves may be quantized (`load_trainable`)."""
     seed: int = 0
     log_every: int = 50
     """Number of optimizer steps between two lines in the log."""
@@ -217,12 +219,12 @@ def run_trainer(
             )
         with redirect_stdout(sys.stderr):  # where tools that the training is reported to print
             output = trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints) if checkpoints else None)
-    shards = None
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all processes take part
-        shards = trainer.accelerator.get_state_dict(trainer.deepspeed or trainer.model)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.lora_rank is not None:
-        model = model.merge_and_unload()
+        shards = None
+        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all processes take part
+            shards = trainer.accelerator.get_state_dict(trainer.deepspeed or trainer.model)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if settings.lora_rank is not None:
+            model = merged(model)
     # TRL leaves its own `forward` on the model, bound to this model: a copy would compute with this model's weights.
     vars(model).pop("forward", None)
     if out is not None and trainer.is_world_process_zero():

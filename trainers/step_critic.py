@@ -79,10 +79,7 @@ def train_step_critic(
         DivergedError: The loss is no longer a finite number.
     """
     settings = settings or SFTSettings()
-    if settings.lora_rank is not None:
-        raise ValueError(
-            "all weights of a step critic are trained: adapters would not merge its new head. Leave lora_rank out."
-        )
+    check_no_adapters(settings.lora_rank)
     limit = settings.max_length or model.config.max_position_embeddings
 
     loss = weighted_loss(step_weights(rows) if is_balanced else dict.fromkeys(STEP_LABELS.values(), 1.0))
@@ -107,6 +104,18 @@ def train_step_critic(
             )
 
         return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)
+
+
+def check_no_adapters(lora_rank: int | None) -> None:
+    """Check that adapters are not asked for.
+
+    Raises:
+        ValueError: They are.
+    """
+    if lora_rank is not None:
+        raise ValueError(
+            "all weights of a step critic are trained: adapters would not merge its new head. Leave lora_rank out."
+        )
 
 
 def weighted_loss(weights: Mapping[str, float]) -> Callable[..., torch.Tensor]:

@@ -24,7 +24,7 @@ from critique_graph.core.errors import InputError
 from critique_graph.core.files import write_atomically
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.plain_template import give_template, is_plain
-from critique_graph.engines.pretrained import load_config, load_tokenizer, load_weights
+from critique_graph.engines.pretrained import load_config, load_tokenizer
 from critique_graph.engines.processes import find_processes
 from critique_graph.engines.transformers_engine import without_progress_bar
 from critique_graph.graphs.actor_critic import create_actor_critic
@@ -43,10 +43,11 @@ from critique_graph.trainers.objectives import label_weights, trainer_of
 from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.planner import fewer_rows, plan_training
 from critique_graph.trainers.progress import StepReport
+from critique_graph.trainers.quantized import load_trainable
 from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, Rows, StepRow, Task
 from critique_graph.trainers.settings import LAUNCH, TrainSettings
 from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer
-from critique_graph.trainers.step_critic import StepCritic, load_start, located
+from critique_graph.trainers.step_critic import StepCritic, check_no_adapters, load_start, located
 from critique_graph.trainers.training_folder import (
     CHECKPOINTS,
     ENCODED,
@@ -185,6 +186,8 @@ def trl_command(training: Training, out: Path, settings: TrainSettings) -> str:
     sft = sft_settings(settings)
     at_once = training.plan.rows_at_once if training.plan else sft.batch_size
     adapters = f" --use_peft --lora_r {sft.lora_rank} --lora_alpha {2 * sft.lora_rank}" if sft.lora_rank else ""
+    if settings.dtype == "nf4":
+        adapters += " --load_in_4bit --use_bnb_nested_quant"
     rate = "" if training.learning_rate is None else f"--learning_rate {training.learning_rate:g} "
     device = " --use_cpu --bf16 false" if training.device == "cpu" else ""
     length = f"--max_steps {sft.max_steps}" if sft.max_steps else f"--num_train_epochs {sft.epochs:g}"
@@ -211,6 +214,8 @@ def _plan(
     file = folder / PLAN
     begun = TrainingPlan.model_validate_json(file.read_bytes()) if file.is_file() else None
     try:
+        if task == "step-critic":
+            check_no_adapters(settings.lora_rank)
         plan = plan_training(
             rows,
             load_config(source),
@@ -250,13 +255,12 @@ def _fit(
     rows_at_once = plan.rows_at_once
 
     def fit(at_once: int) -> SFTResult:
-        dtype = getattr(torch, plan.dtype)
         if task == "step-critic":
             torch.manual_seed(sft.seed)
-            model = load_start(source, dtype)
+            model = load_start(source, getattr(torch, plan.dtype))
             found[0] = located(StepCritic(cast(Any, model).eval(), tokenizer), held_out)
         else:
-            model = load_weights(AutoModelForCausalLM, source, dtype=dtype)
+            model = load_trainable(source, plan.dtype)
         return train(
             rows_to_learn(out / FOLDER, selected),
             model=model,

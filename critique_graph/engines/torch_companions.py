@@ -1,10 +1,12 @@
-"""Packages that go with torch, for images, sound and video: those that do not load are hidden.
+"""Packages that go with torch: those for images, sound and video that do not load are hidden, bitsandbytes is quiet.
 
 The CPU build of vLLM requires torchvision, torchaudio and torchcodec. Where pip takes builds of them for CUDA, they do
 not load beside the CPU build of torch. transformers and vLLM import them if they are installed, and would not load
-either; without them they do, and text needs none of them.
+either; without them they do, and text needs none of them. They import bitsandbytes, too, which warns on a CPU that it
+has not fetched a kernel from the model hub.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,11 @@ CHILD = "critique_graph.engines.vllm_child"
 
 
 def hide_unloadable() -> list[str]:
-    """Make packages that do not load look as if they were not installed, in this process; give their names."""
+    """Make packages that do not load look as if they were not installed, in this process; give their names.
+
+    bitsandbytes is told to be quiet about kernels of the model hub.
+    """
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     for name in DISPENSABLE:
         if find_spec(name) is not None:
             try:

@@ -136,6 +136,22 @@ def test_footprint_of_adapters_counts_their_weights_alone():
     assert found.gradients == 4 * found.trained < found.weights / 10
 
 
+def test_footprint_counts_four_bits_of_linear_layers_beneath_adapters():
+    told = {"length": 64, "optimizer": "adamw_torch_fused", "adapters": adapters(SFTSettings(lora_rank=4))}
+    held = footprint(TINY, dtype=torch.bfloat16, compute=torch.bfloat16, **told)
+    quantized = footprint(TINY, dtype=torch.bfloat16, compute=torch.bfloat16, is_quantized=True, **told)
+    linear = 4 * (4 * 64 * 64 + 3 * 64 * 128)  # attention and the rest of 4 layers
+    assert held.weights - quantized.weights == pytest.approx(linear * (2 - 0.516), rel=0.01)
+    assert (quantized.row, quantized.trained) == (held.row, held.trained)
+
+
+def test_four_bits_are_advised_where_adapters_do_not_fit():
+    settings = SFTSettings(lora_rank=16, rows_at_once=1)
+    assert "--dtype nf4" in plan(10, settings=settings).describe()
+    made = plan(10, settings=settings, dtype="nf4")
+    assert (made.dtype, made.is_too_large) == ("nf4", False)
+
+
 def test_activations_grow_with_the_length_and_shrink_with_checkpointing():
     short, long = (
         footprint(TINY, length=length, dtype=torch.float32, compute=torch.float32, optimizer="adafactor")

@@ -248,6 +248,39 @@ def test_adapters_are_merged_into_the_weights(data: Path, tmp_path: Path, capsys
     assert load_model(done["model"]).invoke("What is 2 + 3?", max_tokens=3).usage_metadata is not None
 
 
+def test_adapters_over_4_bits_are_merged_into_the_weights_as_they_are_stored(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    done = trained(capsys, "actor", data, out, "--lora-rank", "4", "--dtype", "nf4")
+    assert (done["plan"]["dtype"], done["steps"]) == ("nf4", 2)
+    assert done["plan"]["memory"]["weights"] < 0.3 * 4 * done["plan"]["parameters"]
+    assert "quantization_config" not in json.loads((out / "config.json").read_bytes())
+    start, learned = (load_file(folder / "model.safetensors") for folder in (weights_path("actor"), out))
+    changed = {name: learned[name].float() - start[name].float() for name in start}
+    ranks = {int(torch.linalg.matrix_rank(change, rtol=1e-3)) for change in changed.values() if change.any()}
+    assert ranks == {4}, "what 4 bits lose has not come into the weights"
+    assert load_model(done["model"]).invoke("What is 2 + 3?", max_tokens=3).usage_metadata is not None
+
+
+def test_weights_of_4_bits_are_not_trained_themselves(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (str(data), "--model", "miniature:actor", "--dtype", "nf4", "--out", str(tmp_path / "model"))
+    assert "are not trained themselves: set lora_rank" in refused(capsys, "actor", *given)
+    assert "all weights of a step critic are trained" in refused(capsys, "step-critic", *given, "--lora-rank", "4")
+
+
+def test_weights_of_4_bits_need_bitsandbytes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("critique_graph.trainers.quantized.find_spec", lambda name: None)
+    given = (str(data), "--model", "miniature:actor", "--dtype", "nf4", "--out", str(tmp_path / "model"))
+    said = refused(capsys, "actor", *given, "--lora-rank", "4")
+    assert "--dtype nf4 needs bitsandbytes" in said
+    assert 'pip install "critique-graph[train-cuda]"' in said
+
+
 def test_plan_is_said_before_the_training_and_kept_with_it(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -387,7 +420,19 @@ def test_command_for_trl_alone_is_one_it_reads(data: Path, tmp_path: Path, capsy
     script, sft, model = make_parser().parse_args_and_config(arguments)[:3]
     assert [Path(script.dataset_name), sft.max_steps] == [tmp_path / "model" / "training" / "rows", 2]
     assert (sft.per_device_train_batch_size, sft.learning_rate, sft.use_cpu) == (4, 1e-3, True)
-    assert (model.use_peft, model.lora_r) == (True, 4)
+    assert (model.use_peft, model.lora_r, model.load_in_4bit) == (True, 4, False)
+
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")  # TRL's own default
+def test_command_for_trl_says_that_weights_have_4_bits(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "critic", str(data), "--model", "miniature:critic", "--out", str(tmp_path / "model"), *QUICK]
+    capsys.readouterr()
+    assert run_command([*command, "--lora-rank", "4", "--dtype", "nf4"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    model = make_parser().parse_args_and_config(shlex.split(said.partition("trl sft ")[2]))[2]
+    assert (model.load_in_4bit, model.bnb_4bit_quant_type, model.use_bnb_nested_quant) == (True, "nf4", True)
 
 
 def test_problems_of_a_test_split_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
