@@ -47,7 +47,8 @@ from critique_graph.nodes.solve import solve_messages
 from critique_graph.runs.folder import JOURNAL
 from critique_graph.runs.journal import read_journal
 from critique_graph.trainers.rows import TrainingRow, row
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
+from critique_graph.trainers.trainer import SFTSettings
 
 TEMPERATURE, MAX_TOKENS, RESAMPLES = 0.7, 1024, 2000
 TRAINING = SFTSettings(learning_rate=1e-3, epochs=6, use_cpu=True)

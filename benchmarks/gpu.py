@@ -33,8 +33,9 @@ from critique_graph.problems.load import load_problems
 from critique_graph.trainers.planner import plan_training
 from critique_graph.trainers.progress import StepReport, TrainingProgress
 from critique_graph.trainers.rows import TrainingRow, row
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
 from critique_graph.trainers.train_task import train_task
+from critique_graph.trainers.trainer import SFTSettings
 
 STEPS, BATCH = 3, 32
 LLAMA_8B: dict[str, Any] = {

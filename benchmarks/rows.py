@@ -26,7 +26,8 @@ from critique_graph.generate.make import generate_data
 from critique_graph.miniature import weights_path
 from critique_graph.trainers.rows import Rows, TrainingRow
 from critique_graph.trainers.settings import TrainSettings
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
+from critique_graph.trainers.trainer import SFTSettings
 from critique_graph.trainers.training_folder import CHECKPOINTS, ENCODED
 from critique_graph.trainers.training_rows import rows_to_learn, select_rows
 

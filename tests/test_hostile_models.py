@@ -20,7 +20,8 @@ from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.miniature import weights_path
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.models.load import release_models
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
+from critique_graph.trainers.trainer import SFTSettings
 
 PROMPT = [{"role": "user", "content": "What is 2 + 3?"}]
 ANSWER = [{"role": "assistant", "content": "5"}]

@@ -44,7 +44,7 @@ from critique_graph.trainers.response_pool import sample_responses, select_respo
 from critique_graph.trainers.rows import ResponseRow
 from critique_graph.trainers.selection import Selected
 from critique_graph.trainers.settings import ReinforcementSettings, TrainSettings
-from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer
+from critique_graph.trainers.trainer import SFTResult, SFTSettings, check_optimizer
 from critique_graph.trainers.training_folder import CHECKPOINTS, FOLDER, RESULT, ROWS, claim, start_weights
 
 RESPONSES, EVALUATION = "responses", "evaluation"

@@ -33,16 +33,14 @@ from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rewards import DISAGREES, Refine, discriminability, helpfulness
 from critique_graph.trainers.rows import ResponseRow
 from critique_graph.trainers.settings import Estimator, ReinforcementSettings
-from critique_graph.trainers.sft import (
+from critique_graph.trainers.trainer import (
     DivergedError,
     SFTResult,
     SFTSettings,
-    StepLog,
-    adapters,
     arguments,
     configured,
-    optimizer,
     run_trainer,
+    trainer_parts,
 )
 
 STALLED_STEPS = 5
@@ -128,15 +126,11 @@ def train_critic_rl(
                 "vllm_server_base_url": reinforcement.vllm_server,
             }
         create, configuration = ESTIMATORS[reinforcement.estimator]
+        dataset = Dataset.from_list([dict(row) for row in rows])
+        parts = trainer_parts(model, tokenizer, dataset, settings, on_step)
+        parts["callbacks"] += [watch, OnCheckpoint(on_checkpoint)]
         return create(
-            model=model,
-            reward_funcs=staged_rewards(refine, reinforcement),
-            args=configured(configuration, **common),
-            train_dataset=Dataset.from_list([dict(row) for row in rows]),
-            processing_class=tokenizer,
-            callbacks=[StepLog(settings.log_every, on_step), watch, OnCheckpoint(on_checkpoint)],
-            optimizers=(optimizer(model, settings), None),
-            peft_config=adapters(settings),
+            args=configured(configuration, **common), reward_funcs=staged_rewards(refine, reinforcement), **parts
         )
 
     try:

@@ -19,16 +19,7 @@ from critique_graph.trainers.encoded import encode, with_columns
 from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import LabelledRow, Rows
-from critique_graph.trainers.sft import (
-    SFTResult,
-    SFTSettings,
-    StepLog,
-    adapters,
-    arguments,
-    configured,
-    optimizer,
-    run_trainer,
-)
+from critique_graph.trainers.trainer import SFTResult, SFTSettings, arguments, configured, run_trainer, trainer_parts
 
 
 def train_kto(
@@ -77,7 +68,6 @@ def train_kto(
 
         def trainer(folder: str) -> KTOTrainer:
             return KTOTrainer(
-                model=model,
                 args=configured(
                     KTOConfig,
                     **{**common, "output_dir": folder},
@@ -86,11 +76,7 @@ def train_kto(
                     desirable_weight=weights["desirable"],
                     undesirable_weight=weights["undesirable"],
                 ),
-                train_dataset=dataset,
-                processing_class=tokenizer,
-                callbacks=[StepLog(settings.log_every, on_step)],
-                optimizers=(optimizer(model, settings), None),
-                peft_config=adapters(settings),
+                **trainer_parts(model, tokenizer, dataset, settings, on_step),
             )
 
         return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)

@@ -10,8 +10,9 @@ from critique_graph.trainers.label_weights import kto_weights, step_weights
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, LabelledRow, Rows, StepRow, Task
 from critique_graph.trainers.settings import TrainSettings
-from critique_graph.trainers.sft import SFTResult, train_sft
+from critique_graph.trainers.sft import train_sft
 from critique_graph.trainers.step_critic import train_step_critic
+from critique_graph.trainers.trainer import SFTResult
 
 
 def trainer_of(task: Task, *, is_balanced: bool) -> Callable[..., SFTResult]:

@@ -15,7 +15,7 @@ from critique_graph.trainers.plan import TrainingPlan
 from critique_graph.trainers.quantized import compute_type
 from critique_graph.trainers.rows import AnyRow, Rows
 from critique_graph.trainers.settings import Weights
-from critique_graph.trainers.sft import SFTSettings, adapters
+from critique_graph.trainers.trainer import SFTSettings, adapters
 
 LOW_MEMORY_OPTIMIZER = "adamw_torch_8bit"
 """AdamW of torchao with states of 8 bits; it rounds bfloat16 weights at random, so that small updates are not lost."""

@@ -14,16 +14,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from critique_graph.trainers.encoded import encode, with_columns
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import PreferenceRow, Rows, TrainingRow
-from critique_graph.trainers.sft import (
-    SFTResult,
-    SFTSettings,
-    StepLog,
-    adapters,
-    arguments,
-    configured,
-    optimizer,
-    run_trainer,
-)
+from critique_graph.trainers.trainer import SFTResult, SFTSettings, arguments, configured, run_trainer, trainer_parts
 
 
 def train_preference(
@@ -71,13 +62,8 @@ def train_preference(
             common = arguments(settings, folder, keeps_state=checkpoints is not None)
             common["train_sampling_strategy"] = "random"  # a pair does not have one length to group by
             return DPOTrainer(
-                model=model,
                 args=configured(DPOConfig, **common, beta=beta, precompute_ref_log_probs=True),
-                train_dataset=dataset,
-                processing_class=tokenizer,
-                callbacks=[StepLog(settings.log_every, on_step)],
-                optimizers=(optimizer(model, settings), None),
-                peft_config=adapters(settings),
+                **trainer_parts(model, tokenizer, dataset, settings, on_step),
             )
 
         return run_trainer(trainer, settings, tokenizer, rows=len(rows), out=out, checkpoints=checkpoints)

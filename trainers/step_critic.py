@@ -25,12 +25,12 @@ from transformers.utils import logging as transformers_logging
 
 from critique_graph.engines.pretrained import load_tokenizer, load_weights
 from critique_graph.metrics.intervals import Rate, wilson
+from critique_graph.trainers.batches import GroupedByLength
 from critique_graph.trainers.encoded import encoded
 from critique_graph.trainers.label_weights import STEP_LABELS, step_weights
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.rows import Rows, StepRow
-from critique_graph.trainers.sft import (
-    GroupedByLength,
+from critique_graph.trainers.trainer import (
     SFTResult,
     SFTSettings,
     StepLog,

@@ -46,8 +46,8 @@ from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.quantized import load_trainable
 from critique_graph.trainers.rows import LABELLED, PREFERENCES, AnyRow, Rows, StepRow, Task
 from critique_graph.trainers.settings import LAUNCH, TrainSettings
-from critique_graph.trainers.sft import SFTResult, SFTSettings, check_optimizer
 from critique_graph.trainers.step_critic import StepCritic, check_no_adapters, load_start, located
+from critique_graph.trainers.trainer import SFTResult, SFTSettings, check_optimizer
 from critique_graph.trainers.training_folder import (
     CHECKPOINTS,
     ENCODED,

@@ -33,7 +33,8 @@ from critique_graph.miniature_training.tokenizer import MAX_TOKENS, build_tokeni
 from critique_graph.nodes.chat_transformers import ChatTransformers
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.rows import TrainingRow
-from critique_graph.trainers.sft import SFTResult, SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
+from critique_graph.trainers.trainer import SFTResult, SFTSettings
 
 logger = logging.getLogger(__name__)
 

@@ -57,7 +57,7 @@ def test_machine_without_an_accelerator_has_no_visible_device(monkeypatch: pytes
 
 def test_trainers_take_what_the_npu_can(npu: SimpleNamespace):
     pytest.importorskip("trl")
-    from critique_graph.trainers.sft import SFTSettings, arguments
+    from critique_graph.trainers.trainer import SFTSettings, arguments
 
     taken = arguments(SFTSettings(), "out", keeps_state=False)
     assert (taken["optim"], taken["bf16"], taken["dataloader_pin_memory"]) == ("adamw_torch_npu_fused", True, True)

@@ -20,7 +20,7 @@ from critique_graph.miniature_training.train import (
     train_actor,
     train_miniature,
 )
-from critique_graph.trainers.sft import SFTResult
+from critique_graph.trainers.trainer import SFTResult
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from critique_graph.trainers.refiner import RefinerError
 from critique_graph.trainers.rewards import Attempt, Refine
 from critique_graph.trainers.rows import ResponseRow, as_messages
 from critique_graph.trainers.settings import Estimator, ReinforcementSettings
-from critique_graph.trainers.sft import DivergedError, SFTSettings
+from critique_graph.trainers.trainer import DivergedError, SFTSettings
 
 WRONG = solution(8, "3 + 4 = 8.")
 CRITIQUE = critique_text("Wrong", ("3 + 4 = 8.", "Wrong"))

@@ -15,7 +15,7 @@ from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.kto import train_kto
 from critique_graph.trainers.label_weights import kto_weights
 from critique_graph.trainers.rows import LabelledRow, labelled_row
-from critique_graph.trainers.sft import SFTResult, SFTSettings
+from critique_graph.trainers.trainer import SFTResult, SFTSettings
 
 
 @pytest.fixture(scope="module")

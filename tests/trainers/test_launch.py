@@ -15,11 +15,12 @@ from datasets import Dataset
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from critique_graph.core.errors import InputError, RunError
+from critique_graph.trainers.batches import GroupedByLength
 from critique_graph.trainers.launch import launch_training, launcher_arguments
 from critique_graph.trainers.progress import TrainingProgress
 from critique_graph.trainers.settings import TrainSettings
-from critique_graph.trainers.sft import GroupedByLength, configured
 from critique_graph.trainers.train_task import train_task
+from critique_graph.trainers.trainer import configured
 
 
 def with_devices(monkeypatch: pytest.MonkeyPatch, count: int) -> None:

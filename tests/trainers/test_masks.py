@@ -20,7 +20,7 @@ from critique_graph.nodes.refine import refine_messages
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.masks import checked_masks, coloured
 from critique_graph.trainers.rows import TrainingRow, preference_row, row
-from critique_graph.trainers.sft import SFTSettings, arguments
+from critique_graph.trainers.trainer import SFTSettings, arguments
 
 QUESTION, FLAWED, CRITIQUE, RIGHT = "Tom has 3 pens.", "Tom has 4 pens.", "Step 1 is Wrong.", "The answer is 3."
 TASKS = {

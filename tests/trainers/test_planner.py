@@ -17,7 +17,7 @@ from critique_graph.trainers.footprint import footprint
 from critique_graph.trainers.plan import GIB
 from critique_graph.trainers.planner import fewer_rows, plan_training
 from critique_graph.trainers.rows import row
-from critique_graph.trainers.sft import SFTSettings, adapters
+from critique_graph.trainers.trainer import SFTSettings, adapters
 
 LLAMA_8B = LlamaConfig(
     vocab_size=128_256,

@@ -14,7 +14,7 @@ from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.preference import train_preference
 from critique_graph.trainers.rows import PreferenceRow, preference_row
-from critique_graph.trainers.sft import SFTSettings
+from critique_graph.trainers.trainer import SFTSettings
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from critique_graph.nodes.solve import solve_messages
 from critique_graph.trainers.encoded import encode_rows
 from critique_graph.trainers.rows import row
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
+from critique_graph.trainers.trainer import SFTSettings
 
 ROWS = [row(solve_messages(f"Tom has {n} apples."), f"The answer is \\boxed{{{n}}}.") for n in range(16)]
 

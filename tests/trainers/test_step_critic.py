@@ -15,7 +15,6 @@ from critique_graph.miniature.solutions import check_response, first_error, flaw
 from critique_graph.miniature.task import generate_exercises
 from critique_graph.trainers.label_weights import step_weights
 from critique_graph.trainers.rows import StepRow
-from critique_graph.trainers.sft import SFTSettings
 from critique_graph.trainers.step_critic import (
     StepCritic,
     encode_steps,
@@ -24,6 +23,7 @@ from critique_graph.trainers.step_critic import (
     train_step_critic,
     weighted_loss,
 )
+from critique_graph.trainers.trainer import SFTSettings
 
 
 def test_label_of_a_step_is_that_of_its_last_token() -> None:

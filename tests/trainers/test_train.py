@@ -27,8 +27,9 @@ from critique_graph.models.load import load_model
 from critique_graph.nodes.critique import critique_messages
 from critique_graph.problems.held_out import is_held_out
 from critique_graph.trainers.rows import Task
-from critique_graph.trainers.sft import SFTSettings, train_sft
+from critique_graph.trainers.sft import train_sft
 from critique_graph.trainers.step_critic import StepCritic
+from critique_graph.trainers.trainer import SFTSettings
 
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--learning-rate", "1e-3", "--quiet")
 
@@ -341,7 +342,7 @@ def test_resumed_training_keeps_the_type_of_its_weights(
 def test_optimizer_that_is_not_installed_is_named_before_the_model_is_loaded(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("critique_graph.trainers.sft.find_spec", lambda name: None)
+    monkeypatch.setattr("critique_graph.trainers.trainer.find_spec", lambda name: None)
     given = ("--model", "miniature:critic", "--out", str(tmp_path / "model"), "--optimizer", "adamw_torch_8bit")
     assert 'pip install "critique-graph[train-cuda]"' in refused(capsys, "critic", str(data), *given)
 
