@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedMod
 
 from critique_graph.core.errors import MissingDependencyError
 from critique_graph.engines.accelerators import Accelerator, find_accelerator
-from critique_graph.engines.pretrained import load_weights
+from critique_graph.engines.pretrained import load_weights, with_adapters
 from critique_graph.trainers.settings import Weights
 
 BYTES_A_WEIGHT = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -61,9 +61,7 @@ def merged(model: Any) -> PreTrainedModel:
     """
     if not getattr(model.get_base_model(), "is_loaded_in_4bit", False):
         return cast(PreTrainedModel, model.merge_and_unload())
-    from peft import PeftModel
-
     with TemporaryDirectory() as scratch:
         model.save_pretrained(scratch)
         stored = load_weights(AutoModelForCausalLM, model.get_base_model().name_or_path, dtype=find_accelerator().dtype)
-        return cast(PreTrainedModel, PeftModel.from_pretrained(stored, scratch).merge_and_unload())
+        return cast(PreTrainedModel, with_adapters(stored, scratch).merge_and_unload())

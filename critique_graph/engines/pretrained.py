@@ -55,6 +55,18 @@ def load_weights(kind: Any, path: str | Path, **settings: Any) -> PreTrainedMode
     return cast(PreTrainedModel, _loaded(kind, path, use_safetensors=True, **settings))
 
 
+def with_adapters(model: PreTrainedModel, folder: str | Path) -> Any:
+    """Give a model with the adapters (peft) in a folder.
+
+    Raises:
+        InputError: The adapters have only pickled weights.
+    """
+    from peft import PeftModel
+
+    check_adapter(Path(folder))
+    return PeftModel.from_pretrained(model, folder)
+
+
 def check_adapter(folder: Path) -> None:
     """Refuse an adapter that has only pickled weights.
 
