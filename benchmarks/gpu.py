@@ -9,11 +9,13 @@ one line of JSON; a part that fails says why, and the others go on.
 
 import argparse
 import asyncio
+import ctypes
 import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -106,6 +108,7 @@ class Memory:
     def __init__(self) -> None:
         self.begun = 0
         if ACCELERATOR.device.type == "cpu":
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # what earlier parts have freed goes back to the system
             Path("/proc/self/clear_refs").write_text("5")  # the peak is now what the process holds
             self.begun = _peak_of_process()
         else:
@@ -243,6 +246,8 @@ def parts(args: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str
 
     def prepare() -> dict[str, Any]:
         args.work.mkdir(parents=True, exist_ok=True)
+        for module in ("peft", "critique_graph.trainers.train"):
+            import_module(module)  # so that a part's memory is not that of modules
         data.write_text("".join(json.dumps(each) + "\n" for each in made))
         torch.manual_seed(0)
         with torch.device(ACCELERATOR.device):
