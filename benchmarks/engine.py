@@ -20,7 +20,7 @@ import pstats
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -148,13 +148,30 @@ async def plain(engine: Engine, problems: Intake, in_flight: int) -> None:
         for index in range(1 + 2 * engine.rounds):
             texts.append(await engine(CRITIQUE if index % 2 else RESPONSE))
 
-    await _work_off(problems, play, in_flight)
+    await work_off(problems, play, in_flight)
 
 
 class BareState(TypedDict):
     """State of the bare graph: the texts so far."""
 
     texts: list[str]
+
+
+def loop_graph(state: type[Any], nodes: Sequence[Any], after_refine: Callable[..., Awaitable[str]]) -> Any:
+    """Compile the loop of the functions `solve`, `critique`, `refine` and `vote`."""
+
+    async def after_critique(state: Any) -> str:
+        return "refine"
+
+    builder = StateGraph(state)
+    for node in nodes:
+        builder.add_node(node.__name__, node)
+    builder.add_edge(START, "solve")
+    builder.add_edge("solve", "critique")
+    builder.add_conditional_edges("critique", after_critique, ["refine", "vote"])
+    builder.add_conditional_edges("refine", after_refine, ["critique", "vote"])
+    builder.add_edge("vote", END)
+    return builder.compile()
 
 
 async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
@@ -175,28 +192,15 @@ async def bare(engine: Engine, problems: Intake, in_flight: int) -> None:
     async def vote(state: BareState) -> BareState:
         return state
 
-    async def after_critique(state: BareState) -> str:
-        return "refine"
-
     async def after_refine(state: BareState) -> str:
         return "critique" if len(state["texts"]) < 2 + 2 * engine.rounds else "vote"
 
-    builder = StateGraph(BareState)
-    builder.add_node("solve", solve)
-    builder.add_node("critique", critique)
-    builder.add_node("refine", refine)
-    builder.add_node("vote", vote)
-    builder.add_edge(START, "solve")
-    builder.add_edge("solve", "critique")
-    builder.add_conditional_edges("critique", after_critique, ["refine", "vote"])
-    builder.add_conditional_edges("refine", after_refine, ["critique", "vote"])
-    builder.add_edge("vote", END)
-    graph = builder.compile()
+    graph = loop_graph(BareState, (solve, critique, refine, vote), after_refine)
 
     async def play(problem: Problem) -> None:
         await graph.ainvoke({"texts": [problem.question]}, {"recursion_limit": 256})
 
-    await _work_off(problems, play, in_flight)
+    await work_off(problems, play, in_flight)
 
 
 async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
@@ -217,7 +221,8 @@ async def ours(engine: Engine, problems: Intake, in_flight: int) -> None:
         assert found.done == found.flips.right_to_right == problems.count, found
 
 
-async def _work_off(problems: Intake, play: Callable[[Problem], Awaitable[None]], in_flight: int) -> None:
+async def work_off(problems: Intake, play: Callable[[Problem], Awaitable[None]], in_flight: int) -> None:
+    """Play problems, at most `in_flight` at once."""
     waiting = iter(problems)
 
     async def work() -> None:

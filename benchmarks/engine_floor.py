@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
 import orjson
-from engine import DRIVERS, Cost, Engine, EngineModel, Intake, _work_off, line, measure
+from engine import DRIVERS, Cost, Engine, EngineModel, Intake, line, loop_graph, measure, work_off
 from langchain_core.messages import AIMessage, BaseMessage
-from langgraph.graph import END, START, StateGraph
 
 from critique_graph.core.critique import parse_critique
 from critique_graph.core.schema import Critique, Problem
@@ -109,27 +108,16 @@ async def floor(engine: Engine, problems: Intake, in_flight: int) -> None:
             traces.write(orjson.dumps(trace, option=orjson.OPT_APPEND_NEWLINE))
             return {}
 
-        async def after_critique(state: FloorState) -> str:
-            return "refine"
-
         async def after_refine(state: FloorState) -> str:
             return "critique" if len(state["responses"]) < 1 + engine.rounds else "vote"
 
-        builder = StateGraph(FloorState)
-        for name, node in (("solve", solve), ("critique", critique), ("refine", refine), ("vote", vote)):
-            builder.add_node(name, node)
-        builder.add_edge(START, "solve")
-        builder.add_edge("solve", "critique")
-        builder.add_conditional_edges("critique", after_critique, ["refine", "vote"])
-        builder.add_conditional_edges("refine", after_refine, ["critique", "vote"])
-        builder.add_edge("vote", END)
-        graph = builder.compile()
+        graph = loop_graph(FloorState, (solve, critique, refine, vote), after_refine)
 
         async def play(problem: Problem) -> None:
             await graph.ainvoke({"problem": problem}, {"recursion_limit": 256})
 
         writing = asyncio.create_task(journal.write())
-        await _work_off(problems, play, in_flight)
+        await work_off(problems, play, in_flight)
         writing.cancel()
 
 
