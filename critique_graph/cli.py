@@ -22,6 +22,7 @@ from cyclopts.config import Dict
 
 from critique_graph.core import command_line
 from critique_graph.core.errors import CritiqueGraphError, InputError
+from critique_graph.core.open_files import allow_open_files
 from critique_graph.core.secrets import redacted
 from critique_graph.output.terminal import log, plain
 
@@ -220,6 +221,7 @@ def main() -> None:
     # Waiting threads of torch spin. Long spinning makes a small model 40 times slower if another process uses a core;
     # no spinning makes it 1.5 times as slow on an idle machine. This short spinning costs nothing there (libgomp).
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    allow_open_files()
     command_line.end_process = _leave_at_once
     code = run_command(sys.argv[1:])
     if code == INTERRUPTED:

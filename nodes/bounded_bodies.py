@@ -18,7 +18,8 @@ MAX_BODY_BYTES = 16 * 2**20
 """Most bytes of a body; of a stream of events, most bytes of one event."""
 _PIECE_BYTES = 2**16
 
-_HTTP: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+HTTP: Any = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+"""The HTTP library of `openai`."""
 
 
 def bound(response: Any) -> None:
@@ -39,7 +40,7 @@ async def bound_async(response: Any) -> None:
     bound(response)
 
 
-class _BoundedBody(_HTTP.AsyncByteStream, _HTTP.SyncByteStream):  # type: ignore[misc]  # the library is found at run time
+class _BoundedBody(HTTP.AsyncByteStream, HTTP.SyncByteStream):  # type: ignore[misc]  # the library is found at run time
     """The body of a reply, which ends in an error at the bound."""
 
     def __init__(self, body: Any, *, is_gzip: bool, is_stream: bool) -> None:

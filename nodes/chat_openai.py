@@ -10,8 +10,9 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import certifi
 import openai
@@ -26,9 +27,11 @@ from critique_graph.core.addresses import addresses_of, read_address
 from critique_graph.core.errors import ModelCallError
 from critique_graph.core.schema import Failure
 from critique_graph.core.weights import named_by_weights
-from critique_graph.nodes.bounded_bodies import bound, bound_async
+from critique_graph.nodes.bounded_bodies import HTTP, bound, bound_async
 from critique_graph.nodes.chat_local import were_trained_here
+from critique_graph.nodes.json_completions import JSONCompletions
 from critique_graph.nodes.openai_payloads import checked_chunk, checked_payload, invalid, is_cut, reasoning_of
+from critique_graph.nodes.own_connections import OwnConnections
 from critique_graph.nodes.pooled_requests import sender, sender_async
 
 _PROVIDER = "openai-compatible"
@@ -82,11 +85,18 @@ class ChatOpenAIServer(ChatOpenAI):
             values = {**values, "base_url": base_url}
         return {
             "http_client": openai.DefaultHttpxClient(**options, event_hooks=hooks),
-            "http_async_client": openai.DefaultAsyncHttpxClient(**options, event_hooks=hooks_async),
+            "http_async_client": openai.DefaultAsyncHttpxClient(**options, **_any_number(), event_hooks=hooks_async),
             "default_headers": {"Connection": "close", "Accept-Encoding": "identity"},
             **values,
             **({"api_key": "not-needed"} if urls and not has_key and all(map(is_local, urls)) else {}),
         }
+
+    @model_validator(mode="after")
+    def _leave_types_out(self) -> Self:
+        if self.client is not None:
+            self.client = JSONCompletions(self.root_client)
+        self.async_client = JSONCompletions(self.root_async_client)
+        return self
 
     @property
     def is_trained_here(self) -> bool:
@@ -187,6 +197,13 @@ class _StreamCheck:
             raise ModelCallError(Failure(kind="connection", message="the stream ended before the reply did"))
         if not self._has_content:
             raise invalid("the message is empty")
+
+
+def _any_number() -> dict[str, Any]:
+    """Give the settings of a client with any number of connections; proxies are known to the library's pool alone."""
+    if getproxies():
+        return {"limits": HTTP.Limits(max_connections=None)}
+    return {"transport": OwnConnections(_tls_context())}
 
 
 @cache

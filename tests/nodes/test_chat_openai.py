@@ -175,6 +175,65 @@ def test_a_reply_has_text_usage_and_finish_reason(server, model):
     assert "max_completion_tokens" not in sent
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_call_may_add_to_the_body_the_headers_and_the_query(server, model, is_async):
+    server.answer({"content": "Five."})
+    added = {"extra_body": {"top_k": 5}, "extra_headers": {"Authorization": "Bearer mine"}, "extra_query": {"v": "2"}}
+
+    if is_async:
+        await model.ainvoke("What is 2 + 3?", **added, timeout=9)
+    else:
+        await asyncio.to_thread(model.invoke, "What is 2 + 3?", **added, timeout=9)
+
+    (sent,) = server.requests
+    assert (sent["top_k"], sent["key"], sent["path"]) == (5, "Bearer mine", "/v1/chat/completions?v=2")
+    assert not sent.keys() & {*added, "timeout"}
+
+
+async def test_a_proxy_of_the_environment_is_used(server, monkeypatch):
+    server.answer({"content": "Five."})
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+
+    reply = await ChatOpenAIServer(model="small", base_url="http://a.invalid/v1", api_key="k").ainvoke("What is 2 + 3?")
+
+    assert (reply.text, server.requests[0]["path"]) == ("Five.", "http://a.invalid/v1/chat/completions")
+
+
+async def test_any_number_of_calls_is_in_flight_at_once(socket_enabled):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 3000:
+        pytest.skip("the system allows too few open files")
+    calls = 1100
+    all_are_there = asyncio.Event()
+    arrived = 0
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await reader.readuntil(b"\r\n\r\n")
+        arrived += 1
+        if arrived == calls:
+            all_are_there.set()
+        await all_are_there.wait()
+        body = json.dumps({"choices": [{"message": {"role": "assistant", "content": "Five."}}]}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+        writer.write(body)
+        writer.close()
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3000, limits[1]))
+    try:
+        async with await asyncio.start_server(reply, "127.0.0.1", 0, backlog=calls) as listening:
+            model = ChatOpenAIServer(
+                model="small", base_url=f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            )
+            asked = asyncio.gather(*(model.ainvoke("What is 2 + 3?") for _ in range(calls)))
+            replies = await asyncio.wait_for(asked, 60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert {reply.text for reply in replies} == {"Five."}
+
+
 async def test_a_streamed_reply_has_usage_and_finish_reason(server, model):
     server.stream({"content": "Fi"}, {"content": "ve."})
 
