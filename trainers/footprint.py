@@ -17,8 +17,10 @@ from critique_graph.trainers.quantized import BYTES_A_WEIGHT
 
 _STATES = {"8bit": 2, "4bit": 1, "adafactor": 0, "sgd": 0}
 """Bytes of states per trained weight, by a part of the optimizer's name; AdamW has two numbers of the weight's type."""
-_HEAD = 128 * 1024**2
-"""Bytes beside the activations that a step needs whatever its size, such as the head's logits, taken in pieces."""
+_TILE_TOKENS, _TILE_ENTRIES = 4096, 32_768
+"""Number of tokens and of entries of the vocabulary whose log-probabilities are computed at once (TRL 1.16)."""
+_TILES = 9
+"""Number of such tiles in float32 that a step holds where they are computed by torch alone (8.3 as measured)."""
 
 _READ = 509
 """Number of tokens that the model reads to be measured: a prime, which is no other size of a model."""
@@ -39,15 +41,22 @@ class Footprint:
     """Activations of one row that are kept for the backward pass."""
     row_checkpointed: int
     """Activations of one row with checkpointing: what every layer reads, and all of the layer that is at work."""
+    length: int
+    """Number of tokens of a row."""
+    head_token: int
+    """Log-probabilities of a token while they are computed, of the first `_TILE_TOKENS` tokens at most."""
+    head: int
+    """Gradients of the head before they are added to those of the other weights."""
 
     @property
     def fixed(self) -> int:
         """Bytes that do not depend on the number of rows."""
-        return self.weights + self.gradients + self.optimizer + _HEAD
+        return self.weights + self.gradients + self.optimizer + self.head
 
     def activations(self, rows: int, *, checkpointing: bool) -> int:
-        """Give the bytes of activations of this many rows at once."""
-        return rows * (self.row_checkpointed if checkpointing else self.row)
+        """Give the bytes of activations of this many rows at once, log-probabilities included."""
+        kept = rows * (self.row_checkpointed if checkpointing else self.row)
+        return kept + min(rows * self.length, _TILE_TOKENS) * self.head_token
 
 
 def footprint(
@@ -60,6 +69,7 @@ def footprint(
     head: Any = AutoModelForCausalLM,
     adapters: Any = None,
     is_quantized: bool = False,
+    has_kernels: bool = False,
     shards: int = 1,
 ) -> Footprint:
     """Measure the footprint of a training.
@@ -73,6 +83,7 @@ def footprint(
         head: The auto class of transformers that the model is loaded with.
         adapters: Configuration of adapters (peft); None trains all weights.
         is_quantized: Whether linear layers are held in 4 bits (`quantized.py`); `dtype` is the type of the rest.
+        has_kernels: Whether log-probabilities are computed in place by kernels of Triton, as on CUDA.
         shards: Number of devices that divide weights, gradients and states among them (FSDP, ZeRO 3).
     """
     with torch.device("meta"), warnings.catch_warnings():
@@ -97,6 +108,9 @@ def footprint(
     whole = _kept(base) * length // _READ
     boundary = length * config.get_text_config().hidden_size * compute.itemsize
     layers = config.get_text_config().num_hidden_layers
+    scores = model.get_output_embeddings()  # none in a model that labels tokens
+    entries = 0 if scores is None else min(scores.weight.shape[0], _TILE_ENTRIES)
+    head_size = scores.weight.numel() if scores is not None and scores.weight.requires_grad else 0
     return Footprint(
         parameters=total,
         trained=trained,
@@ -105,6 +119,9 @@ def footprint(
         optimizer=trained * state // shards,
         row=whole,
         row_checkpointed=layers * boundary + whole // layers,
+        length=length,
+        head_token=entries * (compute.itemsize if has_kernels else _TILES * torch.float32.itemsize),
+        head=head_size * torch.float32.itemsize,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedTokenizerBase
+from transformers.utils.import_utils import is_triton_available
 
 from critique_graph.engines.accelerators import Accelerator, available_memory
 from critique_graph.engines.processes import Processes
@@ -87,6 +88,7 @@ def plan_training(
             optimizer=optimizer,
             head=head,
             adapters=peft,
+            has_kernels=accelerator.device.type == "cuda" and is_triton_available(),
             shards=processes.count if processes.is_sharded else 1,
         )
 
@@ -96,13 +98,11 @@ def plan_training(
         if needs.fixed + needs.activations(1, checkpointing=checkpointing is not False) <= USABLE * free:
             break
     room = USABLE * free - needs.fixed
-    fitting = _divisor(share, int(room // needs.row))
+    fitting = _fitting(needs, share, room, checkpointing=False)
     if checkpointing is None:
         wanted = settings.rows_at_once or min(share, -(-ENOUGH_TOKENS // longest))
         checkpointing = fitting < wanted
-    at_once = settings.rows_at_once or (
-        _divisor(share, int(room // needs.row_checkpointed)) if checkpointing else fitting
-    )
+    at_once = settings.rows_at_once or (_fitting(needs, share, room, checkpointing=True) if checkpointing else fitting)
     steps = settings.max_steps
     learned = tokens * settings.epochs if steps is None else tokens / len(rows) * steps * settings.batch_size
     return TrainingPlan(
@@ -150,6 +150,12 @@ def _options(
 def fewer_rows(batch: int, rows: int) -> int:
     """Give the next lower number of rows at once that divides a batch; 0 if there is none."""
     return _divisor(batch, rows - 1)
+
+
+def _fitting(needs: Footprint, batch: int, room: float, *, checkpointing: bool) -> int:
+    """Give the largest number of rows at once that divides a batch and fits; 0 if not even one does."""
+    fits = (rows for rows in range(batch, 0, -1) if needs.activations(rows, checkpointing=checkpointing) <= room)
+    return _divisor(batch, next(fits, 0))
 
 
 def _divisor(number: int, limit: int) -> int:

@@ -31,6 +31,7 @@ from transformers.training_args import OptimizerNames
 from critique_graph.core.errors import CritiqueGraphError, MissingDependencyError
 from critique_graph.engines.accelerators import find_accelerator
 from critique_graph.engines.processes import find_processes
+from critique_graph.trainers.large_blocks import return_large_blocks
 from critique_graph.trainers.muon import MuonWithAdamW
 from critique_graph.trainers.progress import StepReport
 from critique_graph.trainers.quantized import merged
@@ -115,6 +116,8 @@ def run_trainer(
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         trainer = create(str(checkpoints or scratch))
         trainer.remove_callback(PrinterCallback)
+        if trainer.args.device.type == "cpu":
+            return_large_blocks()
         if trainer.is_fsdp_enabled and settings.lora_rank is not None:
             raise ValueError(
                 "adapters cannot be merged into sharded weights: train all weights, or train without FSDP."

@@ -159,7 +159,25 @@ def test_activations_grow_with_the_length_and_shrink_with_checkpointing():
     )
     assert long.row == pytest.approx(2 * short.row, rel=0.01)
     assert short.row_checkpointed < short.row / 2
-    assert short.activations(3, checkpointing=True) == 3 * short.row_checkpointed
+    assert short.activations(3, checkpointing=True) < short.activations(3, checkpointing=False) / 1.3
+
+
+def test_log_probabilities_take_memory_until_they_are_computed_in_pieces():
+    def scores(rows: int, **told) -> int:
+        found = footprint(TINY, length=2048, dtype=torch.float32, optimizer="adafactor", **told)
+        return found.activations(rows, checkpointing=False) - rows * found.row
+
+    plain, kernels = {"compute": torch.float32}, {"compute": torch.bfloat16, "has_kernels": True}
+    entries = TINY.vocab_size
+    assert scores(1, **plain) == 2048 * entries * 4 * 9
+    assert scores(8, **plain) == 2 * scores(1, **plain), "4,096 tokens at once"
+    assert scores(1, **kernels) == 2048 * entries * 2
+
+
+def test_gradients_of_the_head_count_only_where_it_is_trained():
+    told = {"length": 64, "dtype": torch.float32, "compute": torch.float32, "optimizer": "adafactor"}
+    assert footprint(TINY, **told).head == 4 * TINY.vocab_size * TINY.hidden_size
+    assert footprint(TINY, **told, adapters=adapters(SFTSettings(lora_rank=4))).head == 0
 
 
 def test_activations_are_those_that_a_real_model_keeps():
