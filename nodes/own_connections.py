@@ -9,8 +9,8 @@ from critique_graph.nodes.bounded_bodies import HTTP
 class OwnConnections(HTTP.AsyncBaseTransport):  # type: ignore[misc]  # the library is found at run time
     """Sends each request over a connection of its own, in whatever event loop it comes.
 
-    A pool of the library looks through all of its connections at every call, so that a call among 1,000 takes half as
-    long again.
+    A pool of the library looks through all of its connections at every call: a call among 1,280 took 2.7 ms of
+    processor time with it, and 2.0 without.
 
     Args:
         tls: What a connection with TLS has to fulfil.

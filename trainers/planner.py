@@ -149,18 +149,18 @@ def _options(
 
 def fewer_rows(batch: int, rows: int) -> int:
     """Give the next lower number of rows at once that divides a batch; 0 if there is none."""
-    return _divisor(batch, rows - 1)
+    return next((fewer for fewer in _divisors(batch) if fewer < rows), 0)
 
 
 def _fitting(needs: Footprint, batch: int, room: float, *, checkpointing: bool) -> int:
     """Give the largest number of rows at once that divides a batch and fits; 0 if not even one does."""
-    fits = (rows for rows in range(batch, 0, -1) if needs.activations(rows, checkpointing=checkpointing) <= room)
-    return _divisor(batch, next(fits, 0))
+    fits = (rows for rows in _divisors(batch) if needs.activations(rows, checkpointing=checkpointing) <= room)
+    return next(fits, 0)
 
 
-def _divisor(number: int, limit: int) -> int:
-    """Give the largest divisor of a number that is not above the limit; 0 if the limit is below one."""
-    return max((each for each in range(1, number + 1) if number % each == 0 and each <= limit), default=0)
+def _divisors(number: int) -> list[int]:
+    """Give the divisors of a number, the largest first."""
+    return [each for each in range(number, 0, -1) if number % each == 0]
 
 
 def _lengths(rows: Rows[AnyRow], tokenizer: PreTrainedTokenizerBase) -> tuple[int, float]:

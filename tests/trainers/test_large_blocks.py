@@ -5,11 +5,12 @@ import sys
 import pytest
 
 SCRIPT = """
+import resource
 from pathlib import Path
 from critique_graph.trainers.large_blocks import return_large_blocks
 
 def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 if {fixed}:
     return_large_blocks()
